@@ -152,6 +152,22 @@ def one_of(*choices: str) -> ValueType:
     return ValueType(f"{', '.join(choices[:-1])} or {choices[-1]}", read)
 
 
+def some_of(*choices: str) -> ValueType:
+    """A list of any of these texts."""
+
+    def read(value: Any) -> frozenset[str]:
+        chosen = _texts(value)
+        unknown = next((each for each in chosen if each not in choices), None)
+        if unknown is not None:
+            near = suggestion(unknown[:_SHOWN_KEY], choices)
+            raise ValueError(
+                f"there is no {visible(unknown[:_SHOWN_KEY])}{near}; write any of {', '.join(choices)}"
+            )
+        return frozenset(chosen)
+
+    return ValueType("list of names", read)
+
+
 class FieldReader:
     """Reads tables by their fields. It collects everything that is wrong instead of stopping at the first mistake.
 

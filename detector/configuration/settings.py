@@ -26,6 +26,7 @@ from detector.configuration.fields import (
     FieldReader,
     ValueType,
     dotted,
+    some_of,
     suggestion,
     whole_number,
 )
@@ -48,6 +49,8 @@ from detector.terminal.output import shown, why
 from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.findings import MOST_FINDINGS, Confidence
+from detector.values.forms import ALL as ALL_FORMS
+from detector.values.forms import FORMS, left_out
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.times import SECOND, parse_duration
 from detector.values.toml_file import Key, TomlFile
@@ -87,9 +90,11 @@ class ScanSettings(msgspec.Struct, frozen=True):
 
     With `every_window` a registered secret is found whatever is glued to it, without it between delimiters alone.
     `findings_per_stream` is how many secrets that nobody registered are reported of a stream in a window; 0: all.
+    `forms` are the groups of `detector.values.forms` that are looked for.
     """
 
     every_window: bool = True
+    forms: frozenset[str] = ALL_FORMS
     findings_per_stream: int = MOST_FINDINGS
 
 
@@ -221,6 +226,12 @@ SCAN_FIELDS: Final = {
         "[the price](scanner.md#what-it-costs)",
         "true",
     ),
+    "forms": Field(
+        some_of(*FORMS),
+        "in which forms a secret is looked for, besides as it stands; "
+        "[what each name means](scanner.md#leaving-forms-out)",
+        "[" + ", ".join(f'"{form}"' for form in FORMS) + "]",
+    ),
     "findings_per_stream": Field(
         whole_number(0, 1_000_000),
         "how many different secrets that nobody registered are reported of a stream in 262,144 records; "
@@ -293,11 +304,16 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
             for table, entries in named.items()
             if any(entry.fingerprint is not None for entry in entries)
         ]
+    scan = ScanSettings(**reader.fields(reader.table(data.get("scan", {}), "scan"), SCAN_FIELDS, "scan"))
+    if unseen := left_out(scan.forms):
+        warnings.append(
+            f"[scan] forms leaves out {', '.join(unseen)}: a secret that is printed so is not looked for, and no leak"
+        )
     settings = Settings(
         keys=keys,
         policy=policy,
         patterns=_pattern_settings(reader, patterns),
-        scan=ScanSettings(**reader.fields(reader.table(data.get("scan", {}), "scan"), SCAN_FIELDS, "scan")),
+        scan=scan,
         allows=allows,
         kafka=kafka,
         service=service,

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
+import msgspec
+
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import NO_KEY_WARNING, Settings
 from detector.ingest.declarations import STDIN
@@ -15,6 +17,7 @@ from detector.redact.stream_redactor import StreamRedactor
 from detector.redact.unexamined import Handling, Reason
 from detector.scan.leaks import Allowing, Redactor
 from detector.scan.scanner_loader import load_scanner
+from detector.scan.shares import SECOND_LOOK
 from detector.terminal.output import why
 from detector.values.errors import InputError
 
@@ -46,7 +49,8 @@ def redactor_of(
     allowing = Allowing(allowlist, STDIN, settings.keys) if allowlist else None
     # Without a deployment key only what `known` registers and `[[allow]]` names is not recognised; `known` was told of.
     untold = [one for one in settings.warnings if settings.allows or one != NO_KEY_WARNING]
-    return Redactor(scanner, index, allowing), (*untold, *warnings)
+    share = msgspec.structs.replace(SECOND_LOOK, forms=settings.scan.forms)
+    return Redactor(scanner, index, allowing, share), (*untold, *warnings)
 
 
 def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:

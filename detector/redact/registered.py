@@ -15,6 +15,7 @@ from detector.scan.known_credentials import HMAC, SHA256, KnownIndex, never_foun
 from detector.stages.ranges import LifecycleCollector
 from detector.values.errors import UsageError
 from detector.values.events import CredentialIssued, Identifier
+from detector.values.forms import OBFUSCATED
 from detector.values.secrets import DeploymentKey
 from detector.values.wording import counted
 
@@ -36,7 +37,12 @@ def index_of(
             f"redact --known: {gaps[0]}; --pass-unrecognised goes on, and passes such secrets unmasked"
         )
     identifiers = [identifier for issue in registered for identifier in issue.identifiers]
-    index = KnownIndex(identifiers, settings.keys, every_window=settings.scan.every_window)
+    index = KnownIndex(
+        identifiers,
+        settings.keys,
+        every_window=settings.scan.every_window,
+        forms=OBFUSCATED in settings.scan.forms,
+    )
     return index, tuple(f"--known: {gap}; such secrets pass unmasked" for gap in gaps)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+import msgspec
+
 from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, LeakFinder, Redactor
@@ -9,6 +11,7 @@ from detector.scan.shares import SECOND_LOOK, Share
 from detector.scan.sightings import NoPatterns, Scanner
 from detector.values.events import Identifier
 from detector.values.findings import MOST_FINDINGS
+from detector.values.forms import ALL, OBFUSCATED
 from detector.values.secrets import DeploymentKey
 from detector.values.wording import Cleaner
 
@@ -21,7 +24,7 @@ class Finders:
 
     `share` is how much decoding a line may ask for where all records pass. `second_finder` has the larger share, for
     those that asked for more. If `share` is that one already, there is nothing to look at again. `most_findings` is for
-    `FindingShares`.
+    `FindingShares`, `forms` are those of `detector.values.forms` that are looked for.
     """
 
     def __init__(  # noqa: PLR0913 - all that a scan is configured with
@@ -33,13 +36,16 @@ class Finders:
         id_key: DeploymentKey | None = None,
         *,
         every_window: bool = True,
+        forms: frozenset[str] = ALL,
         share: Share = SECOND_LOOK,
         most_findings: int = MOST_FINDINGS,
     ) -> None:
         self.keys = tuple(keys)
         self._id_key = id_key
         self._every_window = every_window
-        self._share = share
+        self._forms = forms
+        self._share = msgspec.structs.replace(share, forms=forms)
+        self._second_share = msgspec.structs.replace(SECOND_LOOK, forms=forms)
         self._most_findings = most_findings
         self._fallback = fallback
         self._scanner = scanner
@@ -56,7 +62,7 @@ class Finders:
     @property
     def looks_again(self) -> bool:
         """Whether `second_finder` decodes more than the others."""
-        return self._share != SECOND_LOOK
+        return self._share != self._second_share
 
     def reload(self, scanner: Scanner, allowlist: Allowlist | None = None) -> None:
         """Uses other patterns and another allowlist from now on."""
@@ -88,14 +94,16 @@ class Finders:
         return Redactor(self._scanner, self.known, allowing, self._share)
 
     def _index(self, identifiers: Iterable[Identifier]) -> KnownIndex:
-        return KnownIndex(identifiers, self.keys, every_window=self._every_window)
+        return KnownIndex(
+            identifiers, self.keys, every_window=self._every_window, forms=OBFUSCATED in self._forms
+        )
 
     def _build(self, known: KnownIndex) -> None:
         nothing = self._index(())
         self.pattern_finder = self._made(self._scanner, nothing, self._share)
         self.finder = self._made(self._scanner, known, self._share, self._allowlist)
         self.second_finder = (
-            self._made(self._scanner, known, SECOND_LOOK, self._allowlist)
+            self._made(self._scanner, known, self._second_share, self._allowlist)
             if self.looks_again
             else self.finder
         )

@@ -18,6 +18,7 @@ from detector.replay.workers import Work
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner
+from detector.scan.shares import SECOND_LOOK
 from detector.terminal.progress import meter
 from detector.values.errors import UsageError
 from detector.values.findings import Confidence
@@ -43,7 +44,8 @@ def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean,
     classifier = configured_classifier(settings.sources)
     sources, letters = find_sources(paths, classifier=classifier)
     known = KnownIndex((), settings.keys)
-    finder = LeakFinder(scanner, known, settings.keys, allowlist=Allowlist(settings.allows))
+    share = msgspec.structs.replace(SECOND_LOOK, forms=settings.scan.forms)
+    finder = LeakFinder(scanner, known, settings.keys, allowlist=Allowlist(settings.allows), share=share)
     with meter() as bars:
         tried = against(Work(sources, time.time_ns(), finder, classifier), scanner, bars, least)
     missed = tuple(f"{letter.source}: {letter.detail}" for letter in letters)

@@ -168,6 +168,7 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
         allowlist=Allowlist(settings.allows),
         id_key=None if settings.keys else key_of_inputs(sources),
         every_window=settings.scan.every_window,
+        forms=settings.scan.forms,
         most_findings=settings.scan.findings_per_stream,
     )
 

@@ -25,7 +25,7 @@ from detector.records.blocks import safe_cut
 from detector.scan import triggers
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
-from detector.scan.decoders import BUNDLED, DECODERS
+from detector.scan.decoders import BUNDLED, DECODERS, Decoders
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 
 DEPTH: Final = 4
@@ -330,6 +330,11 @@ class _Room:
         self._spending = spending
         self._above = above
 
+    @property
+    def forms(self) -> frozenset[str]:
+        """The groups of forms that are decoded."""
+        return self._spending.share.forms
+
     def lines(self, places: Any) -> Any:
         """The lines that the places come from."""
         self._decoding.count()
@@ -390,7 +395,7 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
     """One step of decoding of all of `data`: one layer, or several if much of it is inflated."""
     parts: list[Part] = []
     growing: list[tuple[GrowingDecoder, Any]] = []
-    for decoder, places in _begun(data):
+    for decoder, places in _begun(data, DECODERS.of(room.forms)):
         if isinstance(decoder, LinearDecoder):
             parts += decoder.decode(data, places)
         elif isinstance(decoder, GrowingDecoder):
@@ -407,12 +412,13 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
         yield Layer(parts, linear)
 
 
-def _begun(data: bytes) -> Iterator[tuple[Decoder, Any]]:
+def _begun(data: bytes, decoders: Decoders) -> Iterator[tuple[Decoder, Any]]:
     """The decoders for which something may begin in `data`, and where."""
-    for kind, places in triggers.found(data).items():
-        if kind in DECODERS.compiled:
-            yield DECODERS.compiled[kind], places
-    for decoder, literals in DECODERS.by_literal:
+    if decoders.compiled:
+        for kind, places in triggers.found(data).items():
+            if kind in decoders.compiled:
+                yield decoders.compiled[kind], places
+    for decoder, literals in decoders.by_literal:
         places = triggers.places_of(data, literals)
         if places.size:
             yield decoder, places

@@ -65,6 +65,7 @@ class Decoder(ABC):
     """One encoding.
 
     - `names`: what a finding calls it, outermost first. A decoder that tells several encodings apart has several.
+    - `group`: of `detector.values.forms`, for `[scan] forms`; None if it is never left out, as one of your own.
     - `trigger`: where it may begin. For a decoder of one's own these are literals, for a bundled one the number of its
       kind in `triggers`, which looks for all of them in one compiled pass.
     - `bound`: how many bytes from a trigger on are decoded at most; None if that is linear in the text anyway.
@@ -73,6 +74,7 @@ class Decoder(ABC):
     """
 
     names: ClassVar[tuple[tuple[str, ...], ...]]
+    group: ClassVar[str | None] = None
     trigger: ClassVar[int | tuple[bytes, ...]]
     bound: ClassVar[int | None] = None
     examples: ClassVar[tuple[tuple[bytes, bytes], ...]]

@@ -46,6 +46,7 @@ from detector.scan.word_decoders import (
     XoredBase64,
     XoredHex,
 )
+from detector.values import forms
 
 SPACED: Final = "spaced"
 JOINED: Final = "joined"
@@ -62,6 +63,7 @@ def _lines(data: bytes, places: Any) -> Any:
 class Base64(LinearDecoder):
     """Base64 of either alphabet, padded or not, at any alignment in a run of its characters, wrapped or not."""
 
+    group = forms.ENCODINGS
     names = (("base64",), ("base64url",))
     trigger = triggers.BASE64_TEXT
     examples = (
@@ -89,6 +91,7 @@ class Base64(LinearDecoder):
 class Hex(LinearDecoder):
     """Hex digits of printable text, on one line or over several."""
 
+    group = forms.ENCODINGS
     names = (("hex",),)
     trigger = triggers.HEX_TEXT
     examples = (
@@ -118,6 +121,7 @@ class Hex(LinearDecoder):
 class _Rewritten(LinearDecoder):
     """Text in which some bytes are escaped and the others stand as they are: rewritten by one compiled loop."""
 
+    group = forms.ESCAPES
     loop: ClassVar[int]
 
     def rows(self, data: bytes, places: Any) -> Any:
@@ -211,6 +215,7 @@ class QuotedPrintable(_Rewritten):
 class _Apart(LinearDecoder):
     """Characters with the same byte or bytes between each two of them."""
 
+    group = forms.SPACED
     step: ClassVar[int]
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
@@ -252,6 +257,7 @@ class ApartLines(_Apart):
 class Grid(LinearDecoder):
     """The same separator after every one to five characters: groups of four, a sign or an invisible character between all."""
 
+    group = forms.SPACED
     names = ((SPACED,),)
     trigger = triggers.GRID
     examples = (
@@ -280,6 +286,7 @@ class Grid(LinearDecoder):
 class Normalised(LinearDecoder):
     """Characters without a width left out, and full-width forms as ASCII, in whole lines."""
 
+    group = forms.ESCAPES
     names = (("unicode",),)
     trigger = triggers.BEYOND
     examples = (
@@ -302,6 +309,7 @@ class Normalised(LinearDecoder):
 class Packed(GrowingDecoder):
     """Base64 of what gzip or zlib packed."""
 
+    group = forms.COMPRESSED
     names = (("base64", "gzip"), ("base64", "zlib"))
     trigger = triggers.PACKED
     examples = (
@@ -322,6 +330,7 @@ class Packed(GrowingDecoder):
 class Wide(LinearDecoder):
     """Base64 of UTF-16."""
 
+    group = forms.ENCODINGS
     names = (("base64", "utf-16"),)
     trigger = triggers.WIDE
     examples = (
@@ -342,6 +351,7 @@ class Wide(LinearDecoder):
 class Listed(LinearDecoder):
     """Bytes printed one by one: by `xxd`, `od` and `hexdump`, as a list in a program's output; over many lines too."""
 
+    group = forms.DUMPS
     names = (("hex-dump",), ("decimal",), ("octal",), ("binary",), (SPACED,))
     trigger = triggers.LISTED
     examples = (
@@ -387,6 +397,7 @@ class Listed(LinearDecoder):
 class Uuencoded(LinearDecoder):
     """Uuencoded text, below the line that begins it."""
 
+    group = forms.ENCODINGS
     names = (("uuencode",),)
     trigger = triggers.UUENCODED
     examples = (
@@ -416,6 +427,7 @@ class Uuencoded(LinearDecoder):
 class Called(LinearDecoder):
     """Characters that a program makes one by one of their numbers, as `chr(116) + chr(111)`."""
 
+    group = forms.DUMPS
     names = (("decimal",),)
     trigger = triggers.CALLED
     examples = (
@@ -437,6 +449,7 @@ class Called(LinearDecoder):
 class Joined(LinearDecoder):
     """A word that is cut in two: by the end of a line, or as strings that are put together."""
 
+    group = forms.JOINED
     names = ((JOINED,),)
     trigger = triggers.CUT
     examples = (
@@ -521,6 +534,7 @@ class Decoders:
     def __init__(self, decoders: Iterable[Decoder]) -> None:
         self.compiled: dict[int, Decoder] = {}
         self.by_literal: tuple[tuple[Decoder, tuple[bytes, ...]], ...] = ()
+        self._of: dict[frozenset[str], Decoders] = {}
         for decoder in decoders:
             self.add(decoder)
 
@@ -528,12 +542,19 @@ class Decoders:
         yield from self.compiled.values()
         yield from (decoder for decoder, _ in self.by_literal)
 
+    def of(self, forms: frozenset[str]) -> "Decoders":
+        """Those of some groups, and those of none."""
+        if forms not in self._of:
+            self._of[forms] = Decoders(each for each in self if each.group is None or each.group in forms)
+        return self._of[forms]
+
     def add(self, decoder: Decoder) -> None:
         """Adds a decoder; a program that runs curfewd as a library does so before it scans anything.
 
         Raises:
             ValueError: there is one for this kind, or a trigger is so short that it stands everywhere.
         """
+        self._of = {}
         trigger = decoder.trigger
         if isinstance(trigger, int):
             if trigger in self.compiled:

@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from detector.values.forms import ALL
+
 DECODING: Final = "decoding"
 _LINEAR: Final = 4
 MUCH: Final = 8
@@ -19,12 +21,14 @@ MUCH: Final = 8
 class Share(msgspec.Struct, frozen=True):
     """How many bytes a line may decode to: `growth` for each of its own, at least `least` and at most `most`.
 
-    A line that is so long that it would have less than four for each byte has four.
+    A line that is so long that it would have less than four for each byte has four. `forms` are the groups of
+    `detector.values.forms` that are decoded at all.
     """
 
     least: int
     growth: int
     most: int
+    forms: frozenset[str] = ALL
 
     def of(self, sizes: Any) -> Any:
         """The shares of lines of these sizes."""

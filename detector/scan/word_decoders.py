@@ -11,11 +11,13 @@ import numpy as np
 from detector.scan import base85, long_words, packed_words, triggers, word_runs, xored
 from detector.scan.decoder import BETWEEN, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 from detector.scan.digits import BASE64, HEX
+from detector.values import forms
 
 
 class _Base32(LinearDecoder):
     """Base32 in one of its alphabets, padded or not, wrapped or not."""
 
+    group = forms.ENCODINGS
     trigger: ClassVar[int]
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
@@ -70,6 +72,7 @@ class Base32Hex(_Base32):
 class Base58(LinearDecoder):
     """Base58 of text (Bitcoin's alphabet)."""
 
+    group = forms.ENCODINGS
     names = (("base58",),)
     trigger = triggers.LONG_WORD + long_words.BASE58
     bound = long_words.MOST58
@@ -93,6 +96,7 @@ class Base58(LinearDecoder):
 class _Turned(LinearDecoder):
     """Digits of text that were turned in one way or another."""
 
+    group = forms.OBFUSCATED
     trigger: ClassVar[int]
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
@@ -166,6 +170,7 @@ class SwappedToken(_Turned):
 class _Xored(LinearDecoder):
     """What digits say, each byte XORed with the same one."""
 
+    group = forms.OBFUSCATED
     digits: ClassVar[tuple[Any, int]]
     most_keys: ClassVar[int] = 4  # that are tried of a word
 
@@ -208,6 +213,7 @@ class XoredHex(_Xored):
 class Base85(LinearDecoder):
     """Base85 of text, in the alphabet of Python's `b85encode` (RFC 1924)."""
 
+    group = forms.ENCODINGS
     names: ClassVar[tuple[tuple[str, ...], ...]] = (("base85",),)
     trigger: ClassVar[int] = triggers.LONG_WORD + long_words.BASE85
     alphabet: ClassVar[int] = 0
@@ -240,6 +246,7 @@ class Ascii85(Base85):
 class _PackedWords(GrowingDecoder):
     """Base64 or hex of what was compressed."""
 
+    group = forms.COMPRESSED
     trigger: ClassVar[int]
 
     def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:

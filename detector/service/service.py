@@ -185,6 +185,7 @@ class Service:
             fallback_key(self._settings),
             allowlist,
             every_window=self._settings.scan.every_window,
+            forms=self._settings.scan.forms,
             share=FIRST_LOOK if self._live.lookback else SECOND_LOOK,
             most_findings=self._settings.scan.findings_per_stream,
         )

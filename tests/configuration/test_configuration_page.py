@@ -12,7 +12,14 @@ from detector.configuration.kafka_table import CLIENT_SECRET_VARIABLE, PASSWORD_
 from detector.configuration.network_settings import NETWORK_FIELDS
 from detector.configuration.reference_page import EXAMPLE, page
 from detector.configuration.service_settings import SERVICE_FIELDS
-from detector.configuration.settings import KEY_VARIABLE, PATTERN_FIELDS, TOP_FIELDS, Settings, problems
+from detector.configuration.settings import (
+    KEY_VARIABLE,
+    PATTERN_FIELDS,
+    SCAN_FIELDS,
+    TOP_FIELDS,
+    Settings,
+    problems,
+)
 from detector.values.times import MINUTE
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -52,6 +59,7 @@ def defaults() -> list[tuple[str, Field, Any]]:
     ]
     found += [(name, field, settings.service) for name, field in SERVICE_FIELDS.items()]
     found += [(name, field, settings.patterns) for name, field in PATTERN_FIELDS.items()]
+    found += [(name, field, settings.scan) for name, field in SCAN_FIELDS.items()]
     found += [(name, field, live) for name, field in KAFKA_FIELDS.items()]
     found += [(name, field, live.security) for name, field in SECURITY_FIELDS.items()]
     for topic, fields in TOPIC_FIELDS.items():

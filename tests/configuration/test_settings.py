@@ -8,6 +8,7 @@ from detector.configuration.settings import NO_KEY_WARNING, Settings, problems
 from detector.judge.policy import Policy
 from detector.values.errors import ConfigError
 from detector.values.findings import LEAKED_SECRET, OUTLIVES_TASK, USE_AFTER_TERMINATION, Severity
+from detector.values.forms import FORMS
 from detector.values.times import HOUR, MINUTE, SECOND, parse_rfc3339
 
 KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -70,12 +71,14 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
 
         [scan]
         every_window = false
+        forms = ["encodings", "joined"]
         """,
     )
     settings = Settings.load(path, {})
     policy = settings.policy
     assert [key.id for key in settings.keys] == ["", "2026-01"]
-    assert settings.warnings == ()
+    (warning,) = settings.warnings
+    assert "leaves out escapes, compressed, dumps, spaced, obfuscated:" in warning
     assert (policy.skew, policy.grace_period, policy.max_task_age) == (2 * SECOND, 90 * SECOND, 6 * HOUR)
     assert policy.confirm_timeout == 5 * MINUTE
     late = policy.rules[USE_AFTER_TERMINATION]
@@ -88,7 +91,15 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
     assert policy.accepts[0].expiry == parse_rfc3339("2027-01-31T00:00:00Z")
     assert settings.patterns.paths == (str(tmp_path / "mine.toml"),)
     assert not settings.scan.every_window
+    assert settings.scan.forms == {"encodings", "joined"}
     assert Settings().scan.every_window
+    assert Settings().scan.forms == {*FORMS}
+
+
+def test_a_form_that_nobody_knows_is_a_mistake(tmp_path: Path) -> None:
+    (found,) = messages(tmp_path, '[scan]\nforms = ["joined", "encoding"]\n')
+    assert found.startswith("curfewd.toml:2: scan.forms: there is no encoding (did you mean encodings?)")
+    assert Settings.load(write(tmp_path, "[scan]\nforms = []\n"), {}).scan.forms == frozenset()
 
 
 def test_the_credentials_kind_wins_over_the_tasks(tmp_path: Path) -> None:

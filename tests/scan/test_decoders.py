@@ -4,12 +4,15 @@ import base64
 import zlib
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from detector.scan import triggers
 from detector.scan.decode import decoded
 from detector.scan.decoder import Decoder, SpanDecoder
 from detector.scan.decoders import BUNDLED, DECODERS, Decoders, Hex
+from detector.scan.shares import SECOND_LOOK
+from detector.values.forms import FORMS
 
 EXAMPLES = [(decoder, *example) for decoder in DECODERS for example in decoder.examples]
 NEAR_MISSES = [(decoder, text) for decoder in DECODERS for text in decoder.near_misses]
@@ -41,6 +44,17 @@ def test_a_decoder_has_examples_for_each_of_its_encodings(decoder: Decoder) -> N
     for encoded, _ in decoder.examples:
         seen |= {one.encodings for one in decoded(b"a line: " + encoded + b"\n")}
     assert {*decoder.names} <= seen
+
+
+def test_each_decoder_is_of_a_group_that_may_be_left_out() -> None:
+    text = b"\n\n".join(decoder.examples[0][0] for decoder in BUNDLED)
+    for group in FORMS:
+        share = msgspec.structs.replace(SECOND_LOOK, forms=frozenset({group}))
+        names = {name for decoder in BUNDLED if decoder.group == group for name in decoder.names}
+        found = {one.encodings for one in decoded(text, share)}
+        assert found <= names
+        assert found
+    assert decoded(text, msgspec.structs.replace(SECOND_LOOK, forms=frozenset())) == []
 
 
 class Ascii85(SpanDecoder):

@@ -19,6 +19,7 @@ from detector.scan.scanner import PatternScanner
 from detector.scan.sightings import NoPatterns
 from detector.stages.scan import PartitionScanner, ScanFacts, routes
 from detector.values.events import CredentialIssued, TaskStarted
+from detector.values.forms import FORMS
 from detector.values.secrets import DeploymentKey, Secret
 from tests.bundled import bundled_patterns, bundled_scanner
 from tests.fake_records import NOW, FakeRecord, records
@@ -147,6 +148,23 @@ def test_a_second_scan_finds_registered_credentials_alone() -> None:
     facts = PartitionScanner("logs", 0).look_back(some, finders, NOW)
     assert [leak.id for leak in facts.leaks] == ["p0@1"]
     assert facts.withdrawn == []
+
+
+def test_what_is_in_a_form_that_is_left_out_is_not_looked_for() -> None:
+    lines = {
+        "as it stands": SECRET,
+        "encodings": base64.b64encode(SECRET.encode()).decode(),
+        "obfuscated": SECRET[::-1],
+    }
+    some = records([line.encode() for line in lines.values()])
+    for forms in ({"encodings"}, {"obfuscated"}, set(FORMS)):
+        finders = Finders(NoPatterns(), (KEY,), forms=frozenset(forms))
+        finders.renew(ISSUE.identifiers)
+        for finder in (finders.finder, finders.second_finder, finders.known_finder):
+            leaks = PartitionScanner("logs", 0).scan(some, finder, NOW).leaks
+            found = {leak.id for leak in leaks}
+            assert found == {f"p0@{at}" for at, name in enumerate(lines) if at == 0 or name in forms}
+        assert not finders.looks_again
 
 
 def test_an_excerpt_of_the_second_scan_shows_nothing_that_a_pattern_sees() -> None:
