@@ -26,7 +26,7 @@ from detector.patterns.pattern import load_bundled
 
 _SHORT: Final = 50  # of a text a fiftieth tells what a start costs
 _SLOW: Final = 10  # of the text a tenth is enough for what is slow
-_REDACTED: Final = '[kafka.redacted]\ntopics = ["*"]\nretention = "1d"'
+_REDACTED: Final = '[kafka.redacted]\ntopics = ["logs"]\nretention = "1d"'
 _SED: Final = "s/gh[pousr]_[0-9A-Za-z]{36}/***/g"
 _PERL: Final = "open(F, shift); my @p = map { chomp; qr/$_/ } <F>; while (<STDIN>) { for my $p (@p) { s/$p/***/g } print }"
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 import msgspec
 import numpy as np
 
-from detector.ingest.formats.log_texts import LogTexts, nowhere
+from detector.ingest.formats.log_texts import Beside, LogTexts, nowhere
 from detector.records.log_times import LogTime
 from detector.records.timestamps import Ints
 from detector.scan.finding_shares import Stream, Texts
@@ -56,7 +56,7 @@ class Segment(msgspec.Struct, frozen=True):
     `record` gives the record of a text by its index; the text inside that record counts for nothing. `made_of` are the
     records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
     `at` has the positions of the texts if they are known at once, `alike` their stream if they all have one. With `again`
-    its records stand in another segment too.
+    its records stand in another segment too. `beside` is as `LogTexts` has it.
     """
 
     data: bytes
@@ -68,6 +68,7 @@ class Segment(msgspec.Struct, frozen=True):
     at: Sequence[int] | None = None
     alike: Stream | None = None
     again: bool = False
+    beside: Callable[[], Beside] | None = None
 
     def index(self, offset: int) -> int:
         """The index of the text that holds a byte."""
@@ -98,7 +99,17 @@ def segment_of(texts: LogTexts, positions: Positions) -> Segment:
         )
 
     alike = (positions.task_id, positions.stream) if texts.whereabouts is nowhere else None
-    return Segment(texts.data, texts.edges, record, None, texts.as_read, texts.head, positions.at, alike)
+    return Segment(
+        texts.data,
+        texts.edges,
+        record,
+        None,
+        texts.as_read,
+        texts.head,
+        positions.at,
+        alike,
+        beside=texts.beside,
+    )
 
 
 def joined(records: Sequence[LogRecord], *, again: bool = False) -> Segment:

@@ -5,10 +5,12 @@ different partitions it calls it side by side. It may call `revoked` and `assign
 since the last `committed` did not happen, and the same records come again.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
+
+from detector.records.record_columns import RecordColumns
 
 
 class Partition(msgspec.Struct, frozen=True, order=True):
@@ -38,6 +40,35 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     fact: Any = None
 
 
+class PassedOn(msgspec.Struct, frozen=True, gc=False):
+    """Records to write together, in their order, to the partition of the number that they came from."""
+
+    topic: str
+    records: RecordColumns
+    fact: None = None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def outputs(self) -> Iterator[Output]:
+        """Each by itself."""
+        number = self.records.partition
+        for each in self.records:
+            yield Output(self.topic, each.key, each.value, each.headers, each.timestamp, number, each.offset)
+
+
+ToWrite: TypeAlias = Output | PassedOn
+
+
+def singly(outputs: Iterable[ToWrite]) -> Iterator[Output]:
+    """Each output by itself."""
+    for each in outputs:
+        if isinstance(each, PassedOn):
+            yield from each.outputs()
+        else:
+            yield each
+
+
 RefusalReason = Literal["output-too-large", "record-failed", "record-unreadable"]
 
 
@@ -63,10 +94,10 @@ class Handler(Protocol):
     async def assigned(self, partition: Partition) -> None:
         """The partition is ours, and no other transaction of it is open. Load its committed state."""
 
-    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+    async def process(self, partition: Partition, records: Sequence[Any]) -> Sequence[ToWrite]:
         """The outputs of these records, changelog included. There is at least one record, and they are in order."""
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> Sequence[ToWrite]:
         """The outputs that are due at `now` (ns, wall clock). Called about once a second between polls.
 
         `unread`: the partition has records that were not polled yet, such as those behind an open transaction.

@@ -13,7 +13,7 @@ from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.group_offsets import GroupOffsets
-from detector.kafka.handlers import Handler, Output, Partition, Refusal
+from detector.kafka.handlers import Handler, Output, Partition, Refusal, ToWrite, singly
 from detector.kafka.membership import Membership
 from detector.kafka.poison import PoisonSearch
 from detector.kafka.stage_facts import (
@@ -294,7 +294,7 @@ class PartitionWork:
     ) -> None:
         began = time.monotonic()
         handler, partition = self._context.handler, self.partition
-        outputs: list[Output] = []
+        outputs: list[ToWrite] = []
         offset = records[-1].offset + 1 if records else None
         if refusal is not None:
             outputs += await self._replacement(refusal)
@@ -308,7 +308,7 @@ class PartitionWork:
         if offset is None and not outputs:
             return
         if any(self._context.limits.too_large(output) for output in outputs):
-            outputs = await self._fit(outputs)
+            outputs = [*await self._fit(outputs)]
         note = handler.note(partition)
         if offset is None and note != self._note:  # the note is about these outputs: commit both or neither
             offset = self._offset
@@ -340,23 +340,23 @@ class PartitionWork:
         end = self._context.consumer.highwater(self._source)
         return end is not None and end > int(await self._context.consumer.position(self._source))
 
-    async def _process(self, records: Sequence[Any]) -> list[Output]:
+    async def _process(self, records: Sequence[Any]) -> Sequence[ToWrite]:
         refusal = self._poison.refusal(records)
         if refusal is not None:
             return await self._replacement(refusal)
         try:
-            return list(await self._context.handler.process(self.partition, records))
+            return await self._context.handler.process(self.partition, records)
         except CurfewdError:
             raise
         except Exception as error:
             self._poison.failed(records, error)
             raise _PoisonError(f"process: {type(error).__name__}") from error
 
-    async def _fit(self, outputs: list[Output]) -> list[Output]:
+    async def _fit(self, outputs: Sequence[ToWrite]) -> list[Output]:
         """Replaces outputs that are too large for the brokers by what the handler gives instead."""
         limits = self._context.limits
         fitting = []
-        for output in outputs:
+        for output in singly(outputs):
             if not limits.too_large(output):
                 fitting.append(output)
                 continue

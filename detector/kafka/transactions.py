@@ -12,7 +12,7 @@ from detector.kafka import transaction_retry
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.clients import StageSettings, discard, partition_producer, reaction
 from detector.kafka.connection import ConnectionSettings
-from detector.kafka.handlers import Output, Partition
+from detector.kafka.handlers import Partition, ToWrite
 from detector.kafka.stage_facts import StepName
 from detector.values.errors import RetryError, StopError
 
@@ -67,7 +67,7 @@ class TransactionWriter:
             raise
         self._producer = producer
 
-    async def commit(self, outputs: Sequence[Output], offset: int | None, note: str = "") -> None:
+    async def commit(self, outputs: Sequence[ToWrite], offset: int | None, note: str = "") -> None:
         """Runs one transaction.
 
         1. Begin.
@@ -107,7 +107,7 @@ class TransactionWriter:
             # Shielded: a cancellation here must not leave connections open.
             await asyncio.shield(discard(producer))
 
-    async def _write(self, outputs: Sequence[Output]) -> None:
+    async def _write(self, outputs: Sequence[ToWrite]) -> None:
         counts = {
             topic: len(await self._producer.partitions_for(topic)) for topic in {o.topic for o in outputs}
         }

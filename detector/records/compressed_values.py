@@ -20,6 +20,9 @@ _BZIP2: Final = re.compile(
     magic.BZIP2 + b"[1-9](?:" + re.escape(magic.BZIP2_BLOCK) + b"|" + re.escape(magic.BZIP2_END) + b")"
 )
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+FIRST_BYTES: Final = frozenset(
+    each[0] for each in (*_COMPRESSED, magic.BZIP2, *_ZLIB)
+)  # `compressed` says no to others
 _ENOUGH: Final = 4096  # bytes that tell whether it is
 
 

@@ -6,6 +6,8 @@ from functools import cached_property
 
 import hyperscan
 
+from detector.records.timestamps import Ints
+
 
 class LiteralSearch:
     """The literals that are looked for."""
@@ -34,3 +36,14 @@ class LiteralSearch:
         told: list[int] = []
         self._database.scan(data, match_event_handler=lambda number, *_: told.append(number), scratch=scratch)
         return bool(told)
+
+
+def lines_with(literal: bytes, data: bytes, starts: Ints) -> list[int]:
+    """The lines in which a literal stands, by number. `starts` are where they begin, and may end with where one more would."""
+    lines: list[int] = []
+    at = data.find(literal)
+    while at >= 0:
+        lines.append(int(starts.searchsorted(at, side="right")) - 1)
+        behind = int(starts[lines[-1] + 1]) if lines[-1] + 1 < len(starts) else len(data)
+        at = data.find(literal, behind)
+    return lines

@@ -426,9 +426,14 @@ class Redactor:
         """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
         return self.look(data, least)[0]
 
-    def look(self, data: bytes, least: int = LEAST_LITERAL) -> tuple[list[MaskSpan], list[LimitedText]]:
-        """The same, and the text that was not examined whole."""
-        seen, limited = self._seen(data)
+    def look(
+        self, data: bytes, least: int = LEAST_LITERAL, searched: int | None = None
+    ) -> tuple[list[MaskSpan], list[LimitedText]]:
+        """The same, and the text that was not examined whole.
+
+        Only data[:searched] is searched: whoever searched the rest has to know where the bytes found here stand there.
+        """
+        seen, limited = self._seen(data[:searched])
         return _spans_in(data, (0, len(data)), seen, least) if seen else [], limited
 
     def mask_spans_of(self, texts: Sequence[bytes]) -> dict[int, list[MaskSpan]]:

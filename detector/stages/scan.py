@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of, count_suspects
@@ -30,7 +31,7 @@ from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
 from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares, Unreported
-from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look, Redactor
 from detector.scan.shares import LimitedText
 from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.stages.blinding import blinded
@@ -159,8 +160,9 @@ class PartitionScanner:
         facts.unknown = contents.unknown
         facts.latest = contents.latest
         facts.textless = contents.textless
-        if with_clean and not look.spans and not look.limited:
-            facts.clean = _scanned_whole(records, segments)
+        if with_clean:
+            shown = (*facts.secret_spans, *facts.limited_spans)
+            facts.clean = _without(_scanned_whole(records, segments, finder.redactor), shown)
         return facts
 
     def flush(self, finder: LeakFinder, *, with_clean: bool = False) -> ScanFacts:
@@ -383,17 +385,36 @@ def _with_excerpt(leak: Leak, excerpt: str | None) -> Leak:
     return msgspec.structs.replace(leak, excerpt=excerpt)
 
 
-def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment]) -> set[int]:
-    """The positions of the records whose value is the text of a segment."""
-    values = {record.offset: record.value for record in records if record.value}
+def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment], redactor: Redactor) -> set[int]:
+    """The positions of the records in which all is the text of a segment, or shows no secret beside it."""
+    made_of = any(segment.made_of for segment in segments)
+    values = {record.offset: record.value for record in records if record.value} if made_of else {}
     whole: set[int] = set()
+    framed: set[int] = set()
+    fields: set[str] = set()
     for segment in segments:
         if segment.as_read:
-            count = len(segment.edges()) - 1
-            first, last = segment.record(0).at, segment.record(count - 1).at
-            if last - first == count - 1:
-                whole.update(range(first, last + 1))
-            else:
-                whole.update(segment.record(index).at for index in range(count))
+            whole.update(_positions(segment))
+        elif segment.beside is not None:
+            beside = segment.beside()
+            fields.update(beside.fields)
+            framed.update(np.delete(_positions(segment), beside.numbered).tolist())
         whole.update(record.at for record in segment.made_of or () if values.get(record.at) == record.text)
-    return whole
+    spans, limited = redactor.look("\n".join(fields).encode("utf-8", "replace"))
+    return whole if spans or limited else whole | framed
+
+
+def _positions(segment: Segment) -> Sequence[int]:
+    """The positions of the records of a segment, by index."""
+    if segment.at is not None:
+        return segment.at
+    return [segment.record(index).at for index in range(len(segment.edges()) - 1)]
+
+
+def _without(positions: set[int], spans: Iterable[tuple[int, int]]) -> set[int]:
+    """The positions under no span."""
+    at = np.sort(np.fromiter(positions, np.int64))
+    left = np.ones(len(at), np.bool_)
+    for first, last in spans:
+        left[at.searchsorted(first) : at.searchsorted(last, side="right")] = False
+    return set(at[left].tolist())

@@ -58,7 +58,7 @@ def test_facts_are_plain_values(finders: Finders) -> None:
     assert [(offset, type(event)) for offset, event in facts.events] == [(0, TaskStarted)]
     assert [leak.id for leak in facts.leaks] == ["p0@1"]
     assert [letter.offset for letter in facts.dead_letters] == [2]
-    assert (facts.secret_spans, facts.textless, facts.clean) == ([(1, 1)], {0}, set())
+    assert (facts.secret_spans, facts.textless, facts.clean) == ([(1, 1)], {0}, {2})
     for form in (msgspec.json, msgspec.msgpack):
         assert form.decode(form.encode(facts), type=ScanFacts) == facts
     assert SECRET.encode() not in msgspec.json.encode(facts)

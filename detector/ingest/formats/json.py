@@ -10,6 +10,7 @@ import numpy as np
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.formats import docker
 from detector.ingest.formats.log_texts import (
+    Beside,
     LogTexts,
     Times,
     field_times,
@@ -18,6 +19,7 @@ from detector.ingest.formats.log_texts import (
     records_of,
     records_of_names,
 )
+from detector.records.literal_search import lines_with
 from detector.records.log_records import (
     JSON_LOG,
     TIME_NAMES,
@@ -74,6 +76,7 @@ def _exactly(names: Sequence[str]) -> Any:
     )
 
 
+_NUMBERED: Final = b"\\u"
 _FLAT: Final = msgspec.json.Decoder(_Flat)
 _FLAT_NAMES: Final = ("message", "time", "task_id", "stream")
 # By the names that the records have. If all of them are there, only one of them can be there twice where there are more.
@@ -118,8 +121,13 @@ def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | Non
         for written in (records[index].time for index, _ in times.unread)
     ):
         return None
+
+    def beside() -> Beside:
+        fields = {each for record in records for each in (record.task_id, record.stream) if each}
+        return Beside(fields, lines_with(_NUMBERED, data, starts))
+
     text, edges = joined(messages)
-    return LogTexts(JSON_LOG, text, edges, times, messages.__getitem__, placed)
+    return LogTexts(JSON_LOG, text, edges, times, messages.__getitem__, placed, beside=beside)
 
 
 def log_block(data: bytes, starts: Ints, named: Named | None, *, with_docker: bool = True) -> LogTexts | None:

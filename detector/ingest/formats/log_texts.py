@@ -3,7 +3,7 @@
 Where a line stands is not known here. Files, Kafka and other inputs give the positions (`detector.ingest.positions`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -51,13 +51,24 @@ def nowhere(_: int) -> tuple[None, None]:
     return None, None
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """What lines hold beside their texts: `fields`, and what can hide nothing.
+
+    The texts stand in their lines with no more than a backslash before a character, but for the `numbered` lines, by
+    index: in these a character may be written as its number.
+    """
+
+    fields: Collection[str]
+    numbered: Sequence[int]
+
+
 class LogTexts(msgspec.Struct, frozen=True):
     """The log texts of a block, joined by newlines.
 
     `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they
     stand. `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next
     line of its stream. `head` is how many bytes stand before the message in the text of a line. `origin` says whose
-    the times are.
+    the times are. `beside` is what else the lines hold, where that is known.
     """
 
     format: str
@@ -69,6 +80,7 @@ class LogTexts(msgspec.Struct, frozen=True):
     as_read: bool = False
     head: Callable[[int], int] | None = None
     origin: str = RECORD
+    beside: Callable[[], Beside] | None = None
 
 
 def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:

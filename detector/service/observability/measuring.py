@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from detector.kafka.handlers import Handler, Output, Partition, Refusal
+from detector.kafka.handlers import Handler, Output, Partition, Refusal, ToWrite
 from detector.records.record_columns import size_of, timestamps_of
 
 StageName = Literal["scan", "lookback", "judge", "revoke", "receive"]
@@ -19,7 +19,7 @@ class HandlerThroughput(msgspec.Struct, frozen=True):
     records: int
     size: int
     newest_ms: int | None
-    outputs: tuple[Output, ...]
+    outputs: tuple[ToWrite, ...]
     seconds: float
 
 
@@ -28,7 +28,7 @@ class _Pending:
         self.records = 0
         self.size = 0
         self.newest: int | None = None
-        self.outputs: list[Output] = []
+        self.outputs: list[ToWrite] = []
         self.seconds = 0.0
         self.facts: list[Any] = []
 
@@ -65,7 +65,7 @@ class MeasuredHandler:
         self._pending.pop(partition, None)
         await self._inner.assigned(partition)
 
-    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+    async def process(self, partition: Partition, records: Sequence[Any]) -> Sequence[ToWrite]:
         """See `Handler`."""
         pending = self._of(partition)
         pending.read(records)
@@ -75,7 +75,7 @@ class MeasuredHandler:
         pending.outputs += outputs
         return outputs
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> Sequence[ToWrite]:
         """See `Handler`."""
         outputs = await self._inner.tick(partition, now, unread=unread)
         self._of(partition).outputs += outputs

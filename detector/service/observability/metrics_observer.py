@@ -12,7 +12,7 @@ import msgspec
 from detector.judge.joins import JUDGED, JoinCounts
 from detector.judge.rules.catalog import RULES
 from detector.judge.totals import Exposure
-from detector.kafka.handlers import Output, Partition, RefusalReason
+from detector.kafka.handlers import Partition, PassedOn, RefusalReason, ToWrite
 from detector.kafka.stage_facts import (
     PartitionStarted,
     PartitionStopped,
@@ -101,10 +101,13 @@ class MetricsObserver:
             self._metrics.time(series.PROCESSING, fact.seconds, stage)
         self._written(stage, fact.outputs)
 
-    def _written(self, stage: StageName, outputs: Iterable[Output]) -> None:
+    def _written(self, stage: StageName, outputs: Iterable[ToWrite]) -> None:
         metrics = self._metrics
         by_topic: dict[str, int] = {}
         for output in outputs:
+            if isinstance(output, PassedOn):
+                by_topic[output.topic] = by_topic.get(output.topic, 0) + len(output)
+                continue
             by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
             fact = output.fact
             if isinstance(fact, FindingChange):

@@ -23,7 +23,7 @@ from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING, IDLE
-from detector.kafka.handlers import Output, Partition, Refusal
+from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
 from detector.records.record_columns import size_of
 from detector.redact.unexamined import Handling
@@ -133,7 +133,7 @@ class _Scan(msgspec.Struct):
     """The facts of one poll, and the records that are passed on to the redacted topic."""
 
     facts: ScanFacts
-    passed_on: list[Output]
+    passed_on: list[PassedOn]
 
 
 class _PartitionState:
@@ -174,8 +174,8 @@ class _PartitionState:
         if redaction is None:
             return _Scan(facts, [])
         redactor = finders.redactor(self.partition.topic, now)
-        redaction.take(records, facts, redactor, sent_until)
         held = Held(self.scanner.oldest, self.scanner.held)
+        redaction.take(records, facts, held, redactor, sent_until)
         return _Scan(facts, redaction.settle(facts, held, redactor, now))
 
     def flush(self, finders: Finders, now: int) -> _Scan:
@@ -242,10 +242,10 @@ class ScanHandler:
             partition, self._fresh(partition)
         )
 
-    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+    async def process(self, partition: Partition, records: Sequence[Any]) -> list[ToWrite]:
         """Reads, scans and routes one poll."""
         state, now = self._state(partition), self._clock()
-        first = self._announce(partition, state)
+        first: list[ToWrite] = [*self._announce(partition, state)]
         if state.fresh:
             first += await self._reread(partition, state, records[0].offset, now)
         began = time.monotonic()
@@ -260,7 +260,7 @@ class ScanHandler:
         if latest is not None and (state.latest is None or latest > state.latest):
             state.latest = latest
         self._observe(_scanned_poll(partition, records, scan.facts, seconds, state.scanner))
-        return first + outputs + self._passed_on(state, scan.passed_on)
+        return [*first, *outputs, *self._passed_on(state, scan.passed_on)]
 
     async def _in_thread(self, do: Callable[..., _Scan], *args: Any) -> _Scan:
         loop = asyncio.get_running_loop()
@@ -268,7 +268,7 @@ class ScanHandler:
 
     async def _reread(
         self, partition: Partition, state: _PartitionState, offset: int, now: int
-    ) -> list[Output]:
+    ) -> list[ToWrite]:
         """Reads the records before an offset again: text that waited when the partition moved waits again."""
         since = offset if state.noted is None else state.noted
         earlier = await self._positions.records_before(partition, offset, since)
@@ -283,18 +283,18 @@ class ScanHandler:
         ]
         facts = ScanFacts(leaks=leaks, limited=limited, cut_short=cut_short)
         outputs = self._outputs(partition, state, facts, times)
-        return outputs + self._passed_on(state, scan.passed_on)
+        return [*outputs, *self._passed_on(state, scan.passed_on)]
 
-    def _passed_on(self, state: _PartitionState, outputs: list[Output]) -> list[Output]:
+    def _passed_on(self, state: _PartitionState, outputs: Sequence[ToWrite]) -> list[ToWrite]:
         """The records to pass on, and dead letters for those that cannot be. It reports both."""
         redaction = state.redaction
         if redaction is None:
-            return outputs
+            return list(outputs)
         letters, redaction.letters = redaction.letters, []
         fact = redaction.told()
         if fact.records or fact.unexamined:
             self._observe(fact)
-        return outputs + self._dead(letters)
+        return [*outputs, *self._dead(letters)]
 
     def _dead(self, letters: Sequence[DeadLetter]) -> list[Output]:
         """Dead letters to write: the name of a topic may show a secret, as any source may."""
@@ -316,13 +316,13 @@ class ScanHandler:
         waits = state.noted if state.fresh else state.redaction.unsent
         return "" if waits is None else offset_note(waits)
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[ToWrite]:
         """Scans text that has waited long enough, and reports the progress of this partition to the work topic.
 
         One with unread records is not idle: it says again how far it is, so that the watermark waits for it.
         """
         state = self._state(partition)
-        outputs = self._announce(partition, state)
+        outputs: list[ToWrite] = [*self._announce(partition, state)]
         if state.fresh and state.noted is not None:  # it may be long until a record comes
             outputs += await self._reread(partition, state, state.committed, now)
         given_up = now - state.quiet_since >= PATIENCE or now - state.waiting_since >= LONGEST_WAIT

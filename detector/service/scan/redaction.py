@@ -7,17 +7,18 @@ time; records and bytes are bounded here. Beyond the bounds the records are mask
 passed on, and kept a while for the text that may still belong to them.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka import dead_letter, texts_in
-from detector.kafka.handlers import Output, Partition
+from detector.kafka.handlers import Partition, PassedOn
+from detector.records import batch_kernel as kernel
 from detector.records.dead_letters import (
     NOT_MASKED,
     NOT_PROTOBUF,
@@ -29,8 +30,11 @@ from detector.records.dead_letters import (
     bad,
 )
 from detector.records.log_records import LogText
+from detector.records.made_columns import columns_of, dated, together
+from detector.records.record_columns import Headers, KafkaRecord, RecordColumns
 from detector.redact.mask_edits import masked, placed
-from detector.redact.record_redactor import LEAST, redacted
+from detector.redact.record_redactor import redacted
+from detector.redact.record_search import Span, at_offsets, beside, encoded, in_values, under
 from detector.redact.unexamined import (
     ENCODING,
     MARK_HEADER,
@@ -44,8 +48,6 @@ from detector.redact.unexamined import (
     whole,
 )
 from detector.scan.leaks import Redactor
-from detector.scan.mask_spans import MaskSpan
-from detector.scan.shares import LimitedText
 from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.stages.scan import ScanFacts
 from detector.values.secrets import mask
@@ -57,9 +59,6 @@ _WAITING_BYTES: Final = 4 << 20  # and their bytes
 # What stands in such a record was scanned as text only, and text that is escaped or cut in it may not be whole. A line
 # that only begins as JSON or syslog does is text, and was scanned as that.
 _UNREAD: Final = frozenset((TRUNCATED_JSON, NOT_UTF8, NOT_PROTOBUF, TOO_DEEP, TOO_LARGE))
-
-Headers = tuple[tuple[str, bytes | None], ...]
-Span = tuple[int, int]
 
 
 class Redacted(msgspec.Struct, frozen=True):
@@ -121,6 +120,19 @@ class _Waiting(msgspec.Struct):
         return len(self.value or b"")
 
 
+def _waiting(record: KafkaRecord, sent_until: int | None) -> _Waiting:
+    return _Waiting(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+        sent_until is not None and record.offset < sent_until,
+    )
+
+
 class Redaction:
     """One partition's. `name` is where its records go, `classifier` what is recognised in them.
 
@@ -140,6 +152,7 @@ class Redaction:
         self._name = name
         self._classifier = classifier
         self._waiting: list[_Waiting] = []
+        self._untouched = self._columns(())
         self._suspects: list[Span] = []
         self._rules: Counter[str] = Counter()
         self._records = 0
@@ -151,56 +164,72 @@ class Redaction:
         return next((each.offset for each in self._waiting if not each.sent), None)
 
     def take(
-        self, records: Sequence[Any], facts: ScanFacts, redactor: Redactor, sent_until: int | None = None
+        self,
+        records: Sequence[Any],
+        facts: ScanFacts,
+        held: Held,
+        redactor: Redactor,
+        sent_until: int | None = None,
     ) -> None:
-        """The next records with what a scan of them gave, but those without text.
+        """The next records with what a scan of them gave, but those without text. `settle` follows.
 
         What is before `sent_until` was passed on already.
         """
-        taken = [
-            _Waiting(
-                each.topic,
-                each.partition,
-                each.offset,
-                each.timestamp,
-                each.key,
-                each.value,
-                tuple(each.headers),
-                sent_until is not None and each.offset < sent_until,
-            )
-            for each in records
-            if each.offset not in facts.textless
-        ]
+        read = self._columns(records)
+        some = read.chosen(np.flatnonzero(~at_offsets(read, facts.textless)).tolist())
+        offsets = some.column(kernel.OFFSET)
         unread = _unreadable(facts.dead_letters)
-        for each in taken:
-            reason = ENCODING if each.value and encoded_otherwise(each.value) else unread.get(each.offset)
+        apart = at_offsets(some, unread)
+        coded = encoded(some, kernel.VALUE)
+        apart[coded] = True
+        shows = beside(some, redactor)
+        unseen = (some.column(kernel.VALUE_SIZE) > 0) & ~at_offsets(some, facts.clean)
+        if self._handling == "mask":
+            unseen &= ~apart  # nothing of them is shown
+        suspects = in_values(some, unseen, redactor)
+        self._suspects += suspects
+        chosen = apart | shows | under(some, [*facts.secret_spans, *facts.limited_spans, *suspects])
+        chosen |= at_offsets(some, facts.unfinished)
+        if held.oldest is not None:
+            chosen |= offsets >= held.oldest
+        if sent_until is not None:
+            chosen |= offsets < sent_until
+        for row in np.flatnonzero(chosen).tolist():
+            each = _waiting(some[row], sent_until)
+            reason = ENCODING if row in coded else unread.get(each.offset)
             if reason is not None and each.value and self._hides(each, reason):
                 each.value = whole(each.value, reason)
-        self._mask_beside(taken, redactor)
-        unscanned = [each for each in taken if each.value and each.offset not in facts.clean]
-        self._suspects += _showing(unscanned, redactor)
-        self._waiting += taken
+            if shows[row]:
+                self._mask_beside(each, redactor)
+            self._waiting.append(each)
+        self._untouched = some.chosen(np.flatnonzero(~chosen).tolist())
 
-    def settle(self, facts: ScanFacts, held: Held, redactor: Redactor, now: int) -> list[Output]:
+    def settle(self, facts: ScanFacts, held: Held, redactor: Redactor, now: int) -> list[PassedOn]:
         """What may be passed on now: all before the first record that waits for later ones."""
         oldest = held.oldest
         self._hide(facts.unfinished)
-        ready = [span for span in self._suspects if oldest is None or span[1] < oldest]
-        self._suspects = [span for span in self._suspects if span not in ready]
+        ready: list[Span] = []
+        later: list[Span] = []
+        for span in self._suspects:
+            (ready if oldest is None or span[1] < oldest else later).append(span)
+        self._suspects = later
         self._mask([*facts.secret_spans, *facts.limited_spans, *ready], redactor, now)
         end = len(self._waiting) if oldest is None else self._index(oldest)
-        outputs = self._outputs(self._waiting[:end], now)
+        changed = self._released(self._waiting[:end], now)
         del self._waiting[:end]
         waiting = sum(not each.sent for each in self._waiting)
         if waiting > WAITING or sum(each.size for each in self._waiting if not each.sent) > _WAITING_BYTES:
             self._mask([(self._waiting[0].offset, self._waiting[-1].offset)], redactor, now)
             self._hide(held.places)
-            outputs += self._outputs(self._waiting, now)
+            changed += self._released(self._waiting, now)
             self._suspects = []
             for each in self._waiting:
                 each.sent = True
         self._forget()
-        return outputs
+        passed = together(self._untouched, self._columns(changed))
+        self._untouched = self._columns(())
+        self._records += len(passed)
+        return [PassedOn(self._name, dated(passed, now // MILLISECOND))] if len(passed) else []
 
     def told(self) -> Redacted:
         """What was passed on since this was asked last."""
@@ -245,22 +274,24 @@ class Redaction:
             first -= 1
         del self._waiting[:first]
 
-    def _outputs(self, records: Iterable[_Waiting], now: int) -> list[Output]:
-        outputs = [
-            Output(
-                self._name,
+    def _columns(self, records: Sequence[Any]) -> RecordColumns:
+        return columns_of(self._partition.topic, self._partition.number, records)
+
+    def _released(self, records: Iterable[_Waiting], now: int) -> list[KafkaRecord]:
+        """Those that were not sent, as they are passed on."""
+        return [
+            KafkaRecord(
+                each.topic,
+                each.partition,
+                each.offset,
+                each.timestamp,
                 each.key,
                 self._without_text(each, now) if each.unfinished else each.value,
                 self._headers(each),
-                min(each.timestamp, now // MILLISECOND) if each.timestamp >= 0 else None,
-                self._partition.number,
-                each.offset,
             )
             for each in records
             if not each.sent
         ]
-        self._records += len(outputs)
-        return outputs
 
     def _headers(self, record: _Waiting) -> Headers:
         """The headers as they are passed on."""
@@ -296,37 +327,17 @@ class Redaction:
         if gone:
             self._waiting = [each for each in self._waiting if each.offset not in gone]
 
-    def _mask_beside(self, records: Sequence[_Waiting], redactor: Redactor) -> None:
-        """Masks what keys and headers show: whoever reads the topic reads them too."""
-        texts: list[bytes] = []
-        owners: list[_Waiting] = []
-        found: dict[int, _Waiting] = {}
-        for each in records:
-            beside = [each.key] if each.key else []
-            beside += [name.encode() + b"=" + (value or b"") for name, value in each.headers]
-            texts += beside
-            owners += [each] * len(beside)
-            values = (each.key, *(value for _, value in each.headers))
-            if any(encoded_otherwise(value) for value in values if value):
-                found[each.offset] = each
-        if not texts:
-            return
-        starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        seen, limited = redactor.look(b"\n".join(texts), LEAST)
-        spans: list[MaskSpan | LimitedText] = [*seen, *limited]
-        for span in spans:
-            for owner in owners[bisect_left(starts, span.start + 1) - 1 : bisect_left(starts, span.end)]:
-                found[owner.offset] = owner
-        for owner in found.values():
-            if owner.key:
-                owner.key = self._masked_beside("", owner.key, redactor, owner)
-            owner.headers = tuple(
-                (
-                    self._masked_beside("", name.encode(), redactor, owner).decode("utf-8", "replace"),
-                    self._masked_beside(f"{name}=", value, redactor, owner) if value else value,
-                )
-                for name, value in owner.headers
+    def _mask_beside(self, owner: _Waiting, redactor: Redactor) -> None:
+        """Masks what key and headers show: whoever reads the topic reads them too."""
+        if owner.key:
+            owner.key = self._masked_beside("", owner.key, redactor, owner)
+        owner.headers = tuple(
+            (
+                self._masked_beside("", name.encode(), redactor, owner).decode("utf-8", "replace"),
+                self._masked_beside(f"{name}=", value, redactor, owner) if value else value,
             )
+            for name, value in owner.headers
+        )
 
     def _masked_beside(self, name: str, value: bytes, redactor: Redactor, owner: _Waiting) -> bytes:
         """A key (`name` is empty), or the value of a header of that name."""
@@ -355,20 +366,3 @@ def _unreadable(letters: Iterable[DeadLetter]) -> dict[int, Reason]:
         for letter in letters
         if letter.offset is not None and letter.reason in _UNREAD
     }
-
-
-def _showing(records: Sequence[_Waiting], redactor: Redactor) -> list[Span]:
-    """The first and the last offset of each text that shows a secret or was not examined whole.
-
-    The values are looked at as they stand, also outside their log text.
-    """
-    starts = list(accumulate((each.size + 1 for each in records), initial=0))
-    seen, limited = redactor.look(b"\n".join(each.value or b"" for each in records), LEAST)
-    spans: list[MaskSpan | LimitedText] = [*seen, *limited]
-    return [
-        (
-            records[bisect_right(starts, span.start, hi=len(records)) - 1].offset,
-            records[bisect_right(starts, span.end - 1, hi=len(records)) - 1].offset,
-        )
-        for span in spans
-    ]

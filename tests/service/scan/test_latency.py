@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.judge.routing import encode, route
+from detector.kafka.handlers import singly
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.record_times import LONGEST, PollTimes, longest_backdating, output_timestamp
@@ -46,7 +47,7 @@ async def test_text_that_was_held_over_counts_from_its_own_poll(scanner: Pattern
     secret = "ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7"
     await scan.poll([FakeRecord(log("quiet"), 3, timestamp=APPENDED - 900)])
     assert await scan.poll([FakeRecord(log(HEADER + secret), 4, timestamp=APPENDED)]) == []
-    outputs = await scan.handler.tick(PARTITION, NOW + 10 * SECOND)
+    outputs = [*singly(await scan.handler.tick(PARTITION, NOW + 10 * SECOND))]
     leaks = [output for output in outputs if (output.key or b"").startswith(b"s:")]
     assert [output.timestamp_ms for output in leaks] == [APPENDED]
 

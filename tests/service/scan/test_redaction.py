@@ -13,9 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.kafka.batches import Limits, batches_of
-from detector.kafka.handlers import Output, Partition
+from detector.kafka.handlers import Output, Partition, ToWrite, singly
 from detector.kafka.positions import REREAD
 from detector.records.dead_letters import NOT_MASKED
+from detector.records.made_columns import columns_of
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing
@@ -85,12 +86,13 @@ class Topic:
             await self.handler.assigned(PARTITION)
             self.taken = True
 
-    async def poll(self, most: int, *, commits: bool = True) -> None:
+    async def poll(self, most: int, *, commits: bool = True, columns: bool = True) -> None:
         """The next records and their transaction, which may not happen."""
         await self._take()
         some = [each for each in self.records if each.offset >= self.offset][:most]
         if some:
-            outputs = await self.handler.process(PARTITION, some)
+            given = columns_of(PARTITION.topic, PARTITION.number, some) if columns else some
+            outputs = await self.handler.process(PARTITION, given)
             await self._commit(outputs, some[-1].offset + 1, commits=commits)
 
     async def tick(self, seconds: int, *, commits: bool = True) -> None:
@@ -98,11 +100,11 @@ class Topic:
         self.now += seconds * SECOND
         await self._commit(await self.handler.tick(PARTITION, self.now), self.offset, commits=commits)
 
-    async def _commit(self, outputs: Sequence[Output], offset: int, *, commits: bool) -> None:
+    async def _commit(self, outputs: Sequence[ToWrite], offset: int, *, commits: bool) -> None:
         if not commits:
             await self.die()
             return
-        self.written += outputs
+        self.written += singly(outputs)
         self.offset, self.note = offset, self.handler.note(PARTITION)
         await self.handler.committed(PARTITION, offset)
 
@@ -196,7 +198,7 @@ async def test_every_log_record_is_passed_on_once_in_order_without_its_leaks(
         elif act < 0.4:
             await topic.tick(0, commits=rng.random() < 0.7)
         else:
-            await topic.poll(rng.randint(1, 9))
+            await topic.poll(rng.randint(1, 9), columns=rng.random() < 0.8)
     if rng.random() < 0.5:
         await topic.die()  # what waited then is passed on although nothing comes
     await topic.tick(1)
@@ -350,39 +352,66 @@ LOGS = [message(text, a={"b": 1}) for text in TEXTS]
 
 
 @pytest.mark.parametrize(
-    ("values", "headers", "times"),
+    ("values", "headers"),
     [
-        (TEXTS, [], 1),
-        (TEXTS, [("traceparent", b"")], 1),
-        (list(map(cri, TEXTS)), [], 1),
-        (LOGS, [], 1),
-        (LOGS, [("traceparent", b"")], 1),  # and the message, decoded
-        ([*TEXTS, event("task.started", 0, task_id="t"), LOGS[9]], [], 1),
-        ([*TEXTS[:5], b"-----BEGIN RSA PRIVATE KEY-----", *TEXTS[5:20]], [], 1),
-        ([*TEXTS[:5], event("task.started", 0, task_id="t"), *TEXTS[5:20]], [], 1),
-        ([*TEXTS, b"token " + TOKEN], [], 2),
+        (TEXTS, []),
+        (TEXTS, [("traceparent", b"")]),
+        (list(map(cri, TEXTS)), []),
+        (LOGS, []),
+        (LOGS, [("traceparent", b"")]),  # and the message, decoded
+        ([*TEXTS, event("task.started", 0, task_id="t"), LOGS[9]], []),
+        ([*TEXTS[:5], b"-----BEGIN RSA PRIVATE KEY-----", *TEXTS[5:20]], []),
+        ([*TEXTS[:5], event("task.started", 0, task_id="t"), *TEXTS[5:20]], []),
+        ([*TEXTS, b"token " + TOKEN], []),
     ],
 )
 async def test_what_was_scanned_as_it_stands_is_not_scanned_once_more(
-    scanner: PatternScanner, values: list[bytes], headers: list[tuple[str, bytes]], times: int
+    scanner: PatternScanner, values: list[bytes], headers: list[tuple[str, bytes]]
 ) -> None:
     counting = Counting(scanner)
     topic = Topic(counting, records(values, headers=headers))
     counting.given.clear()
     await topic.poll(len(values))
     lines = Counter(line for data in counting.given for line in data.split(b"\n"))
-    assert lines[values[0]] == lines[values[4]] == times
+    assert lines[values[0]] == lines[values[4]] == 1
     assert [each.value for each in topic.passed][:5] == values[:5]
 
 
-async def test_what_a_secret_in_another_record_tells_is_masked(scanner: PatternScanner) -> None:
-    values = [b"xx" + KNOWN + b"xx", b"a " + KNOWN + b" b", b"clean"]
+async def test_of_records_of_known_fields_the_messages_are_scanned_and_what_stands_beside_them(
+    scanner: PatternScanner,
+) -> None:
+    def value(number: int, **fields: str) -> bytes:
+        fields = {"task_id": f"t-{number % 7}", "stream": "stdout", **fields}
+        return message(b'said "%d"' % number, time="2026-05-31T10:00:00Z", **fields)
+
+    clean = list(map(value, range(200)))
+    counting = Counting(scanner)
+    topic = Topic(counting, records(clean))
+    counting.given.clear()
+    await topic.poll(200)
+    given = b"\n".join(counting.given)
+    assert given.count(b'said "9"') == 1
+    assert b'said \\"' not in given
+    assert [each.value for each in topic.passed] == clean
+
+    numbered = b'{"message": "see \\u0041' + KNOWN + b'"}'  # as it stands it is found also without a decoder
+    odd = [value(200, task_id=TOKEN.decode()), value(201, stream=KNOWN.decode()), numbered]
+    outputs = await passed_on(scanner, [*clean, *odd])
+    assert [each.value for each in outputs[:200]] == clean
+    assert not any(secret in (each.value or b"") for each in outputs for secret in (TOKEN, KNOWN))
+
+
+@pytest.mark.parametrize("clean", [[b"clean"], [b"clean"] * 300], ids=["few", "many"])
+async def test_what_a_secret_in_another_record_tells_is_masked(
+    scanner: PatternScanner, clean: list[bytes]
+) -> None:
+    values = [b"xx" + KNOWN + b"xx", b"a " + KNOWN + b" b", *clean]
     topic = Topic(scanner, records(values), every_window=False)
     assert not topic.finders.redactor("logs", NOW).mask_spans(values[0])
     await topic.poll(len(values))
     outputs = topic.passed
     shown = "‹known-credential:28›".encode()
-    assert [each.value for each in outputs] == [b"xx" + shown + b"xx", b"a " + shown + b" b", b"clean"]
+    assert [each.value for each in outputs] == [b"xx" + shown + b"xx", b"a " + shown + b" b", *clean]
 
 
 async def test_a_time_to_come_is_that_of_writing(scanner: PatternScanner) -> None:

@@ -16,7 +16,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka import Contents, RecordAssembler
 from detector.judge.routing import Claim, InputProgress, decode
 from detector.judge.watermark import BEGINNING
-from detector.kafka.handlers import Output, Partition, Refusal
+from detector.kafka.handlers import Output, Partition, Refusal, singly
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing, KnownIndex
@@ -101,7 +101,7 @@ class Scan:
 
     async def poll(self, some: Sequence[Any]) -> list[Output]:
         """What a poll gives, but for the marks that say that the partition is taken."""
-        outputs = await self.handler.process(PARTITION, some)
+        outputs = [*singly(await self.handler.process(PARTITION, some))]
         await self.handler.committed(PARTITION, some[-1].offset + 1)
         return [output for output in outputs if not (output.key or b"").startswith(b"m:")]
 
@@ -120,7 +120,7 @@ async def test_events_go_to_the_aggregates_they_concern(scanner: PatternScanner)
     some = records(
         [event("task.started", 0, task_id="t"), issued(), event("credential.used", 2, credential_id="c")]
     )
-    outputs = await scan.handler.process(PARTITION, some)
+    outputs = [*singly(await scan.handler.process(PARTITION, some))]
     found = routed(outputs)
     assert ("t:t", TaskStarted) in found
     assert ("t:t", CredentialIssued) in found
@@ -251,7 +251,7 @@ async def test_held_text_is_scanned_after_some_seconds(scanner: PatternScanner) 
     part = json.dumps({"log": f"token {OTHER} ", "stream": "stdout", "time": TIME}).encode()
     assert await scan.poll([FakeRecord(part, 3)]) == []
     assert await scan.handler.tick(PARTITION, NOW + SECOND) == []
-    later = await scan.handler.tick(PARTITION, NOW + 6 * SECOND)
+    later = [*singly(await scan.handler.tick(PARTITION, NOW + 6 * SECOND))]
     assert {type(decode(output.value or b"")) for output in later} == {Leak}
     assert await scan.handler.tick(PARTITION, NOW + 20 * SECOND) == []
 
@@ -273,7 +273,7 @@ async def test_every_partition_of_work_is_told_how_far_an_input_has_got(scanner:
     scan = Scan(scanner)
     await scan.handler.assigned(PARTITION)
     await scan.poll(records([event("task.started", 0, task_id="t"), log("nothing")]))
-    marks = await scan.handler.tick(PARTITION, NOW)
+    marks = [*singly(await scan.handler.tick(PARTITION, NOW))]
     assert [mark.partition for mark in marks] == [0, 1, 2]
     assert {decode(mark.value or b"") for mark in marks} == {
         InputProgress("logs-0", parse_rfc3339(TIME) - 10 * SECOND)
@@ -298,7 +298,7 @@ async def test_an_event_ahead_of_kafka_pushes_no_further_than_the_skew(scanner: 
         scan = Scan(scanner)
         await scan.handler.assigned(PARTITION)
         await scan.poll(records([event("task.started", 0, moment(time), task_id="t")]))
-        marks = await scan.handler.tick(PARTITION, NOW)
+        marks = [*singly(await scan.handler.tick(PARTITION, NOW))]
         assert {decode(mark.value or b"") for mark in marks} == {
             InputProgress("logs-0", KAFKA + pushed - 10 * SECOND)
         }
@@ -309,14 +309,15 @@ async def test_where_nothing_is_an_event_no_progress_is_told(scanner: PatternSca
     await scan.handler.assigned(PARTITION)
     forged = event("task.started", 0, moment(500 * SECOND), task_id="t")
     outputs = await scan.handler.process(PARTITION, records([forged, log("x")]))
-    outputs += await scan.handler.tick(PARTITION, NOW)
+    outputs += [*singly(await scan.handler.tick(PARTITION, NOW))]
     assert [output for output in outputs if output.topic == "work"] == []
 
 
 async def test_that_a_partition_is_taken_is_told_before_anything_of_it(scanner: PatternScanner) -> None:
     scan, idle = Scan(scanner), Partition(PARTITION.topic, PARTITION.number + 1)
-    busy = await scan.handler.process(PARTITION, records([event("task.started", 0, task_id="t")]))
-    for partition, outputs in ((PARTITION, busy), (idle, await scan.handler.tick(idle, NOW))):
+    some = records([event("task.started", 0, task_id="t")])
+    busy = [*singly(await scan.handler.process(PARTITION, some))]
+    for partition, outputs in ((PARTITION, busy), (idle, [*singly(await scan.handler.tick(idle, NOW))])):
         source = f"{partition.topic}-{partition.number}"
         assert [decode(output.value or b"") for output in outputs[:3]] == [
             InputProgress(source, BEGINNING)
@@ -328,7 +329,7 @@ async def test_a_partition_with_unread_records_says_again_how_far_it_is(scanner:
     scan, behind = Scan(scanner), Partition(PARTITION.topic, PARTITION.number + 1)
     await scan.handler.assigned(PARTITION)
     await scan.poll(records([event("task.started", 0, task_id="t")]))
-    told = await scan.handler.tick(PARTITION, NOW)
+    told = [*singly(await scan.handler.tick(PARTITION, NOW))]
     assert [await scan.handler.tick(PARTITION, NOW + after, unread=True) for after in (0, 9 * SECOND)] == [
         [],
         [],
@@ -336,8 +337,8 @@ async def test_a_partition_with_unread_records_says_again_how_far_it_is(scanner:
     assert await scan.handler.tick(PARTITION, NOW + 60 * SECOND) == []
     assert await scan.handler.tick(PARTITION, NOW + 61 * SECOND, unread=True) == told
     assert await scan.handler.tick(PARTITION, NOW + 62 * SECOND, unread=True) == []
-    announced = await scan.handler.tick(behind, NOW, unread=True)
-    later = await scan.handler.tick(behind, NOW + 10 * SECOND, unread=True)
+    announced = [*singly(await scan.handler.tick(behind, NOW, unread=True))]
+    later = [*singly(await scan.handler.tick(behind, NOW + 10 * SECOND, unread=True))]
     assert later
     assert {decode(output.value or b"") for output in (*announced, *later)} == {
         InputProgress(f"{behind.topic}-{behind.number}", BEGINNING)
@@ -427,8 +428,8 @@ async def test_a_topic_that_is_named_like_a_token_is_named_otherwise_in_all_outp
             [log(token), b'{"specversion": "1.0"', event("task.started", 0, task_id="t")]
         )
     ]
-    outputs = await scan.handler.process(partition, some)
-    outputs += await scan.handler.tick(partition, NOW)
+    outputs = [*singly(await scan.handler.process(partition, some))]
+    outputs += [*singly(await scan.handler.tick(partition, NOW))]
     outputs += await scan.handler.refused(partition, Refusal("record-failed", offset=1, error="ValueError"))
     written = [(output.key or b"") + (output.value or b"") for output in outputs]
     assert len(written) > 4
