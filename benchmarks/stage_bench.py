@@ -18,6 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from detector.kafka.assignor import StickyAssignor
 from detector.kafka.clients import StageSettings, stage_consumer
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Output, Partition, StatelessHandler
@@ -115,7 +116,7 @@ async def bare(bootstrap: str, records: int, poll: int) -> Row:
 async def columns(bootstrap: str, records: int, partitions: int, poll: int) -> Row:
     """The same with columns: no Python object for a record."""
     settings = StageSettings(group="columns", columns=True, partition_fetch_bytes=FETCH_BYTES)
-    consumer = stage_consumer(ConnectionSettings(bootstrap), settings)
+    consumer = stage_consumer(ConnectionSettings(bootstrap), settings, StickyAssignor())
     await consumer.start()
     sources = [TopicPartition(SOURCE, number) for number in range(partitions)]
     consumer.assign(sources)

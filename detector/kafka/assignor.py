@@ -88,31 +88,42 @@ def whole(counts: Mapping[str, int], members: Mapping[str, Member]) -> dict[str,
 
 
 class StickyAssignor:
-    """`share` as aiokafka calls it. Each consumer has its own instance."""
+    """`share` as aiokafka calls it. Each consumer has its own instance.
+
+    `instance` names the process's part in the group beyond its membership. `live` are those of all members, as the
+    leader has told with the last assignment.
+    """
 
     name = "curfewd-sticky"
     share = staticmethod(share)
 
-    def __init__(self) -> None:
+    def __init__(self, instance: str = "") -> None:
+        self.live: frozenset[str] = frozenset()
+        self._instance = instance
         self._owned: Owned = []
 
     def metadata(self, topics: Iterable[str]) -> Any:
         """What this member says about itself when it joins."""
-        return ConsumerProtocolMemberMetadata(VERSION, list(topics), msgspec.msgpack.encode(self._owned))
+        return ConsumerProtocolMemberMetadata(
+            VERSION, list(topics), msgspec.msgpack.encode((self._instance, self._owned))
+        )
 
     def on_assignment(self, assignment: Any) -> None:
-        """Remembers what this member was assigned."""
+        """Remembers what this member was assigned, and who the members are."""
+        self.live = _live(assignment.user_data)
         self._owned = [(each.topic, each.partition) for each in assignment.partitions()]
 
     def assign(self, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:
         """The leader's part: the partitions of all members."""
+        told = {name: _told(said.user_data) for name, said in members.items()}
         known = {
-            name: Member(frozenset(said.subscription), _owned(said.user_data))
+            name: Member(frozenset(said.subscription), frozenset(Partition(*each) for each in told[name][1]))
             for name, said in members.items()
         }
+        live = [instance for instance, _ in told.values()]
         topics = {topic for member in known.values() for topic in member.topics}
         counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
-        return {name: _wire(held) for name, held in self.share(counts, known).items()}
+        return {name: _wire(held, live) for name, held in self.share(counts, known).items()}
 
 
 class ExclusiveAssignor(StickyAssignor):
@@ -122,18 +133,24 @@ class ExclusiveAssignor(StickyAssignor):
     share = staticmethod(whole)
 
 
-def _owned(user_data: bytes | None) -> frozenset[Partition]:
-    """The partitions that a member says it held; none if that cannot be read."""
+def _told(user_data: bytes | None) -> tuple[str, Owned]:
+    """What a member says of itself: its instance, and the partitions that it held; nothing if that cannot be read."""
     try:
-        return frozenset(
-            Partition(*each) for each in msgspec.msgpack.decode(user_data or b"\x90", type=Owned)
-        )
+        return msgspec.msgpack.decode(user_data or b"", type=tuple[str, Owned])
+    except msgspec.MsgspecError:
+        return "", []
+
+
+def _live(user_data: bytes | None) -> frozenset[str]:
+    """The instances of all members; none if that cannot be read."""
+    try:
+        return frozenset(msgspec.msgpack.decode(user_data or b"", type=list[str]))
     except msgspec.MsgspecError:
         return frozenset()
 
 
-def _wire(held: Sequence[Partition]) -> Any:
+def _wire(held: Sequence[Partition], live: Sequence[str]) -> Any:
     by_topic = defaultdict(list)
     for partition in held:
         by_topic[partition.topic].append(partition.number)
-    return ConsumerProtocolMemberAssignment(VERSION, sorted(by_topic.items()), b"")
+    return ConsumerProtocolMemberAssignment(VERSION, sorted(by_topic.items()), msgspec.msgpack.encode(live))

@@ -29,7 +29,7 @@ from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.kafka import decompression
-from detector.kafka.assignor import ExclusiveAssignor, StickyAssignor
+from detector.kafka.assignor import StickyAssignor
 from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import MILLI, ConnectionSettings
 from detector.kafka.handlers import Partition
@@ -108,7 +108,7 @@ class StageSettings(msgspec.Struct, frozen=True):
         return self.session_seconds / 3
 
 
-def stage_consumer(connection: ConnectionSettings, stage: StageSettings) -> Any:
+def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assignor: StickyAssignor) -> Any:
     """A member of the stage's group. It reads committed records and commits nothing itself."""
     decompression.install(stage.decompressed_bytes)
     rebalance = stage.rebalance_seconds + stage.session_seconds
@@ -120,7 +120,7 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings) -> Any:
     return consumer(
         **_committed_only(connection, extra_seconds=rebalance),
         group_id=stage.group,
-        partition_assignment_strategy=(ExclusiveAssignor() if stage.exclusive else StickyAssignor(),),
+        partition_assignment_strategy=(assignor,),
         session_timeout_ms=_ms(stage.session_seconds),
         heartbeat_interval_ms=_ms(stage.heartbeat_seconds),
         rebalance_timeout_ms=_ms(rebalance),
@@ -158,11 +158,13 @@ def offset_reader(connection: ConnectionSettings) -> Any:
     return AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False)
 
 
-def partition_producer(connection: ConnectionSettings, stage: StageSettings, partition: Partition) -> Any:
-    """The transactional producer of this partition. Its start fences the one before it."""
+def transactional_producer(
+    connection: ConnectionSettings, stage: StageSettings, transactional_id: str
+) -> Any:
+    """A transactional producer of the stage. Its start fences the one before it with the same id."""
     return AIOKafkaProducer(
         **connection.client_options(),
-        transactional_id=f"{stage.group}-{partition.topic}-{partition.number}",
+        transactional_id=transactional_id,
         transaction_timeout_ms=_ms(stage.transaction_seconds),
         max_batch_size=stage.batch_bytes,
         compression_type=stage.compression,
@@ -177,6 +179,23 @@ def idempotent_producer(connection: ConnectionSettings) -> Any:
 def admin_client(connection: ConnectionSettings, **options: Any) -> Any:
     """An admin client; `options` are more of aiokafka's."""
     return AIOKafkaAdminClient(**connection.client_options(), **options)
+
+
+async def start_or_discard(producer: Any) -> None:
+    """Starts a producer. If it fails or is cancelled, nothing stays open.
+
+    Raises:
+        Exception: Kafka's own error.
+    """
+    starting = asyncio.ensure_future(producer.start())
+    try:
+        await asyncio.shield(starting)
+    except BaseException:
+        # A connection that is cancelled while it opens stays open.
+        await asyncio.wait([starting], timeout=DISCARD_SECONDS)
+        starting.cancel()
+        await discard(producer)
+        raise
 
 
 async def discard(producer: Any) -> None:

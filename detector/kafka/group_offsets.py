@@ -18,12 +18,15 @@ from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.kafka.clients import reaction
+from detector.kafka.group_requests import OffsetFetch, UnstableOffsetCommitError, errors_of
 from detector.kafka.membership import Membership, Offsets
 from detector.values.errors import CurfewdError, FencedError, RetryError
 
 PAUSE_SECONDS: Final = 0.1
+SOON_SECONDS: Final = 0.02  # a transaction takes some milliseconds
 # The coordinator has said, or nobody could ask it, so the offsets are not committed.
 _NOT_DONE: Final = (
+    UnstableOffsetCommitError,
     kafka.GroupCoordinatorNotAvailableError,
     kafka.GroupLoadInProgressError,
     kafka.NotCoordinatorForGroupError,
@@ -102,13 +105,25 @@ class GroupOffsets:
             raise FencedError("commit of offsets: the group has been joined again")
         try:
             async with asyncio.timeout(self._seconds):
-                while not await self._done(membership, offsets):  # noqa: ASYNC110 - it tells nobody that it is back
+                while not await self._done(membership, offsets):  # noqa: ASYNC110 - it tells nobody that it can
                     await asyncio.sleep(PAUSE_SECONDS)
         except (TimeoutError, kafka.RequestTimedOutError, kafka.KafkaConnectionError) as error:
             if self.membership == membership:
                 self.membership = None
                 self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - there is no other way to ask for it
             raise RetryError("commit of offsets: no answer") from error
+
+    async def stable(self, source: TopicPartition) -> int | None:
+        """The committed offset of a partition, once no transaction that commits it is open; None if there is none.
+
+        Raises:
+            Exception: Kafka's own error, if the coordinator does not tell.
+        """
+        group = self._consumer._coordinator.group_id  # noqa: SLF001 - aiokafka says it nowhere else
+        while (answer := await self._answer(OffsetFetch(group, source))) is None:  # noqa: ASYNC110 - as below
+            await asyncio.sleep(SOON_SECONDS)
+        ((_, ((_, offset, *_),), _),) = answer.topics
+        return None if offset < 0 else int(offset)
 
     async def _done(self, membership: Membership, offsets: Offsets) -> bool:
         """Asks the coordinator once to commit; False if it has to be asked again."""
@@ -128,9 +143,8 @@ class GroupOffsets:
         try:
             await coordinator.ensure_coordinator_known()
             answer = await coordinator._send_req(request)  # noqa: SLF001 - as above
-            for error in (kafka.for_code(code) for _, each in answer.topics for _, code in each):
-                if error is not kafka.NoError:
-                    raise error
+            for error in errors_of(answer):
+                raise error
         except kafka.NotCoordinatorForGroupError:
             coordinator.coordinator_dead()
             return None

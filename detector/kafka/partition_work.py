@@ -11,7 +11,6 @@ from aiokafka import TopicPartition
 
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
-from detector.kafka.connection import ConnectionSettings
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Handler, Output, Partition, Refusal, ToWrite, singly
 from detector.kafka.membership import Membership
@@ -22,9 +21,8 @@ from detector.kafka.stage_facts import (
     PartitionStopped,
     RefusalHandled,
     TransactionCommitted,
-    TransactionStep,
 )
-from detector.kafka.transactions import TransactionWriter
+from detector.kafka.transactions import Poll, Transactions
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
 
 FIRST_PAUSE_SECONDS: Final = 0.1
@@ -42,13 +40,13 @@ class _PoisonError(Exception):
 class PartitionContext(msgspec.Struct, frozen=True):
     """What all partitions of a stage share."""
 
-    connection: ConnectionSettings
     settings: StageSettings
     handler: Handler
     consumer: Any
     limits: Limits
     observe: Observer
     offsets: GroupOffsets
+    transactions: Transactions
 
 
 class PartitionWork:
@@ -57,16 +55,17 @@ class PartitionWork:
     The group pauses it for a rebalance (`pause`, then `idle` waits for the open transaction) and resumes it if the
     partition is still ours (`resume`). It does this:
 
-    1. Start: fence the last holder, read the committed offset, let the handler load its state.
+    1. Start: read the offset that the last holder has committed, once no transaction that commits it is open. Let the
+       handler load its state.
     2. Poll up to `poll_records` records; tick if that is due.
     3. Process, and replace outputs that are larger than Kafka takes.
-    4. Commit outputs and offset in one transaction, or the offset alone if there are no outputs. Tell the handler, and
-       go on with 2.
+    4. Commit outputs and offset in one transaction, perhaps with those of other partitions, or the offset alone if there
+       are no outputs. Tell the handler, and go on with 2.
 
     If no broker answers a fetch for a while, that is an error too: there may be records. After any error the handler
-    forgets the partition, the producer is discarded, and after a pause step 1 begins again. If one record alone makes
-    `process` fail, halving the polls finds it, and the handler is asked for something to write instead.
-    `last_progress` is when it last polled or tried again: it shows whether the partition hangs.
+    forgets the partition, and after a pause step 1 begins again. If one record alone makes `process` fail, halving the
+    polls finds it, and the handler is asked for something to write instead. `last_progress` is when it last polled or
+    tried again: it shows whether the partition hangs.
     """
 
     def __init__(self, context: PartitionContext, partition: Partition) -> None:
@@ -75,7 +74,6 @@ class PartitionWork:
         self._context = context
         self._settings = context.settings
         self._source = TopicPartition(partition.topic, partition.number)
-        self._writer: TransactionWriter | None = None
         self._gate = asyncio.Event()
         self._no_transaction = asyncio.Event()
         self._no_transaction.set()
@@ -140,7 +138,8 @@ class PartitionWork:
             self.last_progress = time.monotonic()
             try:
                 with stray_cancellations_are_errors("work on a partition"):
-                    await self._loop(await self._start())
+                    await self._start()
+                    await self._loop()
             except StopError:
                 raise
             except FencedError as error:
@@ -165,33 +164,21 @@ class PartitionWork:
     async def _release(self) -> None:
         self.ready = False
         self._positioned = False
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await writer.close()
         handler_knows, self._handler_knows = self._handler_knows, False
         if handler_knows:
             with contextlib.suppress(Exception):  # it has to forget; nothing more can be done
                 await self._context.handler.revoked(self.partition)
 
-    async def _start(self) -> TransactionWriter:
-        """Fences first, then reads the committed offset: before, another could still commit."""
+    async def _start(self) -> None:
+        """Reads the committed offset once nobody can commit another: neither we, late, nor the last holder."""
         await self._joined()
         began = time.monotonic()
-        writer = TransactionWriter(
-            self._context.connection,
-            self._settings,
-            self.partition,
-            self._context.limits,
-            lambda step: self._context.observe(TransactionStep(self.partition, step)),
-        )
-        self._writer = writer
         try:
             async with asyncio.timeout(START_SECONDS):
-                await writer.start()
-                consumer = self._context.consumer
-                offset = await consumer.committed(self._source)
+                await self._context.transactions.settled(self.partition)
+                offset = await self._context.offsets.stable(self._source)
                 if offset is None:
-                    offset = (await consumer.beginning_offsets([self._source]))[self._source]
+                    offset = (await self._context.consumer.beginning_offsets([self._source]))[self._source]
         except Exception as error:
             raise reaction(error, "starting a partition") from error
         self._offset = offset
@@ -200,7 +187,6 @@ class PartitionWork:
         self._note = self._context.handler.note(self.partition)
         self.ready = True
         self._context.observe(PartitionStarted(self.partition, offset, time.monotonic() - began))
-        return writer
 
     async def _joined(self) -> Membership:
         """Waits while the work pauses. Returns whom the group has given the partition to."""
@@ -210,7 +196,7 @@ class PartitionWork:
                 return membership
             self._gate.clear()  # the next assignment opens it
 
-    async def _loop(self, writer: TransactionWriter) -> None:
+    async def _loop(self) -> None:
         self._next_tick = time.monotonic() + self._settings.tick_seconds
         while True:
             self.last_progress = time.monotonic()
@@ -223,7 +209,7 @@ class PartitionWork:
             if not self._gate.is_set():
                 continue
             self._no_transaction.clear()
-            self._transaction = asyncio.ensure_future(self._transact(writer, membership, records, refusal))
+            self._transaction = asyncio.ensure_future(self._transact(membership, records, refusal))
             try:
                 await self._transaction
             except asyncio.CancelledError:
@@ -286,11 +272,7 @@ class PartitionWork:
             raise RetryError(f"no broker has answered a fetch for {SILENT_SECONDS:.0f} s")
 
     async def _transact(
-        self,
-        writer: TransactionWriter,
-        membership: Membership,
-        records: Sequence[Any],
-        refusal: Refusal | None,
+        self, membership: Membership, records: Sequence[Any], refusal: Refusal | None
     ) -> None:
         began = time.monotonic()
         handler, partition = self._context.handler, self.partition
@@ -313,7 +295,8 @@ class PartitionWork:
         if offset is None and note != self._note:  # the note is about these outputs: commit both or neither
             offset = self._offset
         if outputs:
-            await writer.commit(outputs, offset, note)
+            next_offset = self._offset if offset is None else offset
+            await self._context.transactions.commit(Poll(partition, membership, outputs, next_offset, note))
         elif offset is not None:
             await self._context.offsets.commit(membership, self._source, offset, note)
         self._note = note

@@ -1,8 +1,8 @@
 """A stage: a consumer group that commits each poll with all that it gives, exactly once.
 
-Each assigned partition has its own transactional producer (`TransactionWriter`) and its own loop (`PartitionWork`), and
-partitions run side by side. What gives no outputs commits its offset alone (`GroupOffsets`). This module has what they share: joining and leaving the group, and the one deadline of a
-rebalance.
+Each assigned partition has its own loop (`PartitionWork`), and partitions run side by side. One transactional producer
+commits what they have to write (`Transactions`); without outputs the offset is committed alone (`GroupOffsets`). This
+module has what they share: joining and leaving the group, and the one deadline of a rebalance.
 
 aiokafka's group protocol is the eager one: everything is revoked, then assigned. A rebalance has these steps:
 
@@ -16,13 +16,16 @@ aiokafka's group protocol is the eager one: everything is revoked, then assigned
 import asyncio
 import contextlib
 import time
+import uuid
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from detector.kafka.assignor import ExclusiveAssignor, StickyAssignor
 from detector.kafka.batches import Limits
 from detector.kafka.clients import (
     NO_PARTITION,
@@ -36,10 +39,11 @@ from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Handler, Partition
+from detector.kafka.left_open import abort_left_open, transactional_id
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.retry import until_it_succeeds
 from detector.kafka.stage_facts import BrokersUnreachable, ColumnsUnavailable, Observer, Rebalanced, ignore
-from detector.kafka.transactions import miscounted
+from detector.kafka.transactions import Transactions, miscounted
 from detector.values.errors import RetryError, StopError
 
 WATCH_SECONDS: Final = 1.0
@@ -63,11 +67,15 @@ class Stage:
         self._observe = observe
         self._limits = Limits(settings.batch_bytes, settings.record_bytes)
         self._offsets = GroupOffsets(settings.transaction_seconds)
+        self._instance = uuid.uuid4().hex
+        self._transactions = self._new_transactions()
         self._works: dict[Partition, PartitionWork] = {}
         self._closing: dict[Partition, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
         self._paused_since = 0.0
+        self._aborting: asyncio.Task[None] | None = None
+        self._assignor: StickyAssignor | None = None
         self._consumer: Any = None
         self._unreachable: str | None = None
         self._answered = 0.0  # since when its coordinator has answered, as far as it knows
@@ -123,6 +131,8 @@ class Stage:
             while not self._stopping.is_set():
                 await self._start()
                 if self._consumer is not None:
+                    self._transactions = self._new_transactions()
+                    self._transactions.start()
                     self._subscribe()
                     await self._watch()
                     await self._leave("stopped" if self._stopping.is_set() else "moved")
@@ -131,6 +141,12 @@ class Stage:
             await self._leave("stopped")
         if self._failure is not None:
             raise self._failure
+
+    def _new_transactions(self) -> Transactions:
+        name = transactional_id(self._settings.group, self._instance)
+        return Transactions(
+            self._connection, self._settings, name, self._limits, self._offsets, self._observe
+        )
 
     def _subscribe(self) -> None:
         listener = _Listener(self)
@@ -158,7 +174,8 @@ class Stage:
         )
 
     async def _start_consumer(self) -> Any:
-        consumer = stage_consumer(self._connection, self._settings)
+        self._assignor = (ExclusiveAssignor if self._settings.exclusive else StickyAssignor)(self._instance)
+        consumer = stage_consumer(self._connection, self._settings, self._assignor)
         try:
             await consumer.start()
         except BaseException as error:
@@ -216,14 +233,18 @@ class Stage:
         for partition in before - kept:
             self._close(partition, "moved")
         context = PartitionContext(
-            self._connection,
             self._settings,
             self._handler,
             self._consumer,
             self._limits,
             self._observe,
             self._offsets,
+            self._transactions,
         )
+        if now - kept:
+            if self._aborting is not None:
+                self._aborting.cancel()
+            self._aborting = asyncio.create_task(self._abort_left_open(now - kept))
         for partition in sorted(now - kept):
             work = self._works[partition] = PartitionWork(context, partition)
             work.start(after=self._closing.get(partition)).add_done_callback(self._ended)
@@ -231,6 +252,19 @@ class Stage:
             work.resume()
         stays, gained, lost = (tuple(sorted(each)) for each in (kept, now - kept, before - kept))
         self._observe(Rebalanced(stays, gained, lost, time.monotonic() - self._paused_since))
+
+    async def _abort_left_open(self, gained: AbstractSet[Partition]) -> None:
+        """Aborts what instances that are gone have left open: we may have gained what they had."""
+        consumer, live = self._consumer, self._assignor.live if self._assignor else frozenset()
+        if self._instance not in live:  # the leader does not tell
+            return
+
+        async def attempt() -> None:
+            await abort_left_open(self._connection, self._settings, consumer, live, gained)
+
+        # If the brokers cannot list what is open, it times out.
+        with contextlib.suppress(StopError):
+            await until_it_succeeds(attempt, lambda _: None, longest_pause=LONGEST_PAUSE_SECONDS)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -263,6 +297,8 @@ class Stage:
     async def _leave(self, reason: str) -> None:
         """Commits open transactions, ends the partitions and leaves the group, all within the deadline."""
         consumer, self._consumer = self._consumer, None
+        if self._aborting is not None:
+            self._aborting.cancel()
         end = time.monotonic() + self._settings.drain_seconds
         await self._pause(self._settings.drain_seconds)
         for partition in tuple(self._works):
@@ -271,6 +307,7 @@ class Stage:
             await asyncio.wait(
                 self._closing.values(), timeout=max(end - time.monotonic(), 0.0) + LEAVE_SECONDS
             )
+        await self._transactions.close()
         if consumer is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop_consumer(consumer), max(end - time.monotonic(), LEAVE_SECONDS))

@@ -1,20 +1,27 @@
-"""One partition's transactions: begin, write, offsets, commit, each within a deadline."""
+"""A stage's transactions: what its partitions have ready at the same time is committed together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
-from detector.kafka import transaction_retry
+from detector.kafka import transaction_fencing, transaction_retry
 from detector.kafka.batches import Limits, batches_of
-from detector.kafka.clients import StageSettings, discard, partition_producer, reaction
+from detector.kafka.clients import StageSettings, discard, reaction, start_or_discard, transactional_producer
 from detector.kafka.connection import ConnectionSettings
-from detector.kafka.handlers import Partition, ToWrite
-from detector.kafka.stage_facts import StepName
-from detector.values.errors import RetryError, StopError
+from detector.kafka.group_offsets import GroupOffsets
+from detector.kafka.handlers import Partition, PassedOn, ToWrite
+from detector.kafka.membership import Membership
+from detector.kafka.retry import until_it_succeeds
+from detector.kafka.stage_facts import Observer, StepName, TransactionStep
+from detector.kafka.transaction_fencing import NamedMember
+from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
+
+MOST_OUTPUTS: Final = 20_000  # of one transaction, unless one poll alone gives more
+LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
@@ -25,82 +32,224 @@ def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
     )
 
 
-class TransactionWriter:
-    """The transactional producer of one partition, from its start until it fails once or is closed.
+class Poll(NamedTuple):
+    """What a poll of a partition gave: outputs, and the offset of the next record with the note beside it.
 
-    Its transactional id is the group, topic and partition, so only the latest writer can commit. That keeps a stalled
-    instance from committing after its partitions moved. aiokafka cannot send the group's generation with the offsets:
-    the broker has only the producer's epoch to go by.
+    `by` is who polled.
     """
 
-    def __init__(
+    partition: Partition
+    by: Membership
+    outputs: Sequence[ToWrite]
+    offset: int
+    note: str = ""
+
+
+class _Waiting(NamedTuple):
+    poll: Poll
+    done: "asyncio.Future[None]"
+
+
+class Transactions:
+    """The one transactional producer of a stage's instance, from `start` to `close`.
+
+    Its transactional id, `<group>-<instance>`, says nothing of partitions. What keeps a stalled instance from committing
+    after its partitions moved is the group: the coordinator takes the offsets of a transaction from the members of its
+    current generation only. So every transaction commits an offset of each partition in it, and whoever takes a
+    partition over reads its offset once no transaction that commits it is open (`GroupOffsets.stable`).
+
+    After any error the producer is discarded and another one started, which aborts what was open. All partitions in the
+    failed transaction have to start again, after `settled`. Until each has got through alone, it is not put together
+    with others: so none takes others with it for ever.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what all of a stage shares, as it has it
         self,
         connection: ConnectionSettings,
         stage: StageSettings,
-        partition: Partition,
+        transactional_id: str,
         limits: Limits,
-        step: Callable[[StepName], None],
+        offsets: GroupOffsets,
+        observe: Observer,
     ) -> None:
         self._connection = connection
         self._stage = stage
-        self._partition = partition
+        self._id = transactional_id
         self._limits = limits
-        self._step = step
+        self._offsets = offsets
+        self._observe = observe
         self._producer: Any = None
+        self._failure: CurfewdError | None = None
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._open: frozenset[Partition] = frozenset()
+        self._alone: set[Partition] = set()
+        self._changed = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Fences the last writer of this partition, and waits until its last transaction is committed or aborted.
-
-        Read the committed state only after this.
-
-        Raises:
-            RetryError, StopError: Kafka cannot be reached, or refuses us.
-        """
+    def start(self) -> None:
+        """Begins to work. Its producer aborts what an earlier one with its id has left open."""
         transaction_retry.install()
-        producer = partition_producer(self._connection, self._stage, self._partition)
-        try:
-            await producer.start()
-        except BaseException as error:
-            await discard(producer)
-            if isinstance(error, Exception):
-                raise reaction(error, "start of a transactional producer") from error
-            raise
-        self._producer = producer
+        transaction_fencing.install()
+        self._work = asyncio.create_task(self._run())
 
-    async def commit(self, outputs: Sequence[ToWrite], offset: int | None, note: str = "") -> None:
-        """Runs one transaction.
+    async def commit(self, poll: Poll) -> None:
+        """Commits a poll, perhaps together with those of other partitions.
 
-        1. Begin.
-        2. Write the outputs, changelog included, and wait until the brokers have each batch.
-        3. Send the offset of the next record to read, with `note` beside it. It is last, so nothing before it can be
-           missing.
-        4. Commit.
-
-        After any error this writer cannot be used again. Once another has started, the committed offset shows whether
-        the transaction happened.
+        If it is cancelled, the poll may be committed or not: `settled` tells when that is decided.
 
         Raises:
-            FencedError: another instance has the partition.
+            FencedError: we are no member of this generation, or our producer is fenced.
             RetryError: the transaction did not get through in time, or a batch was refused.
             StopError: Kafka refuses us.
         """
-        try:
-            async with asyncio.timeout(self._stage.transaction_seconds):
-                await self._producer.begin_transaction()
-                self._step("begun")
-                await self._write(outputs)
-                self._step("written")
-                if offset is not None:
-                    source = TopicPartition(self._partition.topic, self._partition.number)
-                    offsets = {source: OffsetAndMetadata(offset, note)}
-                    await self._producer.send_offsets_to_transaction(offsets, self._stage.group)
-                    self._step("offsets")
-                await self._producer.commit_transaction()
-                self._step("committed")
-        except Exception as error:
-            raise reaction(error, "transaction") from error
+        if self._failure is not None:
+            raise self._failure
+        waiting = _Waiting(poll, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._arrived.set()
+        await waiting.done
+
+    async def settled(self, partition: Partition) -> None:
+        """Waits until no transaction of ours with this partition is open.
+
+        Raises:
+            StopError: Kafka refuses us.
+        """
+        while self._failure is None and (self._producer is None or partition in self._open):
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
 
     async def close(self) -> None:
+        """Discards the producer. What is open is aborted by whoever takes the partitions over."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
+        await self._discard()
+        self._fail(RetryError("the stage has been stopped"))
+
+    async def _run(self) -> None:
+        """Commits until Kafka refuses us."""
+        try:
+            while True:
+                self._producer = await until_it_succeeds(
+                    self._started, lambda _: None, longest_pause=LONGEST_PAUSE_SECONDS
+                )
+                self._tell()
+                while await self._commit_next():
+                    pass
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever
+            self._fail(
+                error if isinstance(error, StopError) else StopError(f"transactions: {type(error).__name__}")
+            )
+
+    def _fail(self, failure: CurfewdError) -> None:
+        """From now on nothing is committed."""
+        self._failure = failure
+        self._end(self._waiting, failure)
+        self._tell()
+
+    async def _started(self) -> Any:
+        try:
+            producer = transactional_producer(self._connection, self._stage, self._id)
+            await start_or_discard(producer)
+        except Exception as error:
+            raise reaction(error, "start of a transactional producer") from error
+        return producer
+
+    async def _commit_next(self) -> bool:
+        """Commits what waits, once something does. Returns whether the producer can go on."""
+        await self._arrived.wait()
+        taken = self._taken()
+        if not taken:
+            return True
+        polls = [each.poll for each in taken]
+        self._open = frozenset(poll.partition for poll in polls)
+        failure: CurfewdError | None = RetryError("the stage has been stopped")
+        try:
+            await self._transact(polls)
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            failure = reaction(error, "transaction")
+            self._alone |= self._open
+            await self._discard()
+        else:
+            failure = None
+            self._alone -= self._open
+        finally:
+            self._open = frozenset()
+            self._end(taken, failure)
+            self._tell()
+        return failure is None
+
+    def _taken(self) -> list[_Waiting]:
+        """What goes into the next transaction: the first that has to be alone, else as many as may go together."""
+        self._arrived.clear()
+        waiting, self._waiting = [each for each in self._waiting if not each.done.done()], []
+        alone = next((each for each in waiting if each.poll.partition in self._alone), None)
+        taken: list[_Waiting] = []
+        outputs = 0
+        for each in waiting:
+            size = sum(len(some) if isinstance(some, PassedOn) else 1 for some in each.poll.outputs)
+            if each.poll.by != self._offsets.assigned:
+                self._end([each], FencedError("transaction: the group has been joined again"))
+            elif (alone is not None and alone is not each) or (taken and outputs + size > MOST_OUTPUTS):
+                self._waiting.append(each)
+                self._arrived.set()
+            else:
+                taken.append(each)
+                outputs += size
+        return taken
+
+    async def _transact(self, polls: Sequence[Poll]) -> None:
+        """Runs one transaction.
+
+        1. Begin.
+        2. Write the outputs, changelogs included, and wait until the brokers have each batch.
+        3. Send the offsets of the next records to read, with the notes beside them. They are last, so nothing before
+           them can be missing. The coordinator refuses them if we are no member any more.
+        4. Commit.
+
+        After any error the producer cannot be used again. Once another has started, the committed offsets show whether
+        the transaction happened.
+        """
+        async with asyncio.timeout(self._stage.transaction_seconds):
+            await self._producer.begin_transaction()
+            self._step(polls, "begun")
+            await self._write([output for poll in polls for output in poll.outputs])
+            self._step(polls, "written")
+            offsets = {
+                TopicPartition(poll.partition.topic, poll.partition.number): OffsetAndMetadata(
+                    poll.offset, poll.note
+                )
+                for poll in polls
+            }
+            await self._producer.send_offsets_to_transaction(offsets, NamedMember(polls[0].by))
+            self._step(polls, "offsets")
+            await self._producer.commit_transaction()
+            self._step(polls, "committed")
+
+    def _step(self, polls: Iterable[Poll], step: StepName) -> None:
+        for poll in polls:
+            self._observe(TransactionStep(poll.partition, step))
+
+    @staticmethod
+    def _end(waiting: Iterable[_Waiting], failure: CurfewdError | None) -> None:
+        for each in waiting:
+            if each.done.done():
+                continue
+            if failure is None:
+                each.done.set_result(None)
+            else:
+                each.done.set_exception(failure)
+
+    def _tell(self) -> None:
+        """Wakes whoever waits for a change of what is open."""
+        self._changed.set()
+        self._changed.clear()
+
+    async def _discard(self) -> None:
         """Discards the producer, in any state."""
         producer, self._producer = self._producer, None
         if producer is not None:

@@ -89,7 +89,7 @@ class Cluster(ClusterMetadata):  # type: ignore[misc]  # aiokafka has no types
 
 
 def test_what_it_was_given_goes_into_the_next_join() -> None:
-    assignors = {"m1": StickyAssignor(), "m2": StickyAssignor()}
+    assignors = {"m1": StickyAssignor("one"), "m2": StickyAssignor("two")}
     for _ in range(2):
         said = {name: assignor.metadata({"a"}) for name, assignor in assignors.items()}
         given_out = assignors["m1"].assign(Cluster(), said)
@@ -100,7 +100,8 @@ def test_what_it_was_given_goes_into_the_next_join() -> None:
         ("a", 1),
         ("a", 2),
     ]
-    assert msgspec.msgpack.decode(assignors["m1"].metadata({"a"}).user_data) == [["a", 0], ["a", 2]]
+    assert msgspec.msgpack.decode(assignors["m1"].metadata({"a"}).user_data) == ["one", [["a", 0], ["a", 2]]]
+    assert [each.live for each in assignors.values()] == [{"one", "two"}] * 2
 
 
 def test_a_member_that_talks_nonsense_owned_nothing() -> None:
@@ -108,4 +109,8 @@ def test_a_member_that_talks_nonsense_owned_nothing() -> None:
     said = assignor.metadata({"a"})
     for nonsense in (b"", b"\xff", msgspec.msgpack.encode({"a": 1}), None):
         said.user_data = nonsense
-        assert len(assignor.assign(Cluster(), {"m": said})["m"].partitions()) == 3
+        given = assignor.assign(Cluster(), {"m": said})["m"]
+        assert len(given.partitions()) == 3
+        given.user_data = nonsense
+        assignor.on_assignment(given)
+        assert assignor.live == frozenset()

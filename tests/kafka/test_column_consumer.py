@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from detector.kafka import clients, stage
+from detector.kafka.assignor import StickyAssignor
 from detector.kafka.clients import stage_consumer, stop_consumer
 from detector.kafka.columns_check import fields
 from detector.kafka.stage import Stage
@@ -27,7 +28,7 @@ HEADERS = [("name", b"value"), ("none", None), ("", b"")]
 @contextlib.asynccontextmanager
 async def reading(streams: Streams) -> AsyncIterator[tuple[Any, TopicPartition]]:
     """A consumer of columns at the first record of the source's only partition."""
-    consumer = stage_consumer(streams.clients, streams.stage())
+    consumer = stage_consumer(streams.clients, streams.stage(), StickyAssignor())
     source = TopicPartition(streams.source, 0)
     await consumer.start()
     try:

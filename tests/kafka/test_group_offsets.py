@@ -1,8 +1,7 @@
 """Offsets are committed by the members of the current generation, and by nobody else."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 
-from detector.kafka.clients import stage_consumer, stop_consumer
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Output, Partition
 from detector.kafka.membership import Membership
@@ -18,7 +16,8 @@ from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Rebalanced, TransactionCommitted, TransactionStep
 from detector.values.errors import FencedError, RetryError
 from tests.broker import Cluster
-from tests.ingest.streams import Streams, committed_offsets, drained, ends, filled, made, until
+from tests.ingest.streams import committed_offsets, drained, ends, filled, made, until
+from tests.kafka.members import by, commit, member
 from tests.kafka.stage_handlers import Copy, FactRecorder, running
 
 SOURCE = TopicPartition("in", 0)
@@ -57,29 +56,6 @@ async def test_polls_without_outputs_are_in_no_transaction(broker: Cluster) -> N
         "process 1",
     ]
     assert await ends(streams, streams.target, committed=False) == {0: 0, 1: 0, 2: 0}
-
-
-@contextlib.asynccontextmanager
-async def member(streams: Streams) -> AsyncIterator[tuple[Any, GroupOffsets]]:
-    """A member of the group, at its first assignment."""
-    consumer, offsets = stage_consumer(streams.clients, streams.stage()), GroupOffsets(5)
-    consumer.subscribe([streams.source])
-    await consumer.start()
-    try:
-        await until(lambda: asyncio.sleep(0, Membership.of(consumer).generation > 0), "the group", every=0.01)
-        offsets.joined(consumer)
-        yield consumer, offsets
-    finally:
-        await stop_consumer(consumer)
-
-
-def by(offsets: GroupOffsets) -> Membership:
-    assert offsets.membership is not None
-    return offsets.membership
-
-
-async def commit(offsets: GroupOffsets, source: TopicPartition, offset: int) -> None:
-    await offsets.commit(by(offsets), source, offset, "")
 
 
 async def test_a_member_of_an_earlier_generation_cannot_commit(broker: Cluster) -> None:

@@ -12,6 +12,7 @@ from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.stage_facts import RefusalHandled
+from detector.kafka.transactions import Transactions
 
 LARGE, SMALL = Output("out", None, b"x" * 2000), Output("out", None, b"fits")
 INSTEAD = Output("dead", None, b"told")
@@ -43,14 +44,15 @@ async def test_what_is_not_told_anywhere_is_lost(
     instead: list[Output], written: list[Output], *, lost: bool
 ) -> None:
     told: list[Any] = []
+    settings, limits, offsets = StageSettings("g"), Limits(1000, 1000), GroupOffsets(1)
     around = PartitionContext(
-        ConnectionSettings(""),
-        StageSettings("g"),
+        settings,
         Giving(*instead),
         None,
-        Limits(1000, 1000),
+        limits,
         told.append,
-        GroupOffsets(1),
+        offsets,
+        Transactions(ConnectionSettings(""), settings, "g-1", limits, offsets, told.append),
     )
     work = PartitionWork(around, Partition("in", 0))
     assert await work._fit([SMALL, LARGE, SMALL]) == [SMALL, *written, SMALL]

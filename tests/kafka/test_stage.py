@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from detector.kafka import partition_work
-from detector.kafka.batches import Limits
 from detector.kafka.handlers import Output, Partition
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import (
@@ -22,7 +21,6 @@ from detector.kafka.stage_facts import (
     TransactionCommitted,
     TransactionStep,
 )
-from detector.kafka.transactions import TransactionWriter
 from detector.values.errors import RetryError, StopError
 from tests.broker import Cluster
 from tests.ingest.streams import (
@@ -42,8 +40,6 @@ from tests.ingest.streams import (
 )
 from tests.kafka.stage_handlers import Copy, FactRecorder, running
 from tests.kafka.stage_processes import workers
-
-NO_LIMITS = Limits(1 << 20, 1 << 20)
 
 
 async def copied(streams: Streams) -> list[bytes]:
@@ -122,7 +118,7 @@ async def test_what_is_due_is_written_without_a_record(broker: Cluster) -> None:
         await until(lambda: written(streams, 1), "what the third tick gave")
     (record,) = (await read(streams, streams.target))[0]
     assert (record.value, record.headers, record.timestamp) == (b"due", (("a", b"1"), ("b", None)), 1234)
-    assert await committed_offsets(streams) == {}
+    assert await committed_offsets(streams) == {Partition(streams.source, 0): 0}, "so that others are refused"
 
 
 async def test_an_output_too_large_is_refused_and_the_rest_written(broker: Cluster) -> None:
@@ -241,27 +237,28 @@ async def test_the_reactions_of_a_handlers_own_errors(broker: Cluster) -> None:
     assert len(facts.of(PartitionStarted)) == 3
 
 
-async def test_a_commit_just_before_the_fence_counts(
-    broker: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last holder commits after we were assigned the partition and before our producer starts: that is its right."""
-    streams = await made(broker.bootstrap, 1)
+def transactional(streams: Streams, name: str) -> Any:
+    """Some other producer of transactions."""
+    return AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-{name}")
+
+
+async def test_what_the_last_holder_has_open_is_waited_for(broker: Cluster) -> None:
+    """It commits after we were assigned the partition: that is its right, and our start is behind it."""
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     await filled(streams, 0, [b"%d" % n for n in range(20)])
-
-    class Late(TransactionWriter):
-        async def start(self) -> None:
+    async with transactional(streams, "before") as before:
+        await before.begin_transaction()
+        for n in range(7):
+            await before.send_and_wait(streams.target, b"%d" % n)
+        source = TopicPartition(streams.source, 0)
+        await before.send_offsets_to_transaction({source: 7}, streams.name)
+        async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), facts)):
+            await until(lambda: asyncio.sleep(0, bool(facts.of(Rebalanced))), "the assignment")
             await asyncio.sleep(0.5)  # an offset read at once would be read by now
-            before = TransactionWriter(
-                streams.clients, streams.stage(), Partition(streams.source, 0), NO_LIMITS, print
-            )
-            await before.start()
-            await before.commit([Output(streams.target, None, b"%d" % n) for n in range(7)], 7)
-            await before.close()
-            await super().start()
-
-    monkeypatch.setattr(partition_work, "TransactionWriter", Late)
-    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target))):
-        assert await all_copied(streams) == [b"%d" % n for n in range(20)]
+            assert facts.of(PartitionStarted) == []
+            await before.commit_transaction()
+            assert await all_copied(streams) == [b"%d" % n for n in range(20)]
+    assert [fact.offset for fact in facts.of(PartitionStarted)] == [7]
 
 
 async def test_the_end_is_in_good_order(broker: Cluster, tmp_path: Path) -> None:
@@ -290,13 +287,10 @@ async def test_the_end_is_in_good_order(broker: Cluster, tmp_path: Path) -> None
 async def test_nothing_is_lag_when_all_is_read(broker: Cluster) -> None:
     """The markers of other stages' transactions take offsets too: an idle partition is committed past them."""
     streams = await made(broker.bootstrap, 1)
-    before = TransactionWriter(
-        streams.clients, streams.stage(group="before"), Partition(streams.source, 0), NO_LIMITS, print
-    )
-    await before.start()
-    for n in range(3):
-        await before.commit([Output(streams.source, None, b"%d" % n)], None)
-    await before.close()
+    async with transactional(streams, "before") as before:
+        for n in range(3):
+            async with before.transaction():
+                await before.send_and_wait(streams.source, b"%d" % n, partition=0)
     stage = Stage(streams.clients, streams.stage(), Copy(streams.target))
     async with running(stage):
         await until(lambda: drained(streams), "the last marker")

@@ -76,7 +76,8 @@ async def test_a_stalled_instance_cannot_commit_after_its_partitions_moved(
     streams = await made(broker.bootstrap)
     await filled_by_keys(streams, 400, 4)
     with workers(streams, tmp_path) as group:
-        zombie = group.start("--poll", "50", "--stall-at", step)
+        # Its transactions time out after the patience of this test: whoever takes over has to abort them.
+        zombie = group.start("--poll", "50", "--stall-at", step, "--transaction", "600")
         await until(zombie.stalled, "a stalled transaction")
         group.start("--poll", "50")
         await until(lambda: drained(streams), "the other to do all the work")
@@ -86,7 +87,9 @@ async def test_a_stalled_instance_cannot_commit_after_its_partitions_moved(
 
         zombie.signal(signal.SIGCONT)
         await until(zombie.telling("PartitionStopped"), "the zombie to learn that it is one")
-        assert "reason='fenced'" in zombie.told
+        assert re.search(r"reason='(fenced|moved)'", zombie.told), (
+            "refused, or told by the group before it asked"
+        )
         assert f"step='{step}'" in zombie.told
         assert await committed_offsets(streams) == offsets
         await check_copies(streams, await sizes(streams))

@@ -20,8 +20,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from detector.cli import main
 from detector.configuration.kafka_settings import Security
 from detector.configuration.settings import Settings
-from detector.kafka.clients import partition_producer, stage_consumer
-from detector.kafka.handlers import Partition
+from detector.kafka.assignor import StickyAssignor
+from detector.kafka.clients import stage_consumer, transactional_producer
 from detector.kafka.security import explain, retriable
 from detector.kafka.tokens import EndpointTokens, TokenError
 from detector.service.stage_settings import connection_of, stage_of
@@ -276,8 +276,8 @@ def test_a_stages_clients_take_the_same_settings(secure: SecureBroker, console: 
 
     async def through() -> bytes:
         clients, stage = connection_of(settings), stage_of(settings, "judge", ("through.work",))
-        producer = partition_producer(clients, stage, Partition("through.work", 0))
-        consumer = stage_consumer(clients, stage)
+        producer = transactional_producer(clients, stage, f"{stage.group}-1")
+        consumer = stage_consumer(clients, stage, StickyAssignor())
         await producer.start()
         await consumer.start()
         try:

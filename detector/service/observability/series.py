@@ -256,11 +256,16 @@ UNFINDABLE: Final = Series(
     "gauge",
     "Registered identifiers whose secrets no scan can find, in this process's registry.",
 )
-BEGUN: Final = Series("curfewd_transactions_begun", "counter", "Transactions begun.", ("stage",))
+BEGUN: Final = Series(
+    "curfewd_transactions_begun",
+    "counter",
+    "Transactions begun, once for each partition in them.",
+    ("stage",),
+)
 TRANSACTIONS: Final = Series(
     "curfewd_transactions",
     "counter",
-    "Transactions ended, committed or aborted. One whose commit got no answer counts as aborted.",
+    "Transactions ended, once for each partition in them. One whose commit got no answer counts as aborted.",
     ("stage", "outcome"),
 )
 DROPPED: Final = Series(
