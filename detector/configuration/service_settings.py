@@ -47,6 +47,7 @@ class Address(msgspec.Struct, frozen=True):
 class ServiceSettings(msgspec.Struct, frozen=True):
     """Everything under `[service]`. `ready_lag` is in ns; `state` is relative to the configuration's folder.
 
+    `worker` is the number of a process among `workers`, None if it is the only one.
     Without a `view_token` the live view is open, but only to this machine.
     """
 
@@ -57,6 +58,8 @@ class ServiceSettings(msgspec.Struct, frozen=True):
     state: str = "curfewd-state"
     cache_size: int = 100_000
     ready_lag: int = MINUTE
+    workers: int = 1
+    worker: int | None = None
     view: bool = False
     view_token: Secret | None = None
     warnings: tuple[str, ...] = ()
@@ -102,6 +105,12 @@ SERVICE_FIELDS: Final = {
     "ready_lag": Field(
         duration_between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'
     ),
+    "workers": Field(
+        whole_number(1, 256),
+        "processes that share the work behind these ports, each with a registry of its own in memory; as many as there "
+        "are cores for them. The live view and approvals need 1",
+        "1",
+    ),
     "view": Field(
         FLAG,
         "whether to serve the live view at /view: findings and commands as they come. Without a token, `listen` has to "
@@ -126,6 +135,8 @@ def read_service(reader: FieldReader, value: Any, environ: Mapping[str, str]) ->
         reader.fail(f"service.probes: {settings.probes} is service.listen too", "service", "probes")
     if not settings.view:
         return settings
+    if settings.workers > 1:
+        reader.fail("service.view: it shows one process, so it needs workers = 1", "service", "view")
     unmet = len(reader.unmet)
     token = _view_token(reader, token_file, environ)
     warnings: tuple[str, ...] = ()

@@ -9,7 +9,8 @@ from detector.configuration.settings import Settings
 from detector.service.observability.logs import LogMask, make_log, route_libraries
 from detector.service.rights import Which
 from detector.service.service import Service
-from detector.values.errors import CurfewdError
+from detector.service.workers import Workers
+from detector.values.errors import CurfewdError, UsageError
 
 DONE: Final = 0
 FAILED: Final = 2
@@ -28,20 +29,27 @@ def run_service(config: str, which: Which) -> int:
     """
     settings = Settings.load(config)
     settings.live()
+    if settings.service.workers > 1:
+        if settings.revoke.approvers:
+            raise UsageError(
+                "revoke.approver: approvals are given on the port of one process: set service.workers = 1"
+            )
+        return run_process(settings, lambda log, _: Workers(settings, config, which, log).run())
     return run_process(
         settings, lambda log, mask: Service(settings, which, lambda: Settings.load(config), log, mask).run()
     )
 
 
-def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any, Any, None]]) -> int:
+def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any, Any, int | None]]) -> int:
     """Runs the work of a process of the service, which gets the log and its mask; the exit code."""
     log_mask = LogMask()
     log = make_log(settings.service.log_format, settings.service.log_level, log_mask=log_mask)
+    if settings.service.worker is not None:
+        log = log.bind(worker=settings.service.worker)
     route_libraries(log)
     gc.set_threshold(*_COLLECTED)
     try:
-        asyncio.run(work(log, log_mask))
+        return asyncio.run(work(log, log_mask)) or DONE
     except CurfewdError as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - a person needs the reason, not the way there
         return FAILED
-    return DONE

@@ -176,6 +176,11 @@ def lookback_reader(context: ProcessContext, positions: GroupPositions, skew: in
     )
 
 
+def store_of(worker: int | None) -> str:
+    """The folder of a process's store, in that of the state. No two processes may open one."""
+    return "judge" if worker is None else f"judge-{worker}"
+
+
 def judge_stage(
     context: ProcessContext, settings: Settings, scanner: PatternScanner, changelog: KafkaChangelog
 ) -> Stage:
@@ -186,7 +191,7 @@ def judge_stage(
     handler = JudgeHandler(
         JudgeSettings(
             policy,
-            Path(settings.service.state) / "judge",
+            Path(settings.service.state) / store_of(settings.service.worker),
             Topics(
                 work=topics.work.name,
                 state=topics.state.name,
@@ -227,6 +232,6 @@ def _measured(context: ProcessContext, stage: StageName, handler: Handler) -> Me
     return MeasuredHandler(handler, context.observer(stage))
 
 
-def threads_of() -> int:
-    """How many threads decode and scan: as many as there are cores."""
-    return len(os.sched_getaffinity(0))
+def threads_of(workers: int = 1) -> int:
+    """How many threads decode and scan in one of so many processes: in all as many as there are cores."""
+    return max(len(os.sched_getaffinity(0)) // workers, 1)

@@ -57,7 +57,7 @@ from detector.service.observability import series
 from detector.service.observability.http_log import HttpLog
 from detector.service.observability.logs import LogMask
 from detector.service.observability.measuring import StageName
-from detector.service.observability.metrics import Metrics, MetricsPage
+from detector.service.observability.metrics import OPENMETRICS, Metrics, MetricsPage
 from detector.service.observability.metrics_observer import MetricsObserver
 from detector.service.observability.operator_log import OperatorLog
 from detector.service.observability.readiness import Readiness
@@ -67,23 +67,30 @@ from detector.service.rights import Which, rights
 from detector.service.stage_settings import connection_of
 from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
+from detector.service.worker_link import WorkerEnd, WorkerStatus
 
 SAMPLE_SECONDS: Final = 1.0
 _SHOWN: Final = 50  # topics in a line of the log
 
 
 class Service:
-    """One process. `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's, masked by `log_mask`."""
+    """One process. `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's, masked by `log_mask`.
 
-    def __init__(
+    A worker has no ports, but an `end` of the line to its parent.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a process is made of, each by its name
         self,
         settings: Settings,
         which: Which,
         reread: Callable[[], Settings],
         log: Any,
         log_mask: LogMask | None = None,
+        *,
+        end: WorkerEnd | None = None,
     ) -> None:
         self._settings = settings
+        self._end = end
         self._live = settings.live()
         self._which = which
         self._log = log
@@ -118,13 +125,12 @@ class Service:
             StopError: it cannot go on, and a person has to know why.
         """
         self._lifecycle.listen(self._reloads.ask)
-        async with self._ports() as (server, probes):
+        async with self._ports() if self._end is None else self._answers(self._end) as addresses:
             self._log.info(
                 "started",
                 version=__version__,
                 stages=self._which,
-                listen=str(server.address),
-                probes=str(probes.address),
+                **addresses,
                 group=self._live.group,
                 state=self._settings.service.state,
             )
@@ -145,7 +151,21 @@ class Service:
         self._log.info("stopped")
 
     @contextlib.asynccontextmanager
-    async def _ports(self) -> AsyncIterator[tuple[HttpServer, ProbeServer]]:
+    async def _answers(self, end: WorkerEnd) -> AsyncIterator[dict[str, str]]:
+        """In place of the ports: what the parent of a worker asks."""
+        end.answer(
+            lambda: WorkerStatus(
+                self._masked(self._readiness.alive()),
+                self._masked(self._readiness.ready()),
+                bool(self._stages),
+            ),
+            lambda: self._metrics.page(OPENMETRICS).body,
+        )
+        async with self._lifecycle.turning():
+            yield {}
+
+    @contextlib.asynccontextmanager
+    async def _ports(self) -> AsyncIterator[dict[str, str]]:
         """Both ports. While they are open, the probes are told that the event loop runs."""
         settings = self._settings.service
         seen = {port: HttpLog(port, self._metrics, self._log).observe for port in ("listen", "probes")}
@@ -163,7 +183,7 @@ class Service:
             HttpServer(settings.listen, pages, observe=seen["listen"]) as server,
             self._lifecycle.turning(),
         ):
-            yield server, probes
+            yield {"listen": str(server.address), "probes": str(probes.address)}
 
     def _masked(self, why: str | None) -> str | None:
         return None if why is None else self._log_mask.clean(why)
@@ -200,7 +220,7 @@ class Service:
                 "the registry cannot be read now, trying again", why=why
             ),
         )
-        with ThreadPoolExecutor(threads_of(), "scan") as threads:
+        with ThreadPoolExecutor(threads_of(self._settings.service.workers), "scan") as threads:
             classifier_of = classifier_in_topics(self._live, configured_classifier(self._settings.sources))
             context = ProcessContext(
                 live=self._live,

@@ -19,6 +19,7 @@ PAGE_SECONDS: Final = 0.5  # so often the page is made anew, however often it is
 MOST_VALUES: Final = 100  # of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
 OTHER: Final = "other"
+OPENMETRICS: Final = "application/openmetrics-text"  # what such a client accepts
 
 
 class Metrics:
@@ -40,10 +41,7 @@ class Metrics:
 
     def page(self, accept: str) -> Answer:
         """`/metrics`, in OpenMetrics' format for those who ask for it."""
-        if is_openmetrics(accept):
-            written = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]  # it has no types
-            return Answer(200, written, openmetrics.CONTENT_TYPE_LATEST)
-        return Answer(200, generate_latest(self.registry), CONTENT_TYPE_LATEST)
+        return answer_of(self.registry, accept)
 
     def add(self, of: Series, *labels: str, amount: float = 1, uid: str | None = None) -> None:
         """Adds to a counter; `uid` becomes its exemplar."""
@@ -104,6 +102,14 @@ class MetricsPage:
         return made[1]
 
 
+def answer_of(registry: CollectorRegistry, accept: str) -> Answer:
+    """What a registry holds, in OpenMetrics' format for those who ask for it."""
+    if is_openmetrics(accept):
+        written = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]  # it has no types
+        return Answer(200, written, openmetrics.CONTENT_TYPE_LATEST)
+    return Answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+
+
 def is_openmetrics(accept: str) -> bool:
     """Whether a client asks for OpenMetrics' format."""
-    return "application/openmetrics-text" in accept.lower()
+    return OPENMETRICS in accept.lower()
