@@ -5,8 +5,8 @@ and however often it was used: a use is judged alone, and a lifecycle event judg
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from detector.judge import conclude
 from detector.judge.accounts import (
@@ -72,18 +72,7 @@ class Ledger:
         self.limited: dict[str, Tally | FinalTally] = {}  # by stream
         self._lifecycle_changes = 0
         self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
-        self._routes: dict[type[Any], Callable[[Any], None]] = {
-            TaskStarted: self._started,
-            TaskEnded: self._ended,
-            TaskHeartbeat: self._beat,
-            CredentialIssued: self._issued,
-            CredentialRenewed: self._renewed,
-            CredentialRevoked: self._revoked,
-            RevocationOutcome: self._concluded,
-            CredentialUsed: self._used,
-            Leak: self._leaked,
-            LimitedRecord: self._limit,
-        }
+        self._routes = self._open_routes
 
     @property
     def unresolved(self) -> Counter[str]:
@@ -112,7 +101,7 @@ class Ledger:
         # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
         if (self.latest is None or time > self.latest) and kind is not TaskHeartbeat:
             self.latest = time
-        self._routes[kind](event)
+        self._routes[kind](self, event)
 
     def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = (), until: int = NEVER) -> None:
         """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten.
@@ -139,9 +128,7 @@ class Ledger:
         for name in self._names.names():
             self._counted.update(hash(item[1:3]) for item in name.parked or ())
             name.parked = name.leaks = None
-        self._routes = dict.fromkeys(self._routes, _refuse)
-        self._routes.update({CredentialUsed: self._used_finally, Leak: self._leaked_finally})
-        self._routes[LimitedRecord] = self._limit
+        self._routes = self._sealed_routes
         self.limited = {
             stream: tally.final(-NEVER) if isinstance(tally, Tally) else tally
             for stream, tally in self.limited.items()
@@ -569,11 +556,30 @@ class Ledger:
             found = map(self._names.find, leak.identifiers)
             self._final.judge_leak(tuple(name for name in found if name is not None), leak)
 
+    def _refuse(self, event: AnyEvent) -> None:
+        raise ValueError(f"a {type(event).__name__} after the lifecycle was sealed")
+
+    # One table for all ledgers: there is one for each aggregate that is in memory.
+    _open_routes: ClassVar[Mapping[type[Any], Callable[[Any, Any], None]]] = {
+        TaskStarted: _started,
+        TaskEnded: _ended,
+        TaskHeartbeat: _beat,
+        CredentialIssued: _issued,
+        CredentialRenewed: _renewed,
+        CredentialRevoked: _revoked,
+        RevocationOutcome: _concluded,
+        CredentialUsed: _used,
+        Leak: _leaked,
+        LimitedRecord: _limit,
+    }
+    _sealed_routes: ClassVar[Mapping[type[Any], Callable[[Any, Any], None]]] = {
+        **dict.fromkeys(_open_routes, _refuse),
+        CredentialUsed: _used_finally,
+        Leak: _leaked_finally,
+        LimitedRecord: _limit,
+    }
+
 
 def _grown(record: LimitedRecord, known: AnyEvent) -> bool:
     """Whether a record stands for more records than it did."""
     return isinstance(known, LimitedRecord) and record.records > known.records
-
-
-def _refuse(event: AnyEvent) -> None:
-    raise ValueError(f"a {type(event).__name__} after the lifecycle was sealed")

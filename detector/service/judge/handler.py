@@ -278,8 +278,11 @@ class JudgeHandler:
         try:
             yield
         except Exception as error:
-            self._broken.add(partition)
-            raise RetryError(f"the store failed: {type(error).__name__}") from error
+            raise self._failed(partition, error) from error
+
+    def _failed(self, partition: Partition, error: Exception) -> RetryError:
+        self._broken.add(partition)
+        return RetryError(f"the store failed: {type(error).__name__}")
 
     def _touch(self, partition: Partition, work: _Work, poll: Poll, key: str) -> AggregateState:
         """Has an aggregate judged, from memory or from the store."""
@@ -290,8 +293,8 @@ class JudgeHandler:
         else:
             state = AggregateState(key, self._policy, self._settings.compact_every)
             cached = CachedAggregate(state, digest_of(key))
-            with self._guard(partition):
-                if work.store.get(entry_key(cached.digest, META)) is not None:
+            if self._stored(partition, work, cached.digest):
+                with self._guard(partition):
                     state.load(list(work.store.entries(cached.digest)))
             work.cached[key] = cached
         poll.touched[key] = cached
@@ -299,10 +302,13 @@ class JudgeHandler:
 
     def _is_new(self, partition: Partition, work: _Work, key: str) -> bool:
         """Whether nothing is known of an aggregate."""
-        if key in work.cached:
-            return False
-        with self._guard(partition):
-            return work.store.get(entry_key(digest_of(key), META)) is None
+        return key not in work.cached and not self._stored(partition, work, digest_of(key))
+
+    def _stored(self, partition: Partition, work: _Work, digest: bytes) -> bool:
+        try:  # without `_guard`, which costs more than the look
+            return work.store.get(entry_key(digest, META)) is not None
+        except Exception as error:
+            raise self._failed(partition, error) from error
 
     def _judge(self, partition: Partition, work: _Work, poll: Poll) -> list[Output]:
         """Judges the aggregates of a poll, and those whose timer has come."""
