@@ -364,10 +364,8 @@ class Redactor:
         self._known = known
         self._allowing = allowing
         self._share = share
-        self._clean: tuple[int, set[int]] = (
-            0,
-            set(),
-        )  # texts that show nothing of what is registered by a version
+        # Texts that show nothing of what is registered by a version.
+        self._clean: tuple[int, set[int]] = 0, set()
 
     def clean(self, text: str) -> str:
         """`text` with every secret in it, encoded ones too, replaced by its mask."""
