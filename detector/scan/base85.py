@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare, place
-from detector.scan.byte_masks import mask_of
 from detector.scan.digits import NONE, PRINTABLE
 
 _GROUP: Final = 5
@@ -19,41 +18,6 @@ _RFC1924: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 DIGITS85: Final = np.full((2, 256), NONE, np.uint8)
 """Python's `b85encode` (RFC 1924), and Ascii85."""
 DIGITS85[0, list(_RFC1924)] = DIGITS85[1, 0x21 : 0x21 + 85] = np.arange(85)
-FIRST85: Final = mask_of((0x41, 26, 0), (0x61, 5, 0)), mask_of((0x2B, 31, 0))
-"""The digits 10 to 40 of each: with any other a group says no four characters."""
-TELLING85: Final = mask_of((0x3B, 15, 0))
-"""First digits of Ascii85 that stand in no time, number and address: those of `U` and all that comes after it."""
-
-
-@bare
-def mark_groups(firsts: Any, words: int, into: Any) -> None:
-    """Marks the first digits that begin five groups in a row; a bit for each byte."""
-    width = np.uint64(64)
-    five, ten, fifteen, twenty = np.uint64(5), np.uint64(10), np.uint64(15), np.uint64(20)
-    for word in range(words):
-        here, after = firsts[word], firsts[word + 1]
-        into[word] = (
-            here
-            & (here >> five | after << (width - five))
-            & (here >> ten | after << (width - ten))
-            & (here >> fifteen | after << (width - fifteen))
-            & (here >> twenty | after << (width - twenty))
-        )
-
-
-@bare
-def keep_telling(tellings: Any, words: int, into: Any) -> None:
-    """Of what `mark_groups` marked keeps that of which one of the first four groups has a telling digit."""
-    width = np.uint64(64)
-    five, ten, fifteen = np.uint64(5), np.uint64(10), np.uint64(15)
-    for word in range(words):
-        here, after = tellings[word], tellings[word + 1]
-        into[word] &= (
-            here
-            | (here >> five | after << (width - five))
-            | (here >> ten | after << (width - ten))
-            | (here >> fifteen | after << (width - fifteen))
-        )
 
 
 @bare
@@ -82,7 +46,7 @@ def add_groups(
 ) -> tuple[int, int]:
     """Adds to `rows` (kind, start, end) where whole groups say text: how many there are then, and where the last ends.
 
-    `bits` are those of `mark_groups` for the 64 bytes from `at` on. What stands before `done` was looked at.
+    `bits` are those of `sieves` for the 64 bytes from `at` on. What stands before `done` was looked at.
     """
     table = DIGITS85[alphabet]
     while bits != np.uint64(0):

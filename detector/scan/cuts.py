@@ -11,25 +11,21 @@ import numpy as np
 
 from detector.jit import bare, place
 from detector.scan.byte_masks import WORD, mask_of
-from detector.scan.joined_strings import COLON, string_parts, string_start
+from detector.scan.joined_strings import CLOSES, COLON, string_parts, string_start
 from detector.scan.joins import BACKSLASH, MOST_PARTS, NEWLINE, changes, line_parts, may_be_one, turns_near
 from detector.scan.line_wraps import add_line_feeds, add_wraps, wrapped_parts
 
-_FEW: Final = 8  # parts that tell whether there may be a word
+FEW: Final = 8  # parts that tell whether there may be a word
 _NEAR: Final = 16
-_NEWLINE: Final = mask_of((0x0A, 1, 0))
 _QUOTE: Final = mask_of((0x22, 1, 0), (0x27, 1, 0))
-_DIGIT: Final = mask_of((0x30, 10, 0))
-_BLANK: Final = mask_of((0, 0x21, 0))
-_OPERATOR: Final = mask_of((0x26, 1, 0), (0x2B, 1, 0), (0x2E, 1, 0), (0x5C, 2, 0), (0x7C, 1, 0))
-"""What may stand between two strings that are put together, `&+.\\|`; and `]`."""
-_COLON: Final = mask_of((0x3A, 1, 0))
-_SLASH: Final = mask_of((0x5C, 1, 0))
 
 
 @bare
-def _add(data: Any, base: int, bits: Any, parts: Any, out: Any, found: int) -> int:
-    """Adds to `out` those of the 64 bytes from `base` on at which a word is cut; how many there are then."""
+def add_cuts(data: Any, base: int, bits: Any, parts: Any, out: Any, found: int) -> int:
+    """Adds to `out` those of the 64 bytes from `base` on at which a word is cut; how many there are then.
+
+    `bits` says at which to look, as `sieves` does. `parts` is scratch for `FEW`.
+    """
     while bits != np.uint64(0):
         at = base + int(place(bits))
         bits &= bits - np.uint64(1)
@@ -42,12 +38,24 @@ def _add(data: Any, base: int, bits: Any, parts: Any, out: Any, found: int) -> i
 
 
 @bare
+def _goes_on(data: Any, at: int) -> bool:
+    """Whether a quote stands near behind the one at `at`."""
+    if at + 1 + 2 * WORD > data.size:
+        return True
+    return bool(_QUOTE(data, at + 1) | _QUOTE(data, at + 1 + WORD) != np.uint64(0))
+
+
+@bare
 def _parts(data: Any, at: int, parts: Any) -> int:
     """Fill `parts` with those of the word that is cut at a backslash or quote: how many; 0 if none is."""
     if data[at] == BACKSLASH:
         return int(line_parts(data, at + 1, parts))
-    key = at + 1 < data.size and data[at + 1] == COLON
-    if not (key or turns_near(data, max(0, at - _NEAR), at)):
+    if at + 1 >= data.size:
+        return 0
+    key = data[at + 1] == COLON
+    if not (
+        key or (turns_near(data, max(0, at - _NEAR), at) and (data[at + 1] == CLOSES or _goes_on(data, at)))
+    ):
         return 0
     start = string_start(data, at)
     if start < 0 or not (key or changes(data, max(start, at - _NEAR), at)):
@@ -56,40 +64,10 @@ def _parts(data: Any, at: int, parts: Any) -> int:
 
 
 @bare
-def add_cuts(
-    data: Any, text: Any, base: int, words: int, parts: Any, lines: Any, out: Any, found: int
-) -> int:
-    """Adds to `out` the line feeds, backslashes and quotes at which a word may be cut; how many there are then.
-
-    `text` is the data from `base` on, a word of 64 bytes longer than `words` of them. `parts` is scratch, `lines` of
-    `lines_scratch`.
-    """
-    none, feeds = np.uint64(0), 0
-    for at in range(0, WORD * words, WORD):
-        bits, quotes, newlines = _SLASH(text, at), _QUOTE(text, at), _NEWLINE(text, at)
-        feeds = add_line_feeds(newlines, base + at, lines, feeds)
-        if bits != none:
-            bits &= _NEWLINE(text, at + 1)
-        if quotes != none:
-            put = quotes & ~(quotes << np.uint64(2)) & (_OPERATOR(text, at + 1) | _BLANK(text, at + 1))
-            if put != none:
-                behind = _OPERATOR(text, at + 1) & _BLANK(text, at + 2)
-                behind |= _QUOTE(text, at + 2) | _OPERATOR(text, at + 2)
-                bits |= put & (behind | _NEWLINE(text, at + 1))
-            keys = quotes & _COLON(text, at + 1)
-            if keys != none:
-                before = base + at > 0 and 0x30 <= data[base + at - 1] < 0x3A
-                bits |= keys & (_DIGIT(text, at) << np.uint64(1) | np.uint64(before))
-        if bits != none:
-            found = _add(data, base + at, bits, parts[:_FEW], out, found)
-    return int(add_wraps(data, lines, feeds, parts[:_FEW], out, found))
-
-
-@bare
 def add_last(data: Any, parts: Any, lines: Any, out: Any, found: int) -> int:
-    """The same, of the last line, if no line feed ends it."""
+    """The same of the end of the last line, if no line feed ends it."""
     feeds = add_line_feeds(np.uint64(1), data.size, lines, 0)
-    return int(add_wraps(data, lines, feeds, parts[:_FEW], out, found))
+    return int(add_wraps(data, lines, feeds, parts, out, found))
 
 
 @bare

@@ -30,7 +30,8 @@ from detector.scan.joins import (
 )
 from detector.scan.runs import head_like
 
-_FEEDS: Final = 5  # what stands in front of them
+_FEEDS: Final = 5  # where they begin in `lines`, behind what is known of the lines before: zeros at first
+BESIDE: Final = _FEEDS + 2  # room in `lines` beside them
 _LEAST_BODY: Final = 40  # digits of a line of many, which have decoders of their own
 _LEAST_PART: Final = 8  # bytes of a word of two lines alike
 _LONGEST_BEFORE, _LONGEST_NAME = 160, 64
@@ -231,14 +232,15 @@ def wrapped_parts(data: Any, at: int, parts: Any) -> int:
 @bare
 def _may_go_on(data: Any, line: int, word: int, end: int, below: int, other: int, stop: int) -> bool:
     """Whether the last words of two lines, at the same column, may be one: quickly, and more often than they are."""
+    if not _alike(data, line, below, word - line):
+        return False
     size, more = end - word, stop - other
     turns, others = turns_near(data, word, end), turns_near(data, other, stop)
     if turns == 0 or others == 0 or turns + others < 3 or 8 * (turns + others) < min(size + more, WORD):
         return False
     closed = _closed(data, word, end)
-    if not is_word(data[closed - 1]) or _is_whole(data, word, closed):  # JSON, in a line without blanks
-        return False
-    return bool(_alike(data, line, below, word - line))
+    # In JSON without blanks a line is one word.
+    return bool(is_word(data[closed - 1]) and not _is_whole(data, word, closed))
 
 
 @bare
@@ -276,7 +278,7 @@ def _added(data: Any, at: int, parts: Any, count: int, out: Any, found: int, don
 def add_wraps(data: Any, lines: Any, count: int, parts: Any, out: Any, found: int) -> int:
     """Adds to `out` the line feeds at which a word may be cut, of `count` that wait; how many there are then.
 
-    `lines` is of `lines_scratch`, `parts` is scratch for a few.
+    `parts` is scratch for a few.
     """
     # Where this line begins; the line above, its last word and end; and up to where all is looked at.
     line, above, above_word, above_end, done = lines[0], lines[1], lines[2], lines[3], lines[4]
@@ -296,8 +298,3 @@ def add_wraps(data: Any, lines: Any, count: int, parts: Any, out: Any, found: in
         above, above_word, above_end, line = line, word, end, end + 1
     lines[0], lines[1], lines[2], lines[3], lines[4] = line, above, above_word, above_end, done
     return found
-
-
-def lines_scratch(most: int) -> Any:
-    """What `add_wraps` knows of the lines before, and room for so many line feeds that wait."""
-    return np.zeros(_FEEDS + most + 2, np.int64)

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare, place
+from detector.jit import bare, place, zeros_above
+from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 from detector.scan.token_prefixes import LONGEST, begins_with_prefix
 from detector.scan.xored import may_be_xored
@@ -67,6 +68,9 @@ for _first in (65, 97):
     for _n in range(26):
         ROT_DIGITS[_first + _n] = BASE64[_first + (_n + 13) % 26]
 _ALNUM, _OF58 = 8, 16
+_ALNUMS: Final = mask_of((0x30, 10, 0), (0x41, 26, 0x20))
+_CAPITALS, _SMALLS = mask_of((0x41, 26, 0)), mask_of((0x61, 26, 0))
+_NOT_OF58: Final = mask_of((0x30, 1, 0), (0x49, 1, 0), (0x4F, 1, 0), (0x6C, 1, 0))
 _CLASSES: Final = np.zeros(256, np.uint8)  # of letters and digits: a bit for each alphabet that has them
 for _byte in b"0123456789" + _UPPER + _UPPER.lower():
     _CLASSES[_byte] = _ALNUM | (_OF58 if DIGITS58[_byte] != NONE else 0)
@@ -152,14 +156,18 @@ def _begins_packed(data: Any, at: int) -> bool:
 
 
 @bare
+def _byte_of(data: Any, at: int, nth: int) -> int:
+    """The byte of this number of those that base64 digits at `at` say."""
+    first, part = at + nth + nth // 3, nth % 3
+    return int((BASE64[data[first]] << (2 + 2 * part) | BASE64[data[first + 1]] >> (4 - 2 * part)) & 255)
+
+
+@bare
 def _bits(data: Any, at: int, place_: int, count: int) -> int:
     """So many bits (of at most 8) of the bytes that base64 digits at `at` say, from the lowest bit of the first byte on."""
-    value = 0
-    for bit in range(place_, place_ + count):
-        place_in = 8 * (bit >> 3) + 7 - (bit & 7)  # of the bits in their order as base64 has them
-        digit = int(BASE64[data[at + place_in // 6]])
-        value |= (digit >> (5 - place_in % 6) & 1) << (bit - place_)
-    return value
+    nth = place_ >> 3
+    both = _byte_of(data, at, nth) | _byte_of(data, at, nth + 1) << 8
+    return both >> (place_ & 7) & ((1 << count) - 1)
 
 
 @bare
@@ -288,28 +296,68 @@ def _kind_of_run(data: Any, low: int, end: int) -> int:
 
 
 @bare
+def _alnum_start(data: Any, at: int, floor: int) -> int:
+    """The start of the letters and digits that end at `at`."""
+    while at >= WORD and at > floor:
+        others = ~_ALNUMS(data, at - WORD)
+        if others != np.uint64(0):
+            return max(floor, at - int(zeros_above(others)))
+        at -= WORD
+    while at > floor and _CLASSES[data[at - 1]]:
+        at -= 1
+    return max(floor, at)
+
+
+@bare
+def _alnum_end(data: Any, at: int) -> int:
+    """The end of the letters and digits that begin at `at`."""
+    while at + WORD <= data.size:
+        others = ~_ALNUMS(data, at)
+        if others != np.uint64(0):
+            return at + int(place(others))
+        at += WORD
+    while at < data.size and _CLASSES[data[at]]:
+        at += 1
+    return at
+
+
+@bare
+def _alphabets(data: Any, low: int, end: int) -> int:
+    """Which alphabets may have all letters and digits in data[low:end]: none is missed, and few have 64 of them by chance."""
+    bits = 255
+    if low + WORD <= data.size:
+        within = ~np.uint64(0) >> np.uint64(max(0, WORD - end + low))
+        capital, small = (
+            (_CAPITALS(data, low) & within) != np.uint64(0),
+            (_SMALLS(data, low) & within) != np.uint64(0),
+        )
+        if capital and small:
+            bits &= ~7
+        if (_NOT_OF58(data, low) & within) != np.uint64(0):
+            bits &= ~_OF58
+        if bits & (7 | _OF58) == 0:
+            return bits
+    for at in range(low, end):
+        bits &= int(_CLASSES[data[at]])
+    return bits
+
+
+@bare
 def _words(data: Any, at: int, stop: int, floor: int, rows: Any, found: int) -> tuple[int, int]:
     """Look at the words that begin before `stop`, the first at `at` or before: how many rows there are, where the last ends."""
     while at < stop:
         if _CLASSES[data[at]] == 0:
             at += 1
             continue
-        low = at
-        bits = 255
-        while low > floor and _CLASSES[data[low - 1]]:
-            low -= 1
-            bits &= int(_CLASSES[data[low]])
-        while at < data.size and _CLASSES[data[at]]:
-            bits &= int(_CLASSES[data[at]])
-            at += 1
+        low, at = _alnum_start(data, at, floor), _alnum_end(data, at)
         if at - low < _LEAST58 or found + 1 >= rows.shape[0]:
             continue
-        kind = _kind_of(data, low, at, bits)
+        kind = _kind_of(data, low, at, _alphabets(data, low, at))
         if kind < 0:
             while low > floor and BASE64[data[low - 1]] != NONE:
-                low -= 1
+                low = _alnum_start(data, low - 1, floor)
             while at < data.size and BASE64[data[at]] != NONE:
-                at += 1
+                at = _alnum_end(data, at + 1)
             kind = _kind_of_run(data, low, at)
         if kind >= 0:
             rows[found, 0], rows[found, 1], rows[found, 2] = kind, low, at

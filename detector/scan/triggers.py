@@ -1,4 +1,4 @@
-r"""Where encodings may begin: one pass over all bytes, a few instructions for 32 of them.
+r"""Where encodings may begin: each byte is looked at once (`byte_rows`), the rest is arithmetic on 64 of them (`sieves`).
 
 Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the place.
 
@@ -14,7 +14,7 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
   full-width ones; CUT: words that are cut in two (`samples`);
 - LONG_WORD, and as many behind it as there are kinds: long words in which something else may stand (`long_words`).
 """
-# ruff: noqa: C901, PLR0912, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 import re  # where numba is missing: of bounded length each, nothing in them can backtrack further
 from typing import Any, Final
@@ -22,6 +22,31 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare, compiled, place
+from detector.scan.base85 import add_groups
+from detector.scan.byte_masks import WORD
+from detector.scan.byte_rows import (
+    AT_ANY,
+    AT_ASCII85,
+    AT_BASE64,
+    AT_BASE85,
+    AT_CUT,
+    AT_GROUP,
+    AT_HEX,
+    AT_LIST,
+    AT_OTHER,
+    AT_PERIOD,
+    AT_WORD,
+    BEFORE_CUT,
+    BLOCK,
+    FEED,
+    LEAD,
+    ROOM,
+    SIGN,
+    SPACE,
+    WORDS,
+    look,
+)
+from detector.scan.cuts import FEW, add_cuts, add_last
 from detector.scan.digits import (
     COUNT,
     HEX,
@@ -32,8 +57,10 @@ from detector.scan.digits import (
     group_is_text,
     hex_stretches,
 )
-from detector.scan.kernels import BLOCK
-from detector.scan.samples import sampled
+from detector.scan.line_wraps import BESIDE, add_line_feeds, add_wraps
+from detector.scan.long_words import ASCII85, BASE85, add_words
+from detector.scan.samples import add_beyond, add_grids, add_lists
+from detector.scan.sieves import mark
 from detector.scan.word_runs import SCRATCH, may_be_zlib
 
 (
@@ -58,7 +85,10 @@ from detector.scan.word_runs import SCRATCH, may_be_zlib
     LONG_WORD,
 ) = range(19)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
-_AHEAD: Final = 16  # bytes after a place that are looked at, at most
+# In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits and base85 are done.
+_PLACES, _GRIDS_DONE, _WORDS_DONE, _HEX_DONE, _BASE85_DONE, _ASCII85_DONE, _COUNTS = range(
+    LONG_WORD + 1, LONG_WORD + 8
+)
 _FORMS: Final = {
     ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\]|[01][0-7]{2})"),
     PERCENT: re.compile(rb"%(?=[0-9A-Fa-f]{2})"),
@@ -90,63 +120,6 @@ for _kind, _firsts in (
 ):
     _KINDS[list(_firsts)] = _kind
 _ESCAPING: Final = np.array([byte in b"nrtux/\"'\\" for byte in range(256)], np.bool_)  # after a backslash
-_IN_BASE64, _IN_HEX, _OTHER = 1, 2, 4  # bits of a flag
-
-
-@bare
-def _mark_digits(text: Any, size: int, firsts: Any, flags: Any) -> None:
-    """Into `flags` where digits may begin that make text, of the first `size` bytes; `firsts` is scratch.
-
-    Arithmetic on single bytes, without branches. A digit that may be the first of those of a printable byte has a bit in
-    `firsts`: C to Z and a to f of base64 (a few of them may not), 0 to 7 in hex. Five groups in a row begin with
-    such; of sixteen pairs nine are looked at.
-    """
-    for at in range(size + _AHEAD):
-        byte = text[at]
-        firsts[at] = (
-            np.uint8(np.uint8(byte - np.uint8(67)) < np.uint8(24))
-            | np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(6))
-            | np.uint8(np.uint8((byte & np.uint8(0xF8)) == np.uint8(48)) << np.uint8(1))
-        )
-    for at in range(size):
-        both = firsts[at] & firsts[at + 4] & firsts[at + 8] & firsts[at + 12] & firsts[at + 16]
-        between = firsts[at + 2] & firsts[at + 6] & firsts[at + 10] & firsts[at + 14]
-        flags[at] = both & (between | np.uint8(_IN_BASE64))
-
-
-@bare
-def _mark(text: Any, size: int, flags: Any) -> None:
-    """Add to `flags` whether something else may begin at each of the first `size` bytes.
-
-    Arithmetic on single bytes, without branches, and little of it: `_begins` tells of what is left.
-    """
-    for at in range(size):
-        b0, b1, b2, b3 = text[at], text[at + 1], text[at + 2], text[at + 3]
-        flags[at] |= np.uint8(
-            (b0 == np.uint8(92))  # \
-            | (b0 == np.uint8(37))  # %
-            | ((b0 == np.uint8(27)) & (b1 == np.uint8(91)))  # ESC [
-            | (b0 == np.uint8(38))  # &
-            | ((b0 == np.uint8(61)) & ((b1 < np.uint8(14)) | (b2 == np.uint8(68)) | (b3 == np.uint8(61))))
-            | (
-                (b0 < np.uint8(33))
-                & (
-                    ((b0 == b2) & (b0 == text[at + 4]) & (b1 > np.uint8(32)))
-                    | ((b0 == b3) & (b1 == np.uint8(10)))
-                )
-            )
-            | ((b0 == np.uint8(72)) & (b1 == np.uint8(52)))  # H 4
-            | ((b0 == np.uint8(101)) & (np.uint8(b1 - np.uint8(65)) < np.uint8(14)))  # e A to N
-            | ((b0 == np.uint8(49)) & (b1 == np.uint8(102)) & (b3 == np.uint8(98)))  # 1 f ? b
-            | ((b0 == np.uint8(55)) & (b1 == np.uint8(56)))  # 7 8
-            | ((b0 == np.uint8(65)) & (b3 == np.uint8(65)) & (text[at + 8] == np.uint8(65)))  # A A A
-            | ((b0 == np.uint8(98)) & (b1 == np.uint8(101)) & (b2 == np.uint8(103)))  # b e g
-            | (
-                (b1 == np.uint8(40))
-                & ((b0 | np.uint8(32)) == np.uint8(114))
-                & (np.uint8(b2 - np.uint8(48)) < np.uint8(10))
-            )  # r (
-        ) << np.uint8(2)
 
 
 @bare
@@ -185,76 +158,144 @@ def _begins(text: Any, at: int) -> bool:
         yes = (b1 == 0x4A and 0x77 <= b2 <= 0x7A) or (b1 == 0x4E and 0x6F <= b2 <= 0x72)
         yes |= (b1 == 0x41 and 0x45 <= b2 <= 0x48) or (b1 == 0x46 and 0x34 <= b2 <= 0x37)
     elif b0 == 0x62:  # b e g i n, a blank and the permissions of a file
-        yes = b3 == 0x69 and b4 == 0x6E and text[at + 5] == 0x20 and text[at + 9] == 0x20
+        yes = b2 == 0x67 and b3 == 0x69 and b4 == 0x6E and text[at + 5] == 0x20 and text[at + 9] == 0x20
         for ahead in range(at + 6, at + 9):
             yes &= 0x30 <= text[ahead] < 0x38
     elif b1 == 0x28:  # r (, two digits
-        yes = 0x30 <= b2 < 0x3A and 0x30 <= b3 < 0x3A
-    else:  # A: the zero halves of the characters; C to H: of printable ones
+        yes = b0 | 0x20 == 0x72 and 0x30 <= b2 < 0x3A and 0x30 <= b3 < 0x3A
+    elif b0 == 0x41:  # A: the zero halves of the characters; C to H: of printable ones
         yes = b3 == 0x41 and text[at + 8] == 0x41 and text[at + 11] == 0x41
         yes &= 0x43 <= b1 <= 0x48 and 0x43 <= text[at + 9] <= 0x48
     return bool(yes)
 
 
-@compiled
-def _found(data: Any, out: Any, counts: Any, base64_rows: Any, hex_rows: Any) -> bool:
-    """Fill `out` with the places, the rows as `add_stretch` does, and `counts` with how many there are of each kind.
+@bare
+def _add_digits(data: Any, at: int, bits: Any, in_hex: bool, state: Any, rows: Any) -> bool:  # noqa: FBT001 - numba takes no keywords
+    """Adds the stretches of digits that begin in the 64 bytes from `at` on, as `add_stretch`; False if there is no room."""
+    last = np.int64(1 if in_hex else 3)
+    while bits != np.uint64(0):
+        start = at + int(place(bits))
+        bits &= bits - np.uint64(1)
+        # Asked before the call: where digits stand wall to wall, it would cost more than the answer.
+        if (
+            start >= state[start & last]
+            and group_is_text(data, start, in_hex)
+            and not add_stretch(data, start, in_hex, state, rows)
+        ):
+            return False
+    return True
 
-    False if there is no room.
+
+@bare
+def _add_others(
+    data: Any, text: Any, at: int, done: int, bits: Any, scratch: Any, out: Any, counts: Any
+) -> None:
+    """Adds to `out` where one of `_FORMS` stands in the 64 bytes from `at` of the text on, which is the data from `done` on."""
+    while bits != np.uint64(0):
+        near = at + int(place(bits))
+        bits &= bits - np.uint64(1)
+        start = done + near
+        if _begins(text, near) and (
+            text[near] != 0x37 or may_be_zlib(data, start, scratch)  # nearly all are digests
+        ):
+            out[counts[_PLACES]] = start
+            counts[_PLACES] += 1
+            counts[_KINDS[text[near]]] += 1
+
+
+@bare
+def _add_words(data: Any, at: int, rows: Any, word: int, words: Any, counts: Any) -> None:
+    """Adds to `words` the long ones that may be one of their kinds in the 64 bytes from `at` on, of which `word` is the number."""
+    if rows[AT_WORD + word] != np.uint64(0):
+        counts[LONG_WORD], counts[_WORDS_DONE], counts[_HEX_DONE] = add_words(
+            data,
+            at,
+            rows[AT_WORD + word],
+            words,
+            counts[LONG_WORD],
+            counts[_WORDS_DONE],
+            counts[_HEX_DONE],
+        )
+    if rows[AT_BASE85 + word] != np.uint64(0):
+        counts[LONG_WORD], counts[_BASE85_DONE] = add_groups(
+            data, at, rows[AT_BASE85 + word], 0, BASE85, words, counts[LONG_WORD], counts[_BASE85_DONE]
+        )
+    if rows[AT_ASCII85 + word] != np.uint64(0):
+        counts[LONG_WORD], counts[_ASCII85_DONE] = add_groups(
+            data, at, rows[AT_ASCII85 + word], 1, ASCII85, words, counts[LONG_WORD], counts[_ASCII85_DONE]
+        )
+
+
+@bare
+def _add_grids(data: Any, at: int, rows: Any, word: int, out: Any, counts: Any) -> None:
+    """Adds to `out` where text is in groups in the 64 bytes from `at` on, of which `word` is the number."""
+    for candidates, signs in ((AT_PERIOD, SIGN), (AT_GROUP, SPACE)):
+        if rows[candidates + word] != np.uint64(0):
+            here, after = rows[signs + word], rows[signs + word + 1]
+            counts[GRID], counts[_GRIDS_DONE] = add_grids(
+                data, at, rows[candidates + word], here, after, out, counts[GRID], counts[_GRIDS_DONE]
+            )
+
+
+@compiled
+def _found(data: Any, places: Any, digits: Any, words: Any, counts: Any) -> bool:
+    """Fill the rows of `places`, those of base64 and hex `digits` as `add_stretch` does, those of `words`, and `counts`.
+
+    `counts` has how many there are of each kind, of `LONG_WORD` all words. False if there is no room.
     """
-    firsts = np.empty(BLOCK + _AHEAD, np.uint8)
-    flags = np.zeros(BLOCK, np.uint8)
-    eights = flags.view(np.uint64)
-    edge = np.empty(BLOCK + _AHEAD, np.uint8)
+    rows = np.empty(ROOM, np.uint64)
+    edge = np.empty(BLOCK + WORD, np.uint8)
     scratch = np.empty(SCRATCH, np.uint8)
     base64, in_hex = np.zeros(STATE, np.int64), np.zeros(STATE, np.int64)
-    count = 0
-    done = 0
-    while done < data.size:
-        size = min(BLOCK, data.size - done)
-        if done + size + _AHEAD <= data.size:
-            text = data[done : done + size + _AHEAD]
-        else:
-            edge[: data.size - done] = data[done:]
-            edge[data.size - done :] = 255
+    parts, lines = np.empty((FEW, 2), np.int64), np.empty(BESIDE + BLOCK, np.int64)
+    lines[:BESIDE] = 0
+    others, listed, grids, beyond, cuts = places[0], places[1], places[2], places[3], places[4]
+    room = min(places.shape[1], words.shape[0]) - BLOCK
+    for done in range(0, data.size, BLOCK):
+        if (
+            max(counts[_PLACES], counts[LISTED], counts[GRID], counts[BEYOND], counts[CUT], counts[LONG_WORD])
+            > room
+        ):
+            return False
+        text = data[done:]
+        if text.size < edge.size:
+            edge[:] = 0x6A  # `j`: what would be a long word of them ends behind the data, and is no place
+            edge[: text.size] = text
             text = edge
-        _mark_digits(text, size, firsts, flags)
-        _mark(text, size, flags)
-        flags[size:] = 0
-        for word in range((size + 7) >> 3):
-            bits = eights[word]
-            while bits != np.uint64(0):
-                at = int(place(bits)) >> 3
-                bits &= ~(np.uint64(255) << np.uint64(8 * at))
-                at += 8 * word
-                flag = flags[at]
-                start = done + at
-                # Asked before the call: where digits stand wall to wall, it would cost more than the answer.
-                if (
-                    flag & _IN_BASE64
-                    and start >= base64[start & 3]
-                    and group_is_text(data, start, False)
-                    and not add_stretch(data, start, False, base64, base64_rows)
-                ):
-                    return False
-                if (
-                    flag & _IN_HEX
-                    and start >= in_hex[start & 1]
-                    and group_is_text(data, start, True)
-                    and not add_stretch(data, start, True, in_hex, hex_rows)
-                ):
-                    return False
-                if (
-                    flag & _OTHER
-                    and _begins(text, at)
-                    and (text[at] != 0x37 or may_be_zlib(data, start, scratch))  # nearly all are digests
-                ):
-                    if count == out.size:
-                        return False
-                    out[count] = start
-                    counts[_KINDS[text[at]]] += 1
-                    count += 1
-        done += size
+        size = min(WORDS, (data.size - done + WORD - 1) // WORD)
+        look(text, size + 1, rows)
+        mark(rows)
+        feeds, none = 0, np.uint64(0)
+        for word in range(size):
+            at = done + WORD * word
+            feeds = add_line_feeds(rows[FEED + word], at, lines, feeds)
+            if rows[AT_ANY + word] == np.uint64(0):
+                continue
+            # Asked before each call, which would cost more than the answer.
+            if rows[AT_BASE64 + word] != none and not _add_digits(
+                data, at, rows[AT_BASE64 + word], False, base64, digits[0]
+            ):
+                return False
+            if rows[AT_HEX + word] != none and not _add_digits(
+                data, at, rows[AT_HEX + word], True, in_hex, digits[1]
+            ):
+                return False
+            if rows[AT_OTHER + word] != none:
+                _add_others(data, text, WORD * word, done, rows[AT_OTHER + word], scratch, others, counts)
+            if rows[AT_CUT + word] != none:
+                counts[CUT] = add_cuts(data, at, rows[AT_CUT + word], parts, cuts, counts[CUT])
+            if rows[BEFORE_CUT + word] != none:
+                counts[CUT] = add_cuts(data, at + 1, rows[BEFORE_CUT + word], parts, cuts, counts[CUT])
+            if rows[AT_LIST + word] != none:
+                counts[LISTED] = add_lists(data, at, rows[AT_LIST + word], listed, counts[LISTED])
+            if rows[LEAD + word] != none:
+                counts[BEYOND] = add_beyond(data, at, rows[LEAD + word], beyond, counts[BEYOND])
+            if rows[AT_PERIOD + word] | rows[AT_GROUP + word] != none:
+                _add_grids(data, at, rows, word, grids, counts)
+            if rows[AT_WORD + word] | rows[AT_BASE85 + word] | rows[AT_ASCII85 + word] != none:
+                _add_words(data, at, rows, word, words, counts)
+        counts[CUT] = add_wraps(data, lines, feeds, parts, cuts, counts[CUT])
+    counts[CUT] = add_last(data, parts, lines, cuts, counts[CUT])
     counts[BASE64_TEXT], counts[HEX_TEXT] = base64[COUNT], in_hex[COUNT]
     return True
 
@@ -262,42 +303,44 @@ def _found(data: Any, out: Any, counts: Any, base64_rows: Any, hex_rows: Any) ->
 def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """Of each encoding, in their order, the places in order at which it may begin; one that may begin nowhere is not named.
 
-    Of base64 and hex digits that say text rows as of `base64_stretches`.
+    Of base64 and hex digits that say text rows as of `base64_stretches`, of long words rows (start, end). No list of 31
+    bytes, no groups of 23 bytes and no word of 31 bytes are missed.
     """
     view = np.frombuffer(data, np.uint8)
-    if not fast:
-        by_kind = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
-        for kind, form in _FORMS.items():
-            by_kind[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
-        by_kind |= _sampled(data)
-        return {kind: places for kind, places in by_kind.items() if len(places)}
     size = len(data)
-    for room in (
-        size // 64 + 64,
-        size,
-    ):  # what is seldom used up; at most one place a byte, one row of five bytes
-        out = np.empty(room, np.int64)
-        rows = np.empty((2, room // 4 + 1, 4), np.int64)
-        counts = np.zeros(CALLED + 1, np.int64)
-        if _found(view, out, counts, rows[0], rows[1]):
+    for room in (BLOCK + size // 64, BLOCK + size):  # what is seldom used up; at most one place a byte
+        places = np.empty((5, room), np.int64)
+        digits = np.empty((2, room // 4 + 1, 4), np.int64)  # a row is of five bytes or more
+        words = np.empty((room, 3), np.int64)
+        counts = np.zeros(_COUNTS, np.int64)
+        if _found(view, places, digits, words, counts):
             break
-    made: dict[int, Any] = {
-        kind: rows[kind, : counts[kind]] for kind in (BASE64_TEXT, HEX_TEXT) if counts[kind]
-    }
-    others = np.flatnonzero(counts[ESCAPED:]) + ESCAPED
-    if others.size == 1:
-        made[int(others[0])] = out[: counts[others[0]]]
-    elif others.size:
-        kinds = _KINDS[view[out[: counts[ESCAPED:].sum()]]]
-        made |= {kind: out[: kinds.size][kinds == kind] for kind in others.tolist()}
-    made |= {kind: places for kind, places in _sampled(data).items() if places.size}
+    many = counts.tolist()
+    made: dict[int, Any] = {}
+    if not fast:
+        made = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
+        for kind, form in _FORMS.items():
+            made[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
+        made = {kind: some for kind, some in made.items() if len(some)}
+    else:
+        made = {kind: digits[kind, : many[kind]] for kind in (BASE64_TEXT, HEX_TEXT) if many[kind]}
+        if many[_PLACES]:
+            made |= _by_kind(view, places[0, : many[_PLACES]], many)
+    for row, kind in enumerate((LISTED, GRID, BEYOND, CUT), start=1):
+        if many[kind]:
+            made[kind] = places[row, : many[kind]]
+    if many[CUT]:
+        made[CUT].sort()  # line feeds are seen when their lines end
+    if many[LONG_WORD]:
+        kinds = words[: many[LONG_WORD], 0]
+        made |= {LONG_WORD + kind: words[: kinds.size, 1:][kinds == kind] for kind in set(kinds.tolist())}
     return made
 
 
-def _sampled(data: bytes) -> dict[int, Any]:
-    lists, groups, beyond, words, cuts = sampled(data)
-    made = {LISTED: lists, GRID: groups, BEYOND: beyond, CUT: cuts}
-    return made | {LONG_WORD + kind: words[words[:, 0] == kind, 1:] for kind in set(words[:, 0].tolist())}
+def _by_kind(view: Any, places: Any, counts: list[int]) -> dict[int, Any]:
+    """The places of `_FORMS`, told by their first bytes which are of which."""
+    kinds = _KINDS[view[places]]
+    return {kind: places[kinds == kind] for kind in range(ESCAPED, LISTED) if counts[kind]}
 
 
 def places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:

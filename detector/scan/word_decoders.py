@@ -178,11 +178,12 @@ class _Xored(LinearDecoder):
         """Decodes the words that are text with some key."""
         table, bits = self.digits
         sizes = (places[:, 1] - places[:, 0]) * bits // 8 + 1
-        best, scratch = np.empty((self.most_keys, 2), np.int64), np.empty(sizes.max(), np.uint8)
+        best, tally = np.empty((self.most_keys, 2), np.int64), np.empty((2, 256), np.int64)
+        scratch = np.empty(sizes.max(), np.uint8)
         out = np.empty(self.most_keys * int((sizes + 2).sum()), np.uint8)
         segments = np.empty((self.most_keys * len(places), 4), np.int32)
         view, rows = np.frombuffer(data, np.uint8), np.ascontiguousarray(places)
-        size, count = xored.unxored(view, rows, table, bits, best, scratch, out, segments)
+        size, count = xored.unxored(view, rows, table, bits, best, scratch, tally, out, segments)
         if size:
             yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count].copy())
 

@@ -45,14 +45,29 @@ def _bytes_of(data: Any, start: int, end: int, table: Any, size: int, out: Any) 
 
 
 @bare
-def _score(said: Any, key: int) -> int:
+def _tally(said: Any, tally: Any) -> int:
+    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there. How many differ."""
+    tally[1, :] = 0
+    count = 0
+    for byte in said:
+        if tally[1, byte] == 0:
+            tally[0, count] = byte
+            count += 1
+        tally[1, byte] += 1
+    return count
+
+
+@bare
+def _score(tally: Any, count: int, key: int) -> int:
     """How many letters, digits, blanks, `-` and `_` the bytes are with this key; -1 if they are not text."""
     score = 0
-    for byte in said:
+    for nth in range(count):
+        byte = tally[0, nth]
         text = byte ^ key
         if not PRINTABLE[text]:
             return -1
-        score += CLASSES[text] == ALNUM or text == 0x20 or text == 0x2D or text == 0x5F
+        if CLASSES[text] == ALNUM or text == 0x20 or text == 0x2D or text == 0x5F:
+            score += tally[1, byte]
     return score
 
 
@@ -68,14 +83,15 @@ def _varied(said: Any) -> bool:
 
 
 @bare
-def _keys(said: Any, best: Any) -> int:
+def _keys(said: Any, best: Any, tally: Any) -> int:
     """Fill the rows (score, key) of `best`, the best first; how many: none if it is text as it stands."""
     found = 0
     if not _varied(said):
         return 0
     top = said[0] & 128
+    different = _tally(said, tally)
     for low in range(128):
-        score = _score(said, low | top)
+        score = _score(tally, different, low | top)
         if score < 0 or (found == best.shape[0] and score <= best[found - 1, 0]):
             continue
         row = min(found, best.shape[0] - 1)
@@ -91,17 +107,18 @@ def _keys(said: Any, best: Any) -> int:
 
 @bare
 def unxored(
-    data: Any, rows: Any, table: Any, size: int, best: Any, scratch: Any, out: Any, segments: Any
+    data: Any, rows: Any, table: Any, size: int, best: Any, scratch: Any, tally: Any, out: Any, segments: Any
 ) -> tuple[int, int]:
     """Write what the words (start, end) say with each of their keys, two line feeds after each: bytes, texts.
 
-    As many keys are tried as `best` has rows of two. `scratch` is for the bytes of one word.
+    As many keys are tried as `best` has rows of two. `scratch` is for the bytes of one word, `tally` two rows of
+    256 numbers.
     """
     to = count = 0
     for row in range(rows.shape[0]):
         start, end = rows[row, 0], rows[row, 1]
         said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
-        for nth in range(_keys(said, best)):
+        for nth in range(_keys(said, best, tally)):
             if to + said.size + 2 > out.size or count == segments.shape[0]:
                 return to, count
             segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, start, end, 0

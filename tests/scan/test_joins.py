@@ -8,8 +8,8 @@ from detector.patterns.pattern import load_bundled
 from detector.scan.decode import decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
-from detector.scan.samples import sampled
 from detector.scan.scanner import PatternScanner
+from detector.scan.triggers import CUT, found
 from detector.values.secrets import DeploymentKey, Secret
 
 KEY = DeploymentKey.of(b"k" * 32)
@@ -119,7 +119,7 @@ def test_only_what_is_proven_is_believed_across_a_cut() -> None:
     ],
 )
 def test_ordinary_text_is_not_put_together(text: str) -> None:
-    assert not sampled(text.encode()).cuts.size
+    assert CUT not in found(text.encode())
 
 
 @pytest.mark.parametrize("offset", [*range(0, 130, 13), 4030, 4064, 4090, 8190])
@@ -128,4 +128,4 @@ def test_a_cut_is_seen_at_every_place(offset: int) -> None:
     for form in (FORMS["+"], FORMS["a backslash"], FORMS["two lines"]):
         printed = form % (KNOWN[:14], KNOWN[14:])
         for size in (0, 100, 5000):
-            assert sampled(b"y" * offset + b"\n" + printed + b"\n" + b"y" * size).cuts.size == 1
+            assert found(b"y" * offset + b"\n" + printed + b"\n" + b"y" * size)[CUT].size == 1

@@ -10,7 +10,9 @@ import pytest
 
 from detector.jit import bare
 from detector.scan import long_words
-from detector.scan.samples import _BIT, _HEX_BYTE, _HIGH, _LETTER, _SIGN_BYTE, sampled
+from detector.scan.byte_masks import class_of, mask_of, plane
+from detector.scan.triggers import BEYOND as BEYOND_ASCII
+from detector.scan.triggers import GRID, LISTED, LONG_WORD, found
 
 SAID = b"token = tok_Zb81+kQ/x"
 LISTS = {
@@ -38,7 +40,7 @@ OTHERS = {
 @pytest.mark.parametrize("offset", range(8))
 def test_a_list_is_seen_at_every_place(form: str, offset: int) -> None:
     data = b"y" * (16 + offset) + LISTS[form].encode() + b"yyyy" * 8
-    assert sampled(data).listed.size
+    assert LISTED in found(data)
 
 
 @pytest.mark.parametrize("kind", sorted(OTHERS))
@@ -46,7 +48,7 @@ def test_a_list_is_seen_at_every_place(form: str, offset: int) -> None:
 def test_what_is_no_list_is_not_looked_at(kind: str, offset: int) -> None:
     """Logs are full of them: each place costs as much as a list that is read."""
     data = b"y" * (16 + offset) + b"\n" + OTHERS[kind].encode() + b"\n" + b"yyyy" * 8
-    assert not sampled(data).listed.size
+    assert LISTED not in found(data)
 
 
 GROUPS = b"tok7 Zb81 kQx5 Tq9L mN2w R7vH"
@@ -59,9 +61,9 @@ def test_what_stands_before_and_behind_changes_nothing(size: int) -> None:
     dump = LISTS["hex"].encode()
     for offset in (0, 1, 8, 63, 64, 4031, 4064, 4090, 4096, 8191):
         before, behind = b"y" * offset, b"y" * size
-        assert sampled(before + dump + behind).listed.size
-        assert sampled(before + GROUPS + behind).grids.size
-        assert sampled(before + BEYOND + behind).beyond.tolist() == [offset + 4]
+        assert LISTED in found(before + dump + behind)
+        assert GRID in found(before + GROUPS + behind)
+        assert found(before + BEYOND + behind)[BEYOND_ASCII].tolist() == [offset + 4]
 
 
 WORDS = {
@@ -76,22 +78,29 @@ def test_a_long_word_is_seen_at_every_place(kind: int, size: int) -> None:
     word = WORDS[kind]
     for offset in (*range(80), 4031, 4064, 4090, 4096, 8191):
         data = b"y " * (offset // 2) + b" " * (offset % 2) + word + b" y" * size
-        assert sampled(data).long_words.tolist() == [[kind, offset, offset + len(word)]]
+        assert found(data)[LONG_WORD + kind].tolist() == [[offset, offset + len(word)]]
 
 
 def test_no_word_ends_behind_the_text() -> None:
     """The rest of the last block is filled with a letter."""
     for size in range(200):
-        assert not sampled(b"j" * size).long_words.size
+        assert not found(b"j" * size)
+
+
+_word = mask_of((0x30, 10, 0), (0x41, 26, 0x20), (0x5F, 1, 0))
+_plane0, _plane1, _plane2, _plane3 = (plane(1 << bit) for bit in range(4))
+_plane4, _plane5, _plane6, _plane7 = (plane(1 << bit) for bit in range(4, 8))
+_CLASS = b"\0\x7f\x80\xff09AZaz_@`QRST"
+_members = class_of(_CLASS)
 
 
 @pytest.mark.parametrize("digits", ["0123456789", "0123456789abcdef"])
 def test_a_line_of_hex_digits_is_looked_at_once(digits: str) -> None:
     """Each of its many samples that may say something asks for the whole word: once is enough."""
     line = "".join(random.Random(7).choices(digits, k=1 << 19)).encode()
-    sampled(line[:4096])
+    found(line[:4096])
     start = time.thread_time()
-    assert not sampled(line).long_words.size
+    assert max(found(line), default=0) < LONG_WORD
     assert time.thread_time() - start < 0.5  # 5 s before it was so
 
 
@@ -100,25 +109,25 @@ def test_which_bytes_are_of_a_class() -> None:
     values = np.arange(256, dtype=np.uint8)
     for shift in range(64):
         data = np.roll(values, shift)
-        words = [masks(np.frombuffer(data.tobytes(), np.uint8), at) for at in range(0, 256, 64)]
-        signs, bits, letters, hex_digits, high = np.array(words, np.uint64).T
-        assert_bits(signs, (data < 0x30) | (data > 0x7A))
-        assert_bits(bits, (data == 0x30) | (data == 0x31))
-        digits = (data >= 0x30) & (data <= 0x39)
-        assert_bits(letters, digits | (data >= 0x40) & (data < 0x80))
-        assert_bits(hex_digits, digits | np.isin(data, list(b"@ABCDEF`abcdef")))
-        assert_bits(high, np.isin(data, list(b"234567")))
+        told = [masks(np.frombuffer(data.tobytes(), np.uint8), at) for at in range(0, 256, 64)]
+        word, members = np.array(told, np.uint64).T
+        assert_bits(word, np.isin(data, [byte for byte in range(128) if chr(byte).isalnum() or byte == 0x5F]))
+        assert_bits(members, np.isin(data, list(_CLASS)))
 
 
 @bare
-def masks(data: Any, at: int) -> tuple[Any, Any, Any, Any, Any]:
-    return (
-        _SIGN_BYTE(data, at),
-        _BIT(data, at),
-        _LETTER(data, at),
-        _HEX_BYTE(data, at),
-        _HIGH(data, at),
+def masks(data: Any, at: int) -> tuple[Any, Any]:
+    members = _members(
+        _plane0(data, at),
+        _plane1(data, at),
+        _plane2(data, at),
+        _plane3(data, at),
+        _plane4(data, at),
+        _plane5(data, at),
+        _plane6(data, at),
+        _plane7(data, at),
     )
+    return _word(data, at), members
 
 
 def assert_bits(words: Any, expected: Any) -> None:
