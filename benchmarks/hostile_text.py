@@ -14,6 +14,7 @@ _HEX: Final = frozenset("0123456789abcdef")
 _A_LINE: Final = 8  # look-alikes
 _DEEP: Final = 12
 _WORD: Final = "EXAMPLE"
+_XORED: Final = base64.b64encode(bytes(byte ^ 0x55 for byte in b"token=ghp_0123456789abcdefghij " * 8))
 
 
 def look_alikes(pattern: Pattern, size: int, seed: int) -> Iterator[tuple[str, bytes]]:
@@ -67,6 +68,10 @@ def _placeholder(secret: str) -> str:
         return "x" * len(secret)
     word = _WORD if any(char.isupper() for char in secret) else _WORD.lower()
     return secret[: -len(word)] + word
+
+
+def _base64_thrice(data: bytes) -> bytes:
+    return base64.b64encode(base64.b64encode(base64.b64encode(data)))
 
 
 def horrors(size: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
@@ -137,6 +142,16 @@ def horrors(size: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
         "`postgres:postgres`": lambda: lines(b"postgres://postgres:postgres@localhost/a "),
         "`AKIA` all over": lambda: lines(b"AKIA"),
         "`-----BEGIN PRIVATE KEY-----` never ended": lambda: lines(b"-----BEGIN PRIVATE KEY-----\n", 28),
+        "keys in escaped lines, never ended": lambda: lines(b"-----BEGIN PRIVATE KEY-----\\nMIIE\\n", 8000),
+        "one line of decimal digits": lambda: "".join(rng.choices(string.digits, k=size)).encode() + b"\n",
+        "XORed text in base64": lambda: lines(_XORED, len(_XORED)),
+        "base64 of noise, three times": lambda: _base64_thrice(rng.randbytes(size * 27 // 64)) + b"\n",
+        "lines of `%2525252541`": lambda: lines(b"%2525252541", 4000),
+        "names with a quote never closed": lambda: lines(b'password="', 4000),
+        "names without values": lambda: b"password: \n" * (size // 11),
+        "full-width names": lambda: lines("ｔｏｋｅｎ＝".encode(), 4000),  # noqa: RUF001 - these are meant
+        "two tokens in turn": lambda: (token() + token()) * (size // 76),
+        "one token again and again, in long lines": lambda: lines(token()[:-1] + b" ", 1 << 16),
         "one token again and again": lambda: token() * (size // 38),
         "valid tokens, all different": tokens,
     }

@@ -12,12 +12,18 @@ from typing import Any, Final
 
 import hyperscan
 import msgspec
+import numpy as np
 
 from detector.patterns.database_cache import Compiled, DatabaseCache
 
 CELL: Final = 4 << 10  # in a long line, hits of one expression closer than this are one
 FLOOD: Final = 1 << 16  # callbacks a batch, after which it is cheaper to search than to be told
 LONG_LINE: Final = 32 << 10  # a longer line is hit by cells, a shorter one as a whole
+_MANY: Final = 256  # hits, from which on numpy is faster
+_BITS: Final = 40  # of the offset of a hit
+_OFFSET: Final = (1 << _BITS) - 1
+_FAR: Final = 1 << 62
+_NEWLINE: Final = 0x0A
 _EXACT: Final = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
 
 
@@ -47,60 +53,80 @@ def around(data: bytes, at: int) -> Place:
     return low, high, False
 
 
-class Hits:
+class Hits(msgspec.Struct, frozen=True):
     """The hits of one scan.
 
     `found` has the places of each expression, at most one for each line, or for each `CELL` of a long line. `flooded`
     means that there were too many: any expression may match anywhere.
     """
 
-    __slots__ = ("_base", "_budget", "_data", "_high", "_low", "flooded", "found")
+    found: dict[int, list[Place]] = {}
+    flooded: bool = False
 
-    def __init__(self, data: bytes, base: int, size: int) -> None:
-        self._data = data
-        self._base = base
-        self._low = [1] * size
-        self._high = [0] * size
-        self._budget = FLOOD
-        self.found: dict[int, list[Place]] = {}
-        self.flooded = False
 
-    def __call__(self, expression: int, _start: int, end: int, _flags: int, _context: object) -> bool | None:
-        """Hyperscan's callback; a true answer ends the scan."""
-        at = self._base + end
-        self._budget -= 1
-        if self._budget < 0:
-            self.flooded = True
-            return True
-        if self._low[expression] <= at <= self._high[expression]:
-            return None  # this line or cell is a hit already
-        place = around(self._data, at)
-        self._low[expression], self._high[expression], _ = place
-        self.found.setdefault(expression, []).append(place)
-        return None
+def _places(data: bytes, base: int, hits: Sequence[int]) -> dict[int, list[Place]]:
+    """The places of hits: each is an expression, and behind it the offset from `base`."""
+    found: dict[int, list[Place]] = {}
+    for hit in hits:
+        at, places = base + (hit & _OFFSET), found.setdefault(hit >> _BITS, [])
+        if not places or not places[-1][0] <= at <= places[-1][1]:
+            places.append(around(data, at))
+    return found
+
+
+def _many_places(data: bytes, base: int, end: int, hits: Sequence[int]) -> dict[int, list[Place]]:
+    """The same of many hits in data[base:end]: a tenth of the time for each."""
+    told = np.unique(np.array(hits, np.int64))
+    numbers, at = told >> _BITS, base + (told & _OFFSET)
+    first = max(0, base - LONG_LINE)
+    feeds = first + np.flatnonzero(np.frombuffer(data, np.uint8)[first : end + LONG_LINE] == _NEWLINE)
+    feeds = np.concatenate([[-_FAR], feeds, [_FAR]])
+    after = feeds.searchsorted(at)
+    before, after = feeds[after - 1], feeds[after]
+    low = np.where(before >= at - LONG_LINE, before + 1, 0)
+    high = np.where(after < at + LONG_LINE, after, np.where(len(data) - at <= LONG_LINE, len(data), -1))
+    cell = (high < 0) | ((low == 0) & (at > LONG_LINE))
+    low = np.where(cell, at - at % CELL, low)
+    high = np.where(cell, low + CELL - 1, high)
+    fresh = np.ones(len(at), np.bool_)
+    fresh[1:] = (np.diff(numbers) > 0) | (np.diff(low) != 0) | (np.diff(high) != 0)
+    places = list(zip(low[fresh].tolist(), high[fresh].tolist(), cell[fresh].tolist(), strict=True))
+    expressions, starts = np.unique(numbers[fresh], return_index=True)
+    ends = [*starts[1:].tolist(), len(places)]
+    return {
+        number: places[start:stop]
+        for number, start, stop in zip(expressions.tolist(), starts.tolist(), ends, strict=True)
+    }
 
 
 class Prefilter:
     """A compiled Hyperscan database over expressions; safe to share between threads and to fork with."""
 
     def __init__(self, expressions: Sequence[Expression], cache: DatabaseCache) -> None:
-        self._size = len(expressions)
         self._database = _compile_all(expressions, cache) if expressions else None
         self._threads = threading.local()
 
     def scan(self, data: bytes, start: int, end: int) -> Hits:
         """The hits in data[start:end], as offsets in `data`. Releases the GIL meanwhile."""
-        hits = Hits(data, start, self._size)
         if self._database is None or start >= end:
-            return hits
+            return Hits()
+        hits: list[int] = []
+
+        def hit(expression: int, _start: int, at: int, _flags: int, _context: object) -> bool:
+            """Hyperscan's callback; a true answer ends the scan. It is called for each match, so it only notes it."""
+            hits.append(expression << _BITS | at)
+            return len(hits) > FLOOD
+
         try:
             scratch = self._threads.scratch
         except AttributeError:
             scratch = self._threads.scratch = hyperscan.Scratch(self._database)
         view: Any = memoryview(data)[start:end]  # the library's stub knows only bytes and str
         with contextlib.suppress(hyperscan.ScanTerminated):  # flooded: the callback asked for it
-            self._database.scan(view, match_event_handler=hits, scratch=scratch)
-        return hits
+            self._database.scan(view, match_event_handler=hit, scratch=scratch)
+        if len(hits) > FLOOD:
+            return Hits(flooded=True)
+        return Hits(_places(data, start, hits) if len(hits) < _MANY else _many_places(data, start, end, hits))
 
 
 def _compile_all(expressions: Sequence[Expression], cache: DatabaseCache) -> "hyperscan.Database":

@@ -16,9 +16,11 @@ from detector.values.findings import MOST_FINDINGS
 
 WINDOW: Final = 1 << 18  # positions: offsets of a partition, lines of a file
 _WINDOWS: Final = 2  # of which something is kept: text that waited for later records comes late
+_OFTEN: Final = 1000  # leaks of one secret: the text around further ones is not shown
+_MOST_OFTEN: Final = 1 << 12  # secrets of a stream whose leaks are counted
 _KEPT: Final = (
     1 << 16
-)  # fingerprints: beyond, a share begins anew for the streams that were the first to show a secret
+)  # fingerprints, and secrets whose leaks are counted: beyond, a share begins anew for the streams that were the first to show a secret
 
 Stream: TypeAlias = tuple[str | None, str | None]  # task id and name
 Key: TypeAlias = tuple[int, str | None, str | None]  # the window, and the stream
@@ -127,9 +129,10 @@ class Unreported(msgspec.Struct):
 
 
 class _Spent(msgspec.Struct):
-    """The fingerprints that were reported, and, once there was one too many, what was cut short."""
+    """The fingerprints that were reported, how many leaks of each, and, once there was one too many, what was cut short."""
 
     fingerprints: set[int] = set()
+    leaks: dict[int, int] = {}
     unreported: Unreported | None = None
 
 
@@ -147,7 +150,7 @@ class FindingShares:
         self._ended: list[Unreported] = []  # of what is forgotten
         self._fresh: list[Key] = []  # those that asked for more in the batch that is looked at
         self._latest = 0
-        self.kept = 0  # fingerprints
+        self.kept = 0  # of `_KEPT`
 
     def used_up(self, record: Record) -> bool:
         """Whether a record stands behind the one that was the first to be cut short."""
@@ -161,11 +164,7 @@ class FindingShares:
         """Whether to report a secret that this record shows."""
         if not self._most:
             return True
-        key, secret = key_of(record, self._window), hash(fingerprint)
-        spent = self._spent.get(key)
-        if spent is None:
-            spent = self._spent[key] = _Spent()
-            self._forget(key)
+        spent, secret = self._of(record), hash(fingerprint)
         if spent.unreported is not None:
             return False
         if secret in spent.fingerprints:
@@ -175,8 +174,25 @@ class FindingShares:
             self.kept += 1
             return True
         spent.unreported = Unreported(record)
-        self._fresh.append(key)
+        self._fresh.append(key_of(record, self._window))
         return False
+
+    def shown_often(self, record: Record, fingerprint: str) -> bool:
+        """Counts a leak of this record. Whether there were very many of that secret in its stream: one more says nothing new."""
+        spent, secret = self._of(record), hash(fingerprint)
+        count = spent.leaks.get(secret, 0)
+        if count < _OFTEN and (count or len(spent.leaks) < _MOST_OFTEN):
+            spent.leaks[secret] = count + 1
+            self.kept += not count
+        return count >= _OFTEN
+
+    def _of(self, record: Record) -> _Spent:
+        key = key_of(record, self._window)
+        spent = self._spent.get(key)
+        if spent is None:
+            spent = self._spent[key] = _Spent()
+            self._forget(key)
+        return spent
 
     def _forget(self, now: Key) -> None:
         """Drops windows that are over and, if too much is kept, the streams that showed a secret first."""
@@ -189,7 +205,7 @@ class FindingShares:
 
     def _drop(self, key: Key) -> None:
         spent = self._spent.pop(key)
-        self.kept -= len(spent.fingerprints)
+        self.kept -= len(spent.fingerprints) + len(spent.leaks)
         self._over.discard(key)
         if spent.unreported is not None:
             self._ended.append(spent.unreported)

@@ -93,13 +93,17 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class _Reported(msgspec.Struct):
-    """What is reported of a record: some of the sightings numbered from `first` to `last`, and until when each is allowed."""
+    """What is reported of a record: some of the sightings numbered from `first` to `last`, and until when each is allowed.
+
+    If it is `bare`, of the text around them nothing is shown.
+    """
 
     record: RecordAt
     first: int
     last: int
     sightings: list[Sighting] = []
     allowed: list[int | None] = []
+    bare: bool = False
 
 
 class LeakFinder:
@@ -197,23 +201,17 @@ class LeakFinder:
         if any(one.within for one in seen):
             seen.sort(key=lambda one: one.begins)
         details = LeakDetailsCache(self._fingerprinter, self._known)
-        found: list[list[Leak] | _Reported] = []
+        found: list[_Reported] = []
         masked: list[Sighting] = []
         for record, first, last in _by_record(seen, batch.locate):
-            sightings = seen[first:last]
-            if shares is not None and shares.used_up(record):
-                found.append(self._known_leaks(batch.source, record, sightings, details))
-                masked += sightings if every_span else [one for one in sightings if one.end > record.end]
-                continue
-            masked += sightings
             told = _Reported(record, first, last)
-            for one in told_apart(sightings, details.is_known):
-                what = details.of(one)
-                until = None if what.known else self._allowed_until(batch, one, what)
-                exempt = what.known or until is not None or shares is None
-                if exempt or (shares is not None and shares.admit(record, what.fingerprint)):
-                    told.sightings.append(one)
-                    told.allowed.append(until)
+            if shares is not None and shares.used_up(record):
+                told.bare = True
+                self._tell_known(told, seen[first:last], details)
+            else:
+                self._tell(batch, told, seen[first:last], shares, details)
+            beyond = told.bare and not every_span
+            masked += [one for one in seen[first:last] if not beyond or _reaches_beyond(one, record)]
             found.append(told)
         mask_spans = dict(
             zip(map(id, masked), map(SightingMasks(masked, details.is_known).of, masked), strict=True)
@@ -221,50 +219,49 @@ class LeakFinder:
         spans = merged(mask_spans.values())
         excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
-        for each in found:
-            if isinstance(each, _Reported):
-                sightings = seen[each.first : each.last]
+        for told in found:
+            if told.bare:
+                texts: Iterable[str] = [_mask_alone(one, details) for one in told.sightings]
+            elif told.sightings:
+                sightings = seen[told.first : told.last]
                 shown = shown_bytes(batch.data, sightings, [mask_spans[id(one)] for one in sightings])
-                leaks += self._leaks(batch.source, each, excerpts, shown, details)
+                places = [one.begins for one in told.sightings]
+                texts = excerpts.around(places, (told.record.start, told.record.end), shown)
             else:
-                leaks += each
+                continue
+            for one, until, excerpt in zip(told.sightings, told.allowed, texts, strict=True):
+                leaks.append(_leak(batch.source, told.record, one, details.of(one), excerpt, until))
         return Look(leaks, spans, limited)
 
-    @staticmethod
-    def _leaks(
-        source: str,
+    def _tell(
+        self,
+        batch: Batch,
         told: _Reported,
-        excerpts: Excerpts,
-        shown: list[tuple[bytes, MaskSpan]],
+        sightings: Sequence[Sighting],
+        shares: FindingShares | None,
         details: LeakDetailsCache,
-    ) -> Iterator[Leak]:
-        record = told.record
-        begins = [one.begins for one in told.sightings]
-        texts = excerpts.around(begins, (record.start, record.end), shown) if begins else ()
-        for one, until, excerpt in zip(told.sightings, told.allowed, texts, strict=True):
-            leak = _leak(source, record, one, details.of(one), excerpt)
-            yield leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
+    ) -> None:
+        """Fills in what is reported of a record. The text around secrets that its stream shows very often is not shown."""
+        often = shares is not None
+        for one in told_apart(sightings, details.is_known):
+            what = details.of(one)
+            until = None if what.known else self._allowed_until(batch, one, what)
+            exempt = what.known or until is not None
+            if shares is None or exempt or shares.admit(told.record, what.fingerprint):
+                told.sightings.append(one)
+                told.allowed.append(until)
+                often = shares is not None and shares.shown_often(told.record, what.fingerprint) and often
+        told.bare = often and bool(told.sightings)
 
-    def _known_leaks(
-        self, source: str, record: RecordAt, sightings: Sequence[Sighting], details: LeakDetailsCache
-    ) -> list[Leak]:
-        """The leaks of registered credentials in a record that is cut short. Of the text around them nothing is shown.
+    def _tell_known(self, told: _Reported, sightings: Sequence[Sighting], details: LeakDetailsCache) -> None:
+        """Fills in the registered credentials in a record that is cut short.
 
         They are the same whether patterns searched the record or not.
         """
         if not self._known.needs_patterns:
             sightings = [one for one in sightings if one.pattern is None]
-        return [
-            _leak(
-                source,
-                record,
-                one,
-                details.of(one),
-                mask(KNOWN_CREDENTIAL, len(one.secret)),
-            )
-            for one in told_apart(sightings, details.is_known)
-            if details.is_known(one)
-        ]
+        told.sightings = [one for one in told_apart(sightings, details.is_known) if details.is_known(one)]
+        told.allowed = [None] * len(told.sightings)
 
     def _allowed_until(self, batch: Batch, one: Sighting, what: LeakDetails) -> int | None:
         """The time until which a secret is allowed."""
@@ -273,7 +270,20 @@ class LeakFinder:
         return self._allowlist.until(_seen(batch.source, what.fingerprint, one, batch.data))
 
 
-def _leak(source: str, record: RecordAt, one: Sighting, what: LeakDetails, excerpt: str) -> Leak:
+def _reaches_beyond(one: Sighting, record: RecordAt) -> bool:
+    """Whether a sighting covers text of other records."""
+    return one.start < record.start or one.end > record.end
+
+
+def _mask_alone(one: Sighting, details: LeakDetailsCache) -> str:
+    """The excerpt of a leak of whose text nothing is shown."""
+    name = KNOWN_CREDENTIAL if one.pattern is None or details.is_known(one) else one.pattern.id
+    return mask(name, len(one.secret))
+
+
+def _leak(  # noqa: PLR0913, PLR0917 - what a leak is made of
+    source: str, record: RecordAt, one: Sighting, what: LeakDetails, excerpt: str, until: int | None
+) -> Leak:
     return Leak(
         time=UNKNOWN_TIME if record.time is None else record.time,
         source=source,
@@ -289,6 +299,7 @@ def _leak(source: str, record: RecordAt, one: Sighting, what: LeakDetails, excer
         partition=record.partition,
         task_id=record.task_id,
         stream=record.stream,
+        allowed_until=until,
         received=record.received,
         time_origin=record.time_origin,
         name=None if one.named is None else one.named.name,

@@ -163,19 +163,19 @@ def regions_around(data: bytes, places: Iterable[Place], *, wide: bool) -> list[
     Neighbours are merged: the first line of a key, repeated, is a hit on every line.
     """
     regions: list[Region] = []
-    size, last = len(data), (-1, -1)
+    size, first, last = len(data), 0, -1  # of the region that may go on
     for low, high, long in places:
         if not (wide or long):
             regions.append((low, high))
-            last = -1, -1
             continue
-        start, end = max(0, low - MAX_MATCH), min(size, high + MAX_MATCH)
-        if last[0] <= start <= last[1]:
-            last = last[0], max(end, last[1])
-            regions[-1] = last
-        else:
-            last = start, end
-            regions.append(last)
+        start = low - MAX_MATCH
+        if not first <= start <= last:
+            if last >= 0:
+                regions.append((max(0, first), min(size, last)))
+            first, last = start, 0
+        last = max(last, high + MAX_MATCH)
+    if last >= 0:
+        regions.append((max(0, first), min(size, last)))
     return regions
 
 
@@ -189,9 +189,11 @@ class _Lines:
         self._holds = False
 
     def may_hold(self, start: int, end: int) -> bool:
-        """Whether the line around the match has a keyword."""
+        """Whether the line around the match has a keyword: mostly the match itself has."""
         if self._low <= start and end <= self._high:
             return self._holds
+        if self._matcher.may_be_in(self._data[start:end].lower()):
+            return True
         low, high = _around(self._data, start, end)
         self._holds = self._matcher.may_be_in(self._data[low:high].lower())
         # In a longer line, the next match may be near a keyword that is too far from this one.

@@ -88,6 +88,19 @@ def test_what_is_printed_again_takes_nothing_of_the_share(finders: Finders) -> N
     assert (len(facts.leaks), facts.cut_short) == (10, [])
 
 
+def test_what_stands_around_a_secret_is_shown_a_thousand_times(finders: Finders) -> None:
+    """Each leak counts, registered or not, and none shows what another stream shows no more."""
+    often = f"a {SECRET} b {token(1)} c"
+    some = records([*([line(often)] * 1001), line(often, "other"), line(f"a {token(2)} c")])
+    leaks = scanned(finders, [some[:600], some[600:]]).leaks
+    assert len(leaks) == 2 * 1002 + 1
+    bare = [(leak.offset, leak.excerpt) for leak in leaks if not leak.excerpt.startswith("a ")]
+    assert [offset for offset, _ in bare] == [1000, 1000]
+    assert all(excerpt.startswith("‹") and excerpt.endswith("›") for _, excerpt in bare)
+    masked = scanned(finders, [some], with_clean=True).secret_spans
+    assert {first for first, _ in masked} == {record.offset for record in some}
+
+
 def test_no_other_stream_loses_anything(finders: Finders) -> None:
     some = records([
         *(line(token(number)) for number in range(10)),

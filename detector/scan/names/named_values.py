@@ -251,6 +251,7 @@ class NamedMatcher:
         before = searched.get(NamedMatcher)
         rows = before[1] if before is not None and before[0] == regions else assignments(view, regions)
         searched[NamedMatcher] = regions, rows
+        judged_before: dict[tuple[Any, ...], Confidence | None] = {}  # in hostile text all values are alike
         for name, name_end, start, end, kind, rating, weak in rows:
             called, meaning = _called(data, name, name_end)
             if meaning is None or meaning.kind != self.pattern.named:
@@ -262,7 +263,10 @@ class NamedMatcher:
             if b"%" in value:
                 bare = _unquoted(value)
             judged = (kind, rating) if bare is value else _judged(bare)
-            confidence = confidence_of(meaning, *judged, bare)
+            what = called, judged, bare
+            if what not in judged_before:
+                judged_before[what] = confidence_of(meaning, *judged, bare)
+            confidence = judged_before[what]
             if weak and confidence is not None:
                 random = judged[0] in {RANDOM, HEX, UUID} and not is_called(bare)
                 confidence = min(confidence, Confidence.MEDIUM) if random else None
