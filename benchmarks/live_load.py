@@ -14,8 +14,9 @@ import orjson
 
 from benchmarks import families, logtext
 from benchmarks.replay_bench import deployment_key
-from detector.scan.known_credentials import HMAC
+from detector.scan.known_credentials import HMAC, KeyRing
 from detector.values.events import CredentialIssued, Identifier
+from detector.values.registrable import MIXED
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import DAY, HOUR, MINUTE, format_rfc3339
 
@@ -56,7 +57,7 @@ def secret_of(seed: int, name: str) -> str:
 def issue(seed: int, name: str, time: int) -> CredentialIssued:
     """The issue of a credential that leaks, with the fingerprint of its secret."""
     key, secret = key_of(seed), Secret(secret_of(seed, name).encode())
-    identifier = Identifier(HMAC, key.fingerprint(secret), len(secret), key.check(secret))
+    [identifier] = KeyRing([key]).identifiers(secret)
     return CredentialIssued(
         time=time,
         source="bench/issuer",
@@ -76,14 +77,18 @@ def known(count: int, seed: int, time: int) -> Iterator[CredentialIssued]:
         yield issue(seed, str(number), time)
     rng = random.Random(seed + 1)
     for number in range(LEAKING, count):
-        digits = f"{rng.getrandbits(288):072x}"
+        digits = f"{rng.getrandbits(544):0136x}"
         yield CredentialIssued(
             time=time,
             source="bench/issuer",
             id=f"i-{number}",
             credential_id=f"c-{number}",
             task_id=f"job-{number}",
-            identifiers=(Identifier(HMAC, digits[:64], _LENGTHS[number % 6], digits[64:]),),
+            identifiers=(
+                Identifier(
+                    HMAC, digits[:64], _LENGTHS[number % 6], digits[128:], folded=digits[64:128], shape=MIXED
+                ),
+            ),
             kind="token",
             expires_at=time + DAY,
         )

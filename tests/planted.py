@@ -33,6 +33,7 @@ _FIXED: Final = {
     "value": "0" * 64,
     "check": "0" * 8,
     "folded": "0" * 64,
+    "shape": "mixed",
     "source_ips": "10.0.0.0/8",
 }
 Path = tuple[str | int, ...]

@@ -45,7 +45,7 @@ from detector.values.events import (
     TaskHeartbeat,
     TaskStarted,
 )
-from detector.values.registrable import LONGEST_LEASE
+from detector.values.registrable import LONGEST_LEASE, MIXED, UNBROKEN
 from detector.values.secrets import normal_sha256
 from detector.values.times import parse_duration, parse_rfc3339
 
@@ -53,6 +53,7 @@ MAX_DEPTH: Final = 64  # of the opaque `revocation` object, which is copied to t
 _MAX_LENGTH: Final = 2**31 - 1
 _HMAC, _SHA256 = "hmac-sha256", "sha256"
 _HMAC_DIGITS, _CHECK_DIGITS = 64, 8
+_SHAPES: Final[dict[str | None, str]] = {UNBROKEN: UNBROKEN, MIXED: MIXED}
 _HEX = re.compile(r"[0-9a-f]*")
 _SEPARATORS = re.compile(r"[-_./: ]")
 _LONGEST_MISSPELLING: Final = 24  # characters
@@ -82,6 +83,7 @@ class _Identifier(msgspec.Struct, gc=False):
     check: str | None = None
     key_id: str | None = None
     folded: str | None = None
+    shape: str | None = None
 
 
 # `due` is the second time of an event, where its type has one.
@@ -344,6 +346,7 @@ class EventBuilder:
             check or None,
             share(key_id, key_id) if key_id else None,
             folded or None,
+            _SHAPES.get(wire.shape),  # another one says nothing: the secret may have any character
         )
 
     def _named(self, wire: _Named) -> tuple[str | None, Identifier | None]:

@@ -38,8 +38,15 @@ def identifiers_of(secret: Secret, keys: Sequence[DeploymentKey]) -> list[dict[s
     if not keys:
         return [{"scheme": "sha256", "value": plain_hash(secret), "length": len(secret)}]
     found = []
-    for value, length, check, key_id, folded in keyed_hashes(secret, keys):
-        full = {"value": value, "length": length, "check": check, "key_id": key_id, "folded": folded}
+    for value, length, check, key_id, folded, shape in keyed_hashes(secret, keys):
+        full = {
+            "value": value,
+            "length": length,
+            "check": check,
+            "key_id": key_id,
+            "folded": folded,
+            "shape": shape,
+        }
         found.append(
             {"scheme": "hmac-sha256", **{name: one for name, one in full.items() if one is not None}}
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from detector.registry import claim_kernel as kernel
 from detector.values.events import CredentialIssued, Identifier
+from detector.values.registrable import MIXED, UNBROKEN
 
 CREDENTIAL: Final = 0  # the scheme of the names that are ids of credentials
 _OTHER: Final = (
@@ -17,6 +18,8 @@ _OTHER: Final = (
 _MOST_KEYS: Final = 1 << 16
 _LENGTHS: Final = range(1 << 16)
 _LENGTH, _CHECK, _FOLDED, _WHOLE = 1, 2, 4, 8  # what is kept of an identifier
+_SHAPES: Final = {None: 0, UNBROKEN: 16, MIXED: 32}
+_SHAPE_OF: Final = {flag: shape for shape, flag in _SHAPES.items()}
 _CHECK_DIGITS: Final = re.compile("[0-9a-f]{8}")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _RECORD: Final = 64  # more than a record takes beside its text
@@ -111,11 +114,12 @@ def _kept(one: Identifier, scheme: int, numbers: NamedNumbers) -> tuple[tuple[in
         (one.length is None or one.length in _LENGTHS)
         and (one.check is None or _CHECK_DIGITS.fullmatch(one.check))
         and (one.folded is None or _DIGEST.fullmatch(one.folded))
+        and one.shape in _SHAPES
     )
     if scheme == _OTHER or key is None or not usual:
         return (0, 0, 0, _WHOLE), _encoder.encode(one)
     flags = (one.length is not None) * _LENGTH | (one.check is not None) * _CHECK
-    flags |= (one.folded is not None) * _FOLDED
+    flags |= (one.folded is not None) * _FOLDED | _SHAPES[one.shape]
     check = 0 if one.check is None else int(one.check, 16)
     return (one.length or 0, check, key, flags), b"" if one.folded is None else bytes.fromhex(one.folded)
 
@@ -134,4 +138,5 @@ def identifier_of(
         f"{check:08x}" if flags & _CHECK else None,
         numbers.keys[key],
         beside.hex() if flags & _FOLDED else None,
+        _SHAPE_OF[flags & (_SHAPES[UNBROKEN] | _SHAPES[MIXED])],
     )

@@ -149,5 +149,6 @@ def _record(identifier: Identifier) -> dict[str, str | int]:
         "check": identifier.check,
         "key_id": identifier.key_id,
         "folded": identifier.folded,
+        "shape": identifier.shape,
     }
     return {name: value for name, value in full.items() if value is not None}

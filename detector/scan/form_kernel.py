@@ -16,6 +16,7 @@ from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, sieve_shif
 
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)
 FULL, SHORT, FOLDED = 1, 2, 4  # of a length: what a text of it may be
+FULL_MIXED, SHORT_MIXED = 8, 16  # the same, if it has letters of both cases
 TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
 FOREIGN: Final = 3  # letters beyond f of what lost its case: times, and digests behind a name, have fewer
 _BLOCK: Final = 1 << 13
@@ -26,15 +27,15 @@ LAST: Final = np.frombuffer(
 """The characters that may be the missing one."""
 
 
-_DIGIT: Final = mask_of((48, 10, 0))
-_SMALL: Final = mask_of((97, 26, 0))
-_CAPITAL: Final = mask_of((65, 26, 0))
+DIGIT: Final = mask_of((48, 10, 0))
+SMALL: Final = mask_of((97, 26, 0))
+CAPITAL: Final = mask_of((65, 26, 0))
 _JOINT: Final = mask_of((95, 1, 0), (45, 1, 0), (43, 1, 0))  # _ - +
 _POINT: Final = mask_of((46, 1, 0))
 _BEYOND: Final = mask_of((0x47, 20, 0x20))
 _SIGN: Final = mask_of((0x21, 6, 0), (0x2A, 1, 0), (0x3F, 2, 0), (0x5E, 1, 0), (0x7E, 1, 0))  # !#$%&*?@^~
 _SIGNS_BEFORE: Final = np.array([byte in b'!"#$%&*?@^~' for byte in range(256)], np.uint8)
-_PARTING: Final = mask_of((0, 33, 0), (34, 1, 0), (39, 1, 0), (44, 1, 0))  # white space, controls, " ' ,
+PARTING: Final = mask_of((0, 33, 0), (34, 1, 0), (39, 1, 0), (44, 1, 0))  # white space, controls, " ' ,
 
 
 @bare
@@ -51,13 +52,13 @@ def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts:
     small_before = np.uint64(97 <= before <= 122)
     capital_before = np.uint64(65 <= before <= 90)
     joins_before, sign_before = np.uint64(joined), np.uint64(_SIGNS_BEFORE[before])
-    digits, smalls, capitals = _DIGIT(text, 0), _SMALL(text, 0), _CAPITAL(text, 0)
+    digits, smalls, capitals = DIGIT(text, 0), SMALL(text, 0), CAPITAL(text, 0)
     for word in range(words):
         at = WORD * word
         next_digits, next_smalls, next_capitals = (
-            _DIGIT(text, at + WORD),
-            _SMALL(text, at + WORD),
-            _CAPITAL(text, at + WORD),
+            DIGIT(text, at + WORD),
+            SMALL(text, at + WORD),
+            CAPITAL(text, at + WORD),
         )
         alnum, beyond = digits | smalls | capitals, next_digits | next_smalls | next_capitals
         joins = alnum | _JOINT(text, at) | (_POINT(text, at) & (alnum >> one | beyond << top))
@@ -68,7 +69,7 @@ def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts:
         turns[word] = (digits & after_letter) | ((smalls | capitals) & after_digit) | (capitals & after_small)
         turns[word] |= alnum & (signs << one | sign_before)
         sign_before = signs >> top
-        inside[word] = ~_PARTING(text, at)
+        inside[word] = ~PARTING(text, at)
         digit_before, small_before, capital_before = digits >> top, smalls >> top, capitals >> top
         joins_before = joins >> top
         digits, smalls, capitals = next_digits, next_smalls, next_capitals
@@ -84,7 +85,7 @@ def _joins(data: Any, at: int) -> int:
 
 
 @bare
-def _narrowed(free: Any, into: Any, words: int, by: int) -> None:
+def narrowed(free: Any, into: Any, words: int, by: int) -> None:
     """Of the starts of stretches leaves those at which another one begins `by` bytes on."""
     one = np.uint64(1)
     skip, shift = by >> 6, np.uint64(by & 63)
@@ -95,7 +96,7 @@ def _narrowed(free: Any, into: Any, words: int, by: int) -> None:
 
 
 @bare
-def _next(bits: Any, at: int, end: int, unset: Any) -> int:
+def next_bit(bits: Any, at: int, end: int, unset: Any) -> int:
     """Where from `at` on and before `end` a bit is set, or unset if `unset` is all ones; `end` if nowhere."""
     while at < end:
         rest = (bits[at >> 6] ^ unset) >> np.uint64(at & 63)
@@ -237,19 +238,19 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
         now = 1
         while now < shortest:
             by = min(now, shortest - now)
-            _narrowed(free, other, words, by)
+            narrowed(free, other, words, by)
             free, other = other, free
             now += by
         found = count
-        at = _next(free, 0, block, np.uint64(0))
+        at = next_bit(free, 0, block, np.uint64(0))
         while at < block:
-            end = _next(inside, at, min(64 * words - 64, block + longest), ones)
+            end = next_bit(inside, at, min(64 * words - 64, block + longest), ones)
             if _cut(turns, at, end) >= TURNS:
                 many = _boundaries(cuts, turns, at, end, places, ranks)
                 found = _pairs(places, ranks, many, block, done, lengths, wanted, cuts, out, found)
                 if found < 0:
                     return (count or -1), done
-            at = _next(free, end, block, np.uint64(0))
+            at = next_bit(free, end, block, np.uint64(0))
         count = found
         done += block
     return count, data.size
@@ -294,6 +295,16 @@ def _sums(text: Any, powers: Any) -> Any:
 
 
 @bare
+def _letters(text: Any) -> tuple[bool, bool]:
+    """Whether there are capitals, and whether there are small letters."""
+    capitals, smalls = np.uint8(0), np.uint8(0)
+    for byte in text:
+        capitals |= np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26))
+        smalls |= np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(26))
+    return bool(capitals), bool(smalls)
+
+
+@bare
 def _completing(plain: Any, factor: Any, terms: Any, first: int, sieve: Any, shift: Any) -> Any:
     """Which of 64 characters of `LAST` complete a secret by the sieve, as bits: the sum is `plain` and factor·term."""
     bits = np.uint64(0)
@@ -310,7 +321,8 @@ def matching(
 ) -> tuple[int, int]:
     """Tests rows from the `first` on: (how many rows of (number, form, missing character) are in `out`, the next row).
 
-    `kinds` says of each length what a text of it may be, `terms` are M·(b + 1), `powers` those of B.
+    `kinds` says of each length what a text of it may be, `FULL_MIXED` and `SHORT_MIXED` if it has letters of both cases.
+    `terms` are M·(b + 1), `powers` those of B.
     """
     shift = sieve_shift(sieve)
     one, high, unit = np.uint64(1), np.uint64(32), terms[0]
@@ -321,7 +333,10 @@ def matching(
             return count, number
         text = data[rows[number, 0] : rows[number, 1]]
         length = text.size
-        kind = kinds[length]
+        kind = np.int64(kinds[length])
+        if kind & (FULL_MIXED | SHORT_MIXED):
+            capitals, smalls = _letters(text)
+            kind |= kind >> 3 if capitals and smalls else 0  # so they count as `FULL` and `SHORT`
         if kind & FULL:
             turned, rotated, swapped = _sums(text, powers)
             for form in range(3):
@@ -372,16 +387,6 @@ def _foreign(data: Any, start: int, end: int) -> int:
 
 
 @bare
-def _one_case(text: Any) -> bool:
-    """Whether there are letters of one case."""
-    uppers, lowers = np.uint8(0), np.uint8(0)
-    for byte in text:
-        uppers |= np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26))
-        lowers |= np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(26))
-    return bool(uppers != lowers)
-
-
-@bare
 def foldable(data: Any, rows: Any, kinds: Any, chosen: Any, out: Any) -> int:
     """Writes the numbers of rows that may be a secret of both cases in one case, and their bytes in lower case, on end.
 
@@ -392,7 +397,8 @@ def foldable(data: Any, rows: Any, kinds: Any, chosen: Any, out: Any) -> int:
         start, end = rows[number, 0], rows[number, 1]
         if not kinds[end - start] & FOLDED or _foreign(data, start, end) < FOREIGN:
             continue
-        if not _one_case(data[start:end]):
+        capitals, smalls = _letters(data[start:end])
+        if capitals == smalls:
             continue
         for at in range(start, end):
             byte = data[at]

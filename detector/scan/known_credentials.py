@@ -4,6 +4,7 @@
 | --- | --- |
 | `length` and `check`, from 8 bytes | every window: whatever is glued to the secret; with line breaks in it, between separators |
 | `length` and `check`, shorter | sub-tokens |
+| `length`, `check` and `shape`, from 8 bytes | every window that may have that shape: the same at a fraction of the cost |
 | `length`, `hmac-sha256` | sub-tokens of that length |
 | `length`, `sha256` | every window in a run of the characters that tokens have |
 | neither, `hmac-sha256` | sub-tokens of 8 to 512 bytes, the 64 shortest of each start |
@@ -27,11 +28,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from detector.patterns.pattern import JWT_ID
-from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, window_kernel
+from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, unbroken_kernel, window_kernel
 from detector.scan.digest_set import DigestMap, DigestSet
 from detector.scan.known_forms import Disguise
 from detector.values.events import Identifier
-from detector.values.registrable import LONGEST_FORM, MAX_LENGTH, SHORTEST, SHORTEST_FORM, keyed_hashes
+from detector.values.registrable import (
+    LONGEST_FORM,
+    MAX_LENGTH,
+    MIXED,
+    SHORTEST,
+    SHORTEST_FORM,
+    UNBROKEN,
+    keyed_hashes,
+)
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 HMAC: Final = "hmac-sha256"
@@ -53,7 +62,7 @@ class KeyRing:
     def identifiers(self, secret: Secret) -> tuple[Identifier, ...]:
         """`hmac-sha256` of the secret under each key, with length, check and the key's id if it has one.
 
-        With `folded` if that is needed to find the secret in another case, and cannot mean other text.
+        With `folded` if that is needed to find the secret in another case, and cannot mean other text; with its shape.
         """
         return tuple(Identifier(HMAC, *keyed) for keyed in keyed_hashes(secret, self.keys))
 
@@ -64,6 +73,7 @@ class _Tables(NamedTuple):
     powers: Any
     sieve: Any
     slots: Any
+    only_mixed: Any  # of each length: whether all secrets that have it are mixed
     room: int  # how many keys the slots and the sieve are made for
 
 
@@ -75,21 +85,26 @@ class _Checks:
         self._kernel = kernel
         self._parts: list[Any] = []
         self._count = 0
+        self._any_shape = np.empty(0, np.int64)  # lengths of secrets that need not be mixed
         self._tables: _Tables | None = None
 
-    def add(self, keys: Any) -> None:
+    def add(self, keys: Any, *, mixed: bool = False) -> None:
         if not keys.size:
             return
         self._parts.append(keys)
         self._count += keys.size
         tables = self._tables
         lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
+        if not mixed:
+            self._any_shape = np.union1d(self._any_shape, lengths)
         if tables is None or self._count > tables.room or lengths[-1] > tables.lengths[-1]:
             self._tables = self._build()
             return
         kernels.fill(tables.sieve, keys)
         slots = kernels.insert(tables.slots, keys)
-        self._tables = tables._replace(lengths=np.union1d(tables.lengths, lengths), slots=slots)
+        lengths = np.union1d(tables.lengths, lengths)
+        only_mixed = ~np.isin(lengths, self._any_shape)
+        self._tables = tables._replace(lengths=lengths, slots=slots, only_mixed=only_mixed)
 
     def _build(self) -> _Tables:
         keys = np.unique(np.concatenate(self._parts))
@@ -101,7 +116,8 @@ class _Checks:
         sieve = np.zeros(bits >> 6, np.uint64)
         kernels.fill(sieve, keys)
         slots = kernels.table(keys, room - keys.size)
-        return _Tables(lengths, weights, powers, sieve, slots, room)
+        only_mixed = ~np.isin(lengths, self._any_shape)
+        return _Tables(lengths, weights, powers, sieve, slots, only_mixed, room)
 
     @property
     def tables(self) -> _Tables | None:
@@ -115,12 +131,14 @@ class _Checks:
             return
         # Long ones by themselves: their sums take more room than the caches have.
         split = int(tables.lengths.searchsorted(_LONG, "right"))
-        for lengths in (tables.lengths[:split], tables.lengths[split:]):
-            if lengths.size:
-                yield from _spans(self._step(view, tables._replace(lengths=lengths)), view.size)
+        for some in (slice(split), slice(split, None)):
+            if tables.lengths[some].size:
+                part = tables._replace(lengths=tables.lengths[some], only_mixed=tables.only_mixed[some])
+                yield from _spans(self._step(view, part), view.size)
 
     def _step(self, view: Any, tables: _Tables) -> Callable[[int, Any], tuple[int, int]]:
-        return lambda done, out: self._kernel.checked(view, done, *tables[:5], out)
+        given = tables[:6] if self._kernel is unbroken_kernel else tables[:5]
+        return lambda done, out: self._kernel.checked(view, done, *given, out)
 
 
 class _Keyed:
@@ -130,7 +148,9 @@ class _Keyed:
         self.key = key
         self.hash = KeyedHash(key)
         self.windows = _Checks(key, window_kernel)
+        self.unbroken = _Checks(key, unbroken_kernel)
         self.subtokens = _Checks(key, kernels)
+        self.checks = self.windows, self.unbroken, self.subtokens
         self.heads = _Heads(self.hash)
         self.folded = DigestMap()
         self.folded_lengths = np.empty(0, np.int64)
@@ -152,7 +172,7 @@ class _Keyed:
 
     def search(self, registered: Callable[["_Keyed", bytes], bool]) -> known_forms.Search:
         """What looks for secrets in other forms."""
-        tables = [each.tables for each in (self.windows, self.subtokens) if each.tables is not None]
+        tables = [each.tables for each in self.checks if each.tables is not None]
         return known_forms.Search(
             self._terms,
             tables,
@@ -234,7 +254,7 @@ class KnownIndex:
         """Registers more. A value that is no digest although its scheme requires one can never match, and is ignored."""
         hmacs: list[bytes] = []
         sha256s: list[bytes] = []
-        checks: dict[str | None, list[int]] = {}
+        checks: dict[tuple[str | None, str | None], list[int]] = {}
         lengths: dict[str, set[int]] = {HMAC: set(), SHA256: set()}
         folded: list[Identifier] = []
         for identifier in identifiers:
@@ -254,7 +274,7 @@ class KnownIndex:
             check = _check_key(identifier)
             checkable = scheme == HMAC or self._in_force(identifier.key_id)
             if check is not None and checkable:
-                checks.setdefault(identifier.key_id, []).append(check)
+                checks.setdefault((identifier.key_id, identifier.shape), []).append(check)
                 self._unchecked |= check >> 32 < SHORTEST
                 self._sha256_checked |= scheme == SHA256
             elif reason is None and identifier.length:
@@ -295,12 +315,15 @@ class KnownIndex:
         named = [keyed for keyed in self._keyed if keyed.key.id == key_id]
         return [*self._keyed] if key_id is None or not named else named
 
-    def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
-        for key_id, values in checks.items():
+    def _add_checks(self, checks: dict[tuple[str | None, str | None], list[int]]) -> None:
+        for (key_id, shape), values in checks.items():
             keys = np.array(values, np.uint64)
             at_windows = keys >> np.uint64(32) >= np.uint64(self._shortest_window)
             for keyed in self._under(key_id):
-                keyed.windows.add(keys[at_windows])
+                if shape in (UNBROKEN, MIXED):
+                    keyed.unbroken.add(keys[at_windows], mixed=shape == MIXED)
+                else:
+                    keyed.windows.add(keys[at_windows])
                 keyed.subtokens.add(keys[~at_windows])
 
     def _add_folded(self, identifiers: Iterable[Identifier]) -> None:
@@ -358,7 +381,7 @@ class KnownIndex:
 
     def _checked(self, data: bytes, view: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
         verdicts: dict[bytes, bool] = {}
-        for start, end in chain(keyed.windows.spans(view), keyed.subtokens.spans(view)):
+        for start, end in chain.from_iterable(each.spans(view) for each in keyed.checks):
             value = data[start:end]
             verdict = verdicts.get(value)
             if verdict is None:
@@ -415,12 +438,14 @@ class KnownIndex:
 
 @cache
 def compile_known() -> None:
-    """Looks for two credentials once, and for one in other forms: so no text waits for a compiler once some are registered."""
+    """Looks for three credentials once, and for one in other forms: so no text waits for a compiler once some are registered."""
     key = DeploymentKey.of(bytes(range(32)))
-    value, short = b"a1B2c3D4e5F6g7H8i9J0k1L2", b"a1B2"
+    value, short, words = b"a1B2c3D4e5F6g7H8i9J0k1L2", b"a1B2", b"several words"
     ring = KeyRing([key])
-    index = KnownIndex((*ring.identifiers(Secret(value)), *ring.identifiers(Secret(short))), [key])
-    text = b" ".join((value, short, value[::-1], value.lower(), value[:-1]))
+    index = KnownIndex(
+        (one for each in (value, short, words) for one in ring.identifiers(Secret(each))), [key]
+    )
+    text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1]))
     index.find(text)
     index.disguised(text)
 

@@ -57,6 +57,10 @@ class Tables(Protocol):
         """Ascending."""
 
     @property
+    def only_mixed(self) -> Any:
+        """Of each length: whether all secrets that have it are mixed."""
+
+    @property
     def powers(self) -> Any:
         """Of B, from 0 on, up to the greatest length at least."""
 
@@ -115,11 +119,15 @@ def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> tuple[Any, lis
     for search in searches:
         of_search = []
         for tables in search.tables:
-            lengths = tables.lengths
-            lengths = lengths[(lengths >= SHORTEST_FORM) & (lengths <= LONGEST_FORM)]
+            possible = (tables.lengths >= SHORTEST_FORM) & (tables.lengths <= LONGEST_FORM)
             of_table = np.zeros(LONGEST_FORM + 1, np.uint8)
-            of_table[lengths] |= kernel.FULL
-            of_table[lengths - 1] |= kernel.SHORT
+            for some, full, short in (
+                (~tables.only_mixed, kernel.FULL, kernel.SHORT),
+                (tables.only_mixed, kernel.FULL_MIXED, kernel.SHORT_MIXED),
+            ):
+                lengths = tables.lengths[possible & some]
+                of_table[lengths] |= full
+                of_table[lengths - 1] |= short
             of_search.append(of_table)
             every |= of_table
         folded = np.zeros(LONGEST_FORM + 1, np.uint8)

@@ -34,7 +34,7 @@ def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
 
 
 @bare
-def _summed(text: Any, units: Any, powers: Any, sums: Any) -> None:
+def summed(text: Any, units: Any, powers: Any, sums: Any) -> None:
     """Computes Horner's sums: sums[k] is that of the first k bytes.
 
     As sums of (b + 1)·M·B^-(k+1), and then times B^k: nothing but one addition waits for the byte before.
@@ -73,7 +73,7 @@ def _checks(sums: Any, size: int, length: int, power: Any, lines: Any, many: int
 
 
 @bare
-def _passing_sieve(checks: Any, count: int, sieve: Any, shift: Any, begins: Any, kept: Any) -> int:
+def passing_sieve(checks: Any, count: int, sieve: Any, shift: Any, begins: Any, kept: Any) -> int:
     """Writes the numbers and the checks of those that pass the sieve. Returns how many."""
     waiting = 0
     for number in range(count):
@@ -206,7 +206,7 @@ def _marked(data: Any, done: int, text: Any, apart: Any, flags: Any, starts: Any
 
 
 @bare
-def _registered(
+def registered(
     begins: Any, kept: Any, waiting: int, length: int, slots: Any, done: int, out: Any, found: int
 ) -> int:
     """Adds the registered windows to `out`. Returns the new count, or -1 if `out` is full."""
@@ -248,7 +248,7 @@ def checked(
     while done < data.size:
         size = min(block, data.size - done)
         text = data[done : min(done + block + longest, data.size)]
-        _summed(text, units, powers, sums)
+        summed(text, units, powers, sums)
         flags[:, text.size :] = 0
         _breaks(text, flags[2])
         pack(flags[2], breaks, words)
@@ -265,7 +265,7 @@ def checked(
             waiting = 0
             if length <= most:
                 tested = _checks(sums, size, length, powers[length], lines, many, checks)
-                waiting = _passing_sieve(checks, tested, sieve, shift, begins, kept)
+                waiting = passing_sieve(checks, tested, sieve, shift, begins, kept)
                 _placed(begins, waiting, lines)
             if broken:
                 now = stretch(free, words, now, length)
@@ -273,7 +273,7 @@ def checked(
                     starts, ends, free, (size + 63) >> 6, length, sums, powers[length], sieve, shift, begins, kept, waiting
                 )  # fmt: skip
             waiting = in_taken_slots(begins, kept, waiting, length, slots)
-            found = _registered(begins, kept, waiting, length, slots, done, out, found)
+            found = registered(begins, kept, waiting, length, slots, done, out, found)
         if found < 0:
             return (count or -1), done
         count = found

@@ -20,6 +20,7 @@ class Identifier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `value` is normalised: a `sha256` is always 64 lower-case hex digits, however the source wrote it. `length` is the
     length of the secret in bytes and `check` its rolling check (see `detector.values.secrets`), if they were registered.
     `key_id` names the deployment key of an `hmac-sha256`, and `folded` is the digest of its secret without its case.
+    `shape` says which characters the secret has (`detector.values.registrable`); None: any.
     """
 
     scheme: str
@@ -28,6 +29,7 @@ class Identifier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     check: str | None = None
     key_id: str | None = None
     folded: str | None = None
+    shape: str | None = None
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):

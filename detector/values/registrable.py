@@ -25,11 +25,15 @@ SHORTEST_HASHED: Final = 20  # bytes of a token whose plain SHA-256 may be regis
 TOKEN: Final = frozenset(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:%|"
 )  # the characters of a token, as `_in_token` of the scan's kernels has them
+_LETTERS, _LEAST_OF_A_CASE = 26, 2  # two: without one of them there are still both cases
 _LEAST_BITS: Final = 64  # by the frequencies of its bytes: fewer can be guessed
 _LEAST_FOLDED: Final = 64  # bits, the same: less may be text that stands in logs in another case
 _CHANGES: Final = 2  # from letters to digits or back
-Keyed = tuple[str, int, str, str | None, str | None]
-"""Of an `hmac-sha256`: value, length, check, key id and folded digest."""
+UNBROKEN, MIXED = "unbroken", "mixed"
+"""Shapes of a secret: without white space, control characters, quotes and commas; also with two letters of each case."""
+BREAKS: Final = frozenset((*range(33), *b"\"',"))  # bytes that no unbroken secret has
+Keyed = tuple[str, int, str, str | None, str | None, str | None]
+"""Of an `hmac-sha256`: value, length, check, key id, folded digest and shape."""
 
 
 def keyed_hashes(secret: Secret, keys: Iterable[DeploymentKey]) -> Iterator[Keyed]:
@@ -37,10 +41,18 @@ def keyed_hashes(secret: Secret, keys: Iterable[DeploymentKey]) -> Iterator[Keye
 
     The folded digest is there if it is needed to find the secret in another case, and cannot mean other text.
     """
-    folds = _folds(secret.reveal())
+    folds, shape = _folds(secret.reveal()), shape_of(secret.reveal())
     for key in keys:
         folded = key.folded(secret) if folds else None
-        yield key.fingerprint(secret), len(secret), key.check(secret), key.id or None, folded
+        yield key.fingerprint(secret), len(secret), key.check(secret), key.id or None, folded, shape
+
+
+def shape_of(secret: bytes) -> str | None:
+    """The shape of a secret, by which a scan passes over most of a text; None if it has none."""
+    if not BREAKS.isdisjoint(secret):
+        return None
+    least = min(sum(first <= byte < first + _LETTERS for byte in secret) for first in b"Aa")
+    return MIXED if least >= _LEAST_OF_A_CASE else UNBROKEN
 
 
 def plain_hash(secret: Secret) -> str:

@@ -103,7 +103,9 @@ def test_an_issue_is_read_with_all_its_parts() -> None:
                 "check": "0123abcd",
                 "key_id": "k1",
                 "folded": HMAC,
+                "shape": "mixed",
             },
+            {"scheme": "hmac-sha256", "value": HMAC, "shape": "of a later version"},
             {"scheme": "sha256", "value": base64.b64encode(bytes(range(32))).decode()},
         ],
     )
@@ -115,7 +117,8 @@ def test_an_issue_is_read_with_all_its_parts() -> None:
     assert read.bound_to == Binding(("w*",), ("10.1.2.3/8", "2001:db8::/32"))
     assert read.revocation == {"method": "http", "huge": 10**30, "deep": [[[]]]}
     assert read.identifiers == (
-        Identifier("hmac-sha256", HMAC, 40, "0123abcd", "k1", HMAC),
+        Identifier("hmac-sha256", HMAC, 40, "0123abcd", "k1", HMAC, "mixed"),
+        Identifier("hmac-sha256", HMAC),
         Identifier("sha256", bytes(range(32)).hex()),
     )
 

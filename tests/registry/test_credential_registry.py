@@ -29,6 +29,7 @@ identifiers = st.builds(
     st.sampled_from([None, "deadbeef", "00000000", "DEADBEEF", "x"]),
     st.sampled_from([None, "", "k1"]),
     st.sampled_from([None, DIGESTS[1], "no digest"]),
+    st.sampled_from([None, "mixed", "unbroken", "of a later version"]),
 )
 
 

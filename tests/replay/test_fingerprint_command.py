@@ -214,7 +214,8 @@ def as_printed(secret: bytes) -> dict[str, object]:
         "length": one.length,
         "check": one.check,
     }
-    return printed if one.folded is None else {**printed, "folded": one.folded}
+    beside = {"folded": one.folded, "shape": one.shape}
+    return printed | {name: value for name, value in beside.items() if value is not None}
 
 
 def test_a_generated_secret_of_both_cases_has_a_digest_without_its_case(printed: Printed) -> None:
@@ -224,6 +225,22 @@ def test_a_generated_secret_of_both_cases_has_a_digest_without_its_case(printed:
     for secret in (GENERATED.lower(), GENERATED.upper(), b"MyServiceAccountOfToday", b"aB1aB1aB1aB1aB1aB1"):
         ([one], _) = printed(secret)
         assert "folded" not in one, secret
+
+
+@pytest.mark.parametrize(
+    ("secret", "shape"),
+    [
+        (b"aB3dE5gH7jK9mN1pQ4sT", "mixed"),
+        (b"aBcDe+/=0123", "mixed"),
+        (b"Abcdefg0123", "unbroken"),
+        (b"0123456789abcdef", "unbroken"),
+        (b"correct horse Battery", None),
+        (b'quoted"inMiddle', None),
+    ],
+)
+def test_the_shape_of_a_secret_is_printed(secret: bytes, shape: str | None, printed: Printed) -> None:
+    ([one], _) = printed(secret)
+    assert one.get("shape") == shape
 
 
 def test_one_newline_is_no_part_of_the_secret_unless_it_is_said_to_be(printed: Printed) -> None:

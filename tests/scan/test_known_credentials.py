@@ -5,6 +5,7 @@ import hmac
 import re  # of tests alone
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -33,6 +34,10 @@ SPACES = b" \t\n\r\v\f"
 
 def full(secret: bytes, key: DeploymentKey = KEY) -> Identifier:
     return KeyRing([key]).identifiers(Secret(secret))[0]
+
+
+def shapeless(secret: bytes) -> Identifier:
+    return msgspec.structs.replace(full(secret), shape=None)
 
 
 def bare(secret: bytes, key: DeploymentKey = KEY) -> Identifier:
@@ -197,11 +202,39 @@ def windows(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
-@given(drawn=windows())
-def test_every_window_is_tested_as_the_rules_say(drawn: tuple[bytes, list[bytes]]) -> None:
+@given(drawn=windows(), shaped=st.booleans())
+def test_every_window_is_tested_as_the_rules_say(drawn: tuple[bytes, list[bytes]], *, shaped: bool) -> None:
     data, secrets = drawn
-    index = KnownIndex([full(secret) for secret in secrets], [KEY])
+    index = KnownIndex([(full if shaped else shapeless)(secret) for secret in secrets], [KEY])
     assert index.find(data) == first_of_each(data, window_spans(data, secrets))
+
+
+def test_each_character_that_a_secret_may_have_is_found_whatever_its_shape() -> None:
+    for byte in range(256):
+        secret = b"aBcD" + bytes([byte]) + b"eFgH"
+        separated = b'"%s"' % secret
+        assert KnownIndex([full(secret)], [KEY]).find(separated) == [(1, 10)], byte
+
+
+def test_secrets_of_one_length_are_found_whatever_their_shapes() -> None:
+    mixed, unbroken, other = b"aBcDeFgH0123", b"abcdefgh0123", b"aBcD eFgH012"
+    index = KnownIndex([full(mixed)], [KEY])
+    assert index.find(b"x" + mixed + unbroken) == [(1, 13)]
+    for secret in (unbroken, other):
+        index.add([full(secret)])
+    for secret in (mixed, unbroken, other):
+        assert index.find(b"0x%sx0" % secret) == [(2, 14)]
+        assert KnownIndex(map(full, (mixed, unbroken, other)), [KEY]).find(b"x" + secret) == [(1, 13)]
+
+
+@pytest.mark.parametrize("around", [b" ", b"z", b"aB3", b"a quote, "])
+def test_a_secret_is_found_at_any_place_of_a_long_text(around: bytes) -> None:
+    secret = b"aBcDeFgH0123" * 6
+    index = KnownIndex([full(secret), full(b"qWeRtZuI"), full(secret.lower() * 40)], [KEY])
+    for size in (0, 1, 63, 64, 4020, 4032, 4096, 5757, 8191):
+        before = (around * size)[:size]
+        for behind in (b"", around * 3, around * 5000):
+            assert index.find(before + secret + behind) == [(size, size + 72)], (size, len(behind))
 
 
 @pytest.mark.slow

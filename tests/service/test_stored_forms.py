@@ -73,7 +73,7 @@ def again(value: bytes, form: Any) -> bytes:
 
 # The fields that each has had since 0.1.0, at its end: of a leak when it was received, whose its time is, and the name that
 # gave it away with its confidence; of a start its group; of an issue its group of tasks, who asked for it, and why it names
-# no known task; of an identifier what it is without its case; of what a task tells its heartbeat, and whether that lapsed.
+# no known task; of an identifier what it is without its case, and its shape; of what a task tells its heartbeat, and whether that lapsed.
 _IDENTIFIERS = (
     "aws-access-key-id",
     "github-token-id",
@@ -88,7 +88,7 @@ _LATER: dict[str, list[Any]] = {
     "task.started": [None],
     "credential.issued": [None] * 3,
     "told": [None, False],
-    **{scheme: [None] for scheme in _IDENTIFIERS},
+    **{scheme: [None] * 2 for scheme in _IDENTIFIERS},
 }
 # The same of objects: by a field that only such objects have, what they have had since.
 _LATER_NAMED: dict[str, dict[str, Any]] = {
