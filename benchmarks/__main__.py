@@ -176,6 +176,12 @@ def _latency(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.known, options.warm, options.seconds, options.seed))
 
 
+def _registry(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.registry_bench").main(
+        [int(size) for size in options.sizes.split(",")]
+    )
+
+
 def _restore(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.restore_bench")
     sizes = tuple(int(size) for size in options.sizes.split(","))
@@ -280,6 +286,9 @@ def _on_a_broker(commands: Any) -> None:
     one.add_argument("--seconds", type=float, default=40.0, help="of measuring at each load")
     one.add_argument("--seed", type=int, default=7)
     one.set_defaults(run=_latency)
+    one = commands.add_parser("registry", help="what a registered credential costs a scan instance")
+    one.add_argument("--sizes", default="10000,1000000,10000000", help="how many credentials (%(default)s)")
+    one.set_defaults(run=_registry)
     one = commands.add_parser("restore", help="a start with many credentials")
     one.add_argument("--sizes", default="10000,1000000", help="credentials")
     one.add_argument("--seed", type=int, default=7)
