@@ -1,4 +1,4 @@
-"""The issues that are known, found by credential id and by identifier: some 170 bytes each, no Python object for any."""
+"""The issues that are known, found by credential id and by identifier: some 200 bytes each, no Python object for any."""
 
 import secrets
 import struct
@@ -13,12 +13,10 @@ from detector.judge.routing import candidates_key, task_key
 from detector.registry import claim_kernel as kernel
 from detector.registry import packed_names
 from detector.registry.issue_batch import (
-    CREDENTIAL,
     IssueBatch,
     NamedNumbers,
     batch_of,
     encoded,
-    event_name,
     identifier_of,
 )
 from detector.values.events import CredentialEvent, CredentialIssued, CredentialRevoked, Identifier
@@ -42,8 +40,8 @@ class _Arrays(NamedTuple):
 class CredentialRegistry:
     """Known issues. If several credentials claim an identifier, the one issued first owns it.
 
-    Of an issue it keeps what routing and the scanner ask for. Its event is known by a hash of its source and id under
-    keys that are drawn here.
+    Of an issue it keeps what routing and the scanner ask for. The hashes of its tables are under keys that are drawn
+    here.
 
     One thread may read while another prepares a batch or compacts: arrays are replaced then, never changed. `take` and
     `remove` change them.
@@ -108,9 +106,9 @@ class CredentialRegistry:
 
     def remove(self, credential_id: str, source: str, event_id: str) -> None:
         """Removes one issue, and with its last issue the credential."""
-        name = encoded(credential_id)
-        text = np.frombuffer(name + event_name(source, event_id), np.uint8)
-        kernel.remove(*self._arrays, self._keys, text, len(name))
+        texts = [encoded(each) for each in (credential_id, source, event_id)]
+        sizes = np.array([*map(len, texts)], np.int64)
+        kernel.remove(*self._arrays, self._keys, np.frombuffer(b"".join(texts), np.uint8), sizes)
 
     def compact(self) -> None:
         """Gives back what removed issues took."""
@@ -140,7 +138,7 @@ class CredentialRegistry:
 
     def known(self, credential_id: str) -> str | None:
         """The key of the aggregate that judges a credential, by its earliest issue."""
-        return self._aggregate(credential_id, CREDENTIAL)
+        return self._aggregate(credential_id, kernel.CREDENTIAL_ID)
 
     def by_identifier(self, identifier: Identifier) -> str | None:
         """The key of the aggregate that judges the credential that owns an identifier."""

@@ -11,7 +11,6 @@ from detector.registry import claim_kernel as kernel
 from detector.values.events import CredentialIssued, Identifier
 from detector.values.registrable import MIXED, UNBROKEN
 
-CREDENTIAL: Final = 0  # the scheme of the names that are ids of credentials
 _OTHER: Final = (
     1 << 14
 ) - 1  # of those that came when the numbers were used up: they name their scheme themselves
@@ -31,7 +30,7 @@ class NamedNumbers:
     """Numbers for the schemes of identifiers and for the ids of deployment keys."""
 
     def __init__(self) -> None:
-        self.schemes = [""]  # the first is no scheme: see CREDENTIAL
+        self.schemes = ["", ""]  # the first two are of no identifier: see `claim_kernel`
         self.keys: list[str | None] = [None]
         self._schemes: dict[str, int] = {}
         self._keys: dict[str | None, int] = {None: 0}
@@ -74,11 +73,11 @@ def batch_of(issues: Sequence[CredentialIssued], numbers: NamedNumbers) -> Issue
     rows: list[int] = []
     identifiers: list[int] = []
     for issue in issues:
-        name, event = encoded(issue.credential_id), event_name(issue.source, issue.id)
+        name, source, event = encoded(issue.credential_id), encoded(issue.source), encoded(issue.id)
         task = None if issue.task_id is None else encoded(issue.task_id)
-        texts += (name, task or b"", event)
+        texts += (name, task or b"", source, event)
         task_size = -1 if task is None else len(task)
-        rows += (len(name), task_size, len(event), issue.time, len(issue.identifiers))
+        rows += (len(name), task_size, len(source), len(event), issue.time, len(issue.identifiers))
         for one in issue.identifiers:
             scheme, value = numbers.name_of(one)
             kept, beside = _kept(one, scheme, numbers)
@@ -86,25 +85,20 @@ def batch_of(issues: Sequence[CredentialIssued], numbers: NamedNumbers) -> Issue
             texts += (text, beside)
             identifiers += (scheme, len(text), *kept, len(beside))
     data = np.frombuffer(b"".join(texts), np.uint8)
-    names = len(issues) + len(identifiers) // kernel.IDENTIFIER_ROW
+    names = 2 * len(issues) + len(identifiers) // kernel.IDENTIFIER_ROW
     return IssueBatch(
         issues,
         data,
         np.array(rows, np.int64).reshape(-1, kernel.ISSUE_ROW),
         np.array(identifiers, np.int64).reshape(-1, kernel.IDENTIFIER_ROW),
         names,
-        data.size + 2 * names * _RECORD,
+        data.size + names * _RECORD,
     )
 
 
 def encoded(text: str) -> bytes:
     """A name as bytes. Lone surrogates, which JSON can spell, are kept."""
     return text.encode("utf-8", "surrogatepass")
-
-
-def event_name(source: str, event_id: str) -> bytes:
-    """What names an event. No other source and id have the same."""
-    return encoded(f"{len(source)}:{source}{event_id}")
 
 
 def _kept(one: Identifier, scheme: int, numbers: NamedNumbers) -> tuple[tuple[int, int, int, int], bytes]:

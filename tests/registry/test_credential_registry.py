@@ -37,7 +37,7 @@ def made(
     credential: int, event: int, time: int, task: str | None, some: list[Identifier]
 ) -> CredentialIssued:
     return CredentialIssued(
-        time=10 * time + event,  # of one credential no two at one time
+        time=time,
         source=["s", "s1"][event % 2],
         id=["1", "11", "1"][event % 3],
         credential_id=IDS[credential],
