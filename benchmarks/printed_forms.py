@@ -486,6 +486,20 @@ FORMS: Final[tuple[Form, ...]] = (
 )  # fmt: skip
 
 
+NAMED: Final = frozenset({
+    "xxd", "xxd -p", "hexdump -C", "od -c", "od", "0x41, 0x42", "hex with colons", "hex with blanks", "go [103 104]",
+    "node Buffer as JSON", "java signed bytes", "octal escapes", "binary digits", "uuencode", "base32",
+    "base32, no padding", "base32, lower case", "base58", "base85", "Ascii85", "base64 of bzip2", "base64 of xz",
+    "base64 of zstd", "base64 of brotli", "base64, four times", "broken by a terminal", "YAML, folded scalar",
+    "backslash at a line's end", '"abc" + "def"', "halves in two assignments", "rev", "rot13", "upper case", "lower case",
+    "swapped case", "groups of four, blanks", "groups of four, dashes", "a dash between all", "a dot between all",
+    "a comma between all", "a bar between all", "zero-width space between all", "zero-width joiner between all",
+    "sed 's/./& /'", "full-width forms", "reversed base64", "last character dropped", "first character dropped",
+    "XOR with a byte, hex", "XOR with a byte, base64", "halves in two lines",
+})  # fmt: skip
+"""Those that users asked for by name."""
+
+
 def by_group() -> dict[str, Sequence[Form]]:
     """The forms by group, in order."""
     return {

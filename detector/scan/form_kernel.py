@@ -20,7 +20,7 @@ FULL_MIXED, SHORT_MIXED = 8, 16  # the same, if it has letters of both cases
 TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
 FOREIGN: Final = 3  # letters beyond f of what lost its case: times, and digests behind a name, have fewer
 _BLOCK: Final = 1 << 13
-_SIGNS: Final = 4  # and one in eight bytes: what has more is no token, and too dear to complete
+_SIGNS: Final = 4  # and one in four bytes: what has more is no token, and too dear to complete
 LAST: Final = np.frombuffer(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.~", np.uint8
 )
@@ -170,7 +170,7 @@ def _pairs(
             break
         while places[near] - start < shortest or ranks[near] < least:
             near += 1
-        last = min(many - 1, number + 3 + (longest * 3 >> 3))
+        last = min(many - 1, number + 3 + (longest >> 1))
         if last - near > 2 * lengths.size and places[last] - start <= longest:
             # Lines of signs: there are fewer lengths than boundaries.
             other = near
@@ -181,7 +181,7 @@ def _pairs(
                 if at < places[near] or not (cuts[at >> 6] >> np.uint64(at & 63)) & np.uint64(1):
                     continue
                 other += _cut(cuts, places[other], at)
-                if other - number > 3 + (length * 3 >> 3):
+                if other - number > 3 + (length >> 1):
                     continue
                 if found == out.shape[0]:
                     return -1
@@ -193,7 +193,7 @@ def _pairs(
             length = places[other] - start
             if length > longest:
                 break
-            if wanted[length] and other - number <= 3 + (length * 3 >> 3):
+            if wanted[length] and other - number <= 3 + (length >> 1):
                 if found == out.shape[0]:
                     return -1
                 out[found, 0] = done + start
@@ -207,7 +207,7 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
     """Lists texts of the lengths between two boundaries: (how many are in `out`, where the rest starts).
 
     `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries inside
-    and three in eight bytes are no token, and those with less than three turns are words or numbers. The cost goes by the
+    and one for each two bytes are no token, and those with less than three turns are words or numbers. The cost goes by the
     boundaries in long stretches with turns, which are few, and hardly by the lengths. It is called as `kernels.checked`.
     """
     able = lengths.size
@@ -348,7 +348,7 @@ def matching(
             signs = 0
             for byte in text:
                 signs += CLASSES[byte] != ALNUM
-            if signs > _SIGNS + (length >> 3):
+            if signs > _SIGNS + (length >> 2):
                 continue
             total = _plain_sum(text, powers) * unit
             for form in (NO_LAST, NO_FIRST):

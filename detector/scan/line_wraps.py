@@ -201,9 +201,8 @@ def _column_parts(data: Any, line: int, start: int, end: int, parts: Any) -> int
             break
         if here > size if count > 1 else here < _LEAST_PART:
             break
-        named = _named(data, first, stop)
-        if (named > 0) != (name > 0):
-            break
+        named = _named(data, first, stop) if name else 0
+        name = name if named else 0  # of two words one of which only looks like an assignment neither is
         parts[count, 0], parts[count, 1] = first + named, _closed(data, first, stop)
         if count == 1 and _are_base64(data, start + name, parts[0, 1], parts[1, 0], parts[1, 1]):
             break

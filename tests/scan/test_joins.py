@@ -84,6 +84,12 @@ def test_a_width_cuts_the_word_wherever_it_stands(width: int, line_end: bytes, h
         assert "‹known-credential:28›".encode() in shown, (before, shown)
 
 
+def test_a_half_that_looks_like_an_assignment_is_no_name() -> None:
+    known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(b"TOy=dnvhRsoFjUw1r;hGaU~N")), (KEY,))
+    redactor = LeakFinder(PatternScanner(()), known, [KEY]).redactor
+    assert redactor.masked(b"TOy=dnvhRsoF\njUw1r;hGaU~N\n") == "‹known-credential:24›\n".encode()
+
+
 def test_a_word_of_many_parts_is_put_together_once() -> None:
     parts = [TOKEN[at : at + 5] for at in range(0, len(TOKEN), 5)]
     text = b' + "'.join(part + b'"' for part in parts)

@@ -208,6 +208,12 @@ def test_three_turns_are_enough() -> None:
     assert [one.form for one in index.disguised(rot13(secret))] == ["rot13"]
 
 
+def test_a_password_of_many_signs_is_found_without_its_last_character() -> None:
+    secret = b"ZwT*H.Qxi*Tz~@iH5&=nIr8-"
+    index = KnownIndex([registered(secret)], [KEY])
+    assert [one.form for one in index.disguised(b"it is %s\n" % secret[:-1])] == ["without-last"]
+
+
 @pytest.mark.parametrize("unit", [b":=!/", b"a1B:", b"a1Bz2c3:", b"a1B2" + 300 * b"/"])
 def test_a_secret_is_found_among_lines_of_signs(unit: bytes) -> None:
     """Where more boundaries than lengths stand: there the lengths are tried, and elsewhere the boundaries."""
