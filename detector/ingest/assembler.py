@@ -12,11 +12,13 @@ from typing import Final
 import msgspec
 
 from detector.ingest.formats.log_texts import LogTexts, nowhere
+from detector.ingest.lone_lines import Stream
 from detector.ingest.positions import LogRecord, Positions
-from detector.ingest.reassemble import Stream, StreamReassembler
+from detector.ingest.reassemble import StreamReassembler
 
 CHANNELS: Final = 256  # of lines that stand open at one time
 LONGEST: Final = 1024 * 1024  # bytes of a line's parts that are held
+_LONG: Final = 4 * 1024  # bytes of a record: blocks of longer ones are not kept
 _OVERLAP: Final = 16 * 1024  # of two pieces of a longer line, so that what stands across the cut is seen
 
 LongPiece = Callable[[LogRecord, int], None]
@@ -124,7 +126,7 @@ class Assembler:
     def follow(self, texts: LogTexts, marked: Sequence[int], positions: Positions) -> None:
         """Collects the lines of a block that go on in each other; they are scanned where they stand.
 
-        Only the `marked` ones, by index, may go on.
+        Only the `marked` ones, by index, may go on. Lines that name no task or stream are of those of the `positions`.
         """
 
         def stream(index: int) -> Stream:
@@ -137,8 +139,11 @@ class Assembler:
         def record(index: int, stream: Stream, text: bytes) -> LogRecord:
             return LogRecord(text, positions.at[index], positions.time(index), *stream)
 
+        keys = (
+            texts.keys if len(texts.data) <= _LONG * len(positions.at) else None
+        )  # a block is kept for one line
         only = (positions.task_id, positions.stream) if texts.whereabouts is nowhere else None
-        self.streams.watch(marked, positions.at, stream, text, record, only=only)
+        self.streams.watch(marked, positions.at, stream, text, record, only=only, keys=keys)
 
     def close_lines(self, last_before: int | None = None) -> list[LogRecord]:
         """The open lines as far as they are there; or only those whose last part stands before a position."""

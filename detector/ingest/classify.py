@@ -34,7 +34,7 @@ from detector.records.log_times import CARRIER
 from detector.records.markers import Markers
 from detector.records.repeated_names import has_repeated_name
 from detector.records.shipper_fields import LOGGED_MARKS, Named, is_logged
-from detector.records.timestamps import line_starts, log_time
+from detector.records.timestamps import Ints, line_starts, log_time
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
 
@@ -91,12 +91,13 @@ class RecordClassifier:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""
         return self._marks.stand_in(data)
 
-    def lines_with_marks(self, data: bytes) -> Sequence[int]:
-        """The same for each line of `data`: the numbers of those in which there may be one, in order."""
+    def lines_with_marks(self, data: bytes, starts: Ints | None = None) -> Sequence[int]:
+        """The same for each line of `data`, or what begins at `starts`: the numbers in order of where there may be one."""
         ends = self._marks.ends(data)
         if not ends:
             return ()
-        lines: list[int] = np.unique(line_starts(data).searchsorted(ends) - 1).tolist()
+        edges = line_starts(data) if starts is None else starts
+        lines: list[int] = np.unique(edges.searchsorted(ends) - 1).tolist()
         return lines
 
     def is_of_source(self, line: bytes) -> bool:

@@ -8,16 +8,18 @@ and records that are held are bounded; whoever calls `flush` bounds the time. He
 read again from before the committed offset.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from detector.ingest.assembler import Assembler
 from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier
 from detector.ingest.formats import cri, docker, syslog, text
 from detector.ingest.formats import json as json_logs
+from detector.ingest.formats.flat_records import FlatRecords
 from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts
 from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.positions import LogRecord, Positions, Segment, joined, reassembled, segment_of
@@ -29,9 +31,19 @@ from detector.records.blocks import LONG_JSON
 from detector.records.byte_order_marks import MARK
 from detector.records.compressed_values import compressed
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
+from detector.records.json_string_kernel import PAD
+from detector.records.literal_search import lines_with
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
-from detector.records.record_columns import chosen, joined_values, offsets_of
+from detector.records.record_columns import (
+    chosen,
+    joined_values,
+    offsets_of,
+    size_of,
+    timestamps_of,
+    value_lines,
+    with_headers,
+)
 from detector.records.shipper_fields import Named
 from detector.records.timestamps import Ints, line_starts
 from detector.scan.leaks import Batch, RecordAt
@@ -39,7 +51,11 @@ from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
 from detector.values.times import MILLISECOND, SKEW
 
-RUN: Final = 256  # records read together: one of another shape slows only so many
+_RUN: Final = 1024  # records read in one pass
+_RUN_BYTES: Final = 4 << 20  # about as many, where they are long
+_BLOCK: Final = 256  # records of other forms read together: one of another shape slows only so many
+_ODD: Final = 16  # one in so many records of a run may be of another form than most, and is read by itself
+_LEAST: Final = 64  # records of a run, however long they are
 _FEW: Final = 8  # records read one by one, where they are not of one shape
 _PARTS: Final = 512  # of a line that are held
 _LETTERS: Final = 16  # of one record
@@ -99,7 +115,11 @@ def kafka_time(record: Any, now: int, skew: int = SKEW) -> int:
     A producer may set the timestamp (CreateTime), unless the topic's `message.timestamp.type` is LogAppendTime. None
     can have written a record that is read `now` later than that, give or take the skew.
     """
-    time = int(record.timestamp) * MILLISECOND
+    return _received(int(record.timestamp), now, skew)
+
+
+def _received(timestamp: int, now: int, skew: int) -> int:
+    time = timestamp * MILLISECOND
     return time if 0 < time <= now + skew else now
 
 
@@ -164,13 +184,13 @@ def _proof_of(record: Any, trust: InputTrust) -> RecordProof:
 def count_suspects(records: Sequence[Any], now: int, classifier: RecordClassifier) -> int:
     """How many records `classifier` takes for events: in a log topic they are text all the same."""
     found = 0
-    for first in range(0, len(records), RUN):
-        run = records[first : first + RUN]
-        for record in (run[index] for index in _apart(run, _lines_of(run), classifier)):
-            if record.headers or classifier.may_hold_event(record.value or b""):
-                contents = Contents()
-                read_record(record, now, contents, classifier)
-                found += bool(contents.events)
+    for first in range(0, len(records), _RUN):
+        run = records[first : first + _RUN]
+        marked = classifier.lines_with_marks(*value_lines(run, 0))
+        for number in sorted({*marked, *with_headers(run)}):
+            contents = Contents()
+            read_record(run[number], now, contents, classifier)
+            found += bool(contents.events)
     return found
 
 
@@ -206,17 +226,18 @@ def _channel(record: Any, log: LogText) -> str | None:
     return f"{key}/{log.channel}"
 
 
-def _record_time(written: LogTime, record: Any, now: int, skew: int) -> LogTime:
-    """The time of a log record: none later than Kafka's."""
-    received = kafka_time(record, now, skew)
-    return bounded(written, LogTime(received, KAFKA), skew)._replace(received=received)
+def _record_time(written: LogTime, timestamp: int, now: int, skew: int) -> LogTime:
+    """The time of a log record: none later than Kafka's, whose `timestamp` is in ms."""
+    received = _received(timestamp, now, skew)
+    time, origin, _ = bounded(written, LogTime(received, KAFKA), skew)
+    return LogTime(time, origin, received)
 
 
 def _at_offset(log: LogText, record: Any, now: int, skew: int) -> LogRecord:
     return LogRecord(
         log.text,
         record.offset,
-        _record_time(stated(log.time, log.origin, log.carried, skew), record, now, skew),
+        _record_time(stated(log.time, log.origin, log.carried, skew), int(record.timestamp), now, skew),
         log.task_id,
         log.stream,
         _channel(record, log),
@@ -285,8 +306,9 @@ class RecordAssembler:
         `now` (ns) is the wall clock.
         """
         segments: list[Segment] = []
-        for first in range(0, len(records), RUN):
-            segments += self._read(records[first : first + RUN], now, into)
+        step = min(_RUN, max(_LEAST, len(records) * _RUN_BYTES // max(size_of(records), 1)))
+        for first in range(0, len(records), step):
+            segments += self._read(records[first : first + step], now, into)
         late = self._assembler.streams.late(records[-1].offset) if records else []
         return [*segments, *self._with_reassembled(late)]
 
@@ -295,32 +317,82 @@ class RecordAssembler:
         return self._with_reassembled([*self._assembler.streams.end(), *self._assembler.close_lines()])
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
-        if self._assembler.streams.holding:
-            return self._one_by_one(run, now, into, events=True)
-        data = _lines_of(run)
-        apart = _apart(run, data, self._classifier)
-        return self._around(apart, run, now, into) if apart else self._plain(run, now, into, data)
+        """The text of a run: that of the plainest form from columns, whatever is of another by itself.
 
-    def _around(self, apart: Sequence[int], run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        If many are of another form, all are read block by block.
+        """
+        if len(run) < _FEW:
+            return self._one_by_one(run, now, into, events=True)
+        data, starts = value_lines(run, PAD)
+        objects = np.frombuffer(data, np.uint8)[starts[:-1]] == _OPENERS[0]
+        if np.count_nonzero(objects) * 2 < len(run):
+            return self._blocks(run, now, into)
+        marked = np.zeros(len(run), np.bool_)  # that it may hold an event, or begins a key
+        for numbers in (self._classifier.lines_with_marks(data, starts), lines_with(KEY_BEGIN, data, starts)):
+            marked[list(numbers)] = True
+        flat = FlatRecords(data, starts, marked, self._classifier.named)
+        odd = np.count_nonzero(~(flat.taken | marked))
+        if odd * _ODD > len(run) or np.count_nonzero(flat.taken) < _FEW:
+            return self._blocks(run, now, into)
+        return self._around(
+            ~flat.taken,
+            run,
+            lambda numbers: self._flat(flat.texts(numbers), _of(run, numbers), now, into),
+            now,
+            into,
+        )
+
+    def _around(
+        self,
+        apart: npt.NDArray[np.bool_],
+        run: Sequence[Any],
+        between: Callable[[Ints], list[Segment]],
+        now: int,
+        into: Contents,
+    ) -> list[Segment]:
         """Reads the records of a run that stand `apart` one by one, and the others as if there were no events.
 
         The text before and behind an event is read at once. A record that turns out to be text keeps its place.
+        `between` reads those of the others that follow each other, by their numbers.
         """
-        texts = {index: logs for index in apart if (logs := self._logs(run[index], now, into))}
-        left_out = frozenset(apart)
+        alone = np.flatnonzero(apart).tolist()
+        texts = {number: logs for number in alone if (logs := self._logs(run[number], now, into))}
+        others = np.flatnonzero(~apart)
         segments: list[Segment] = []
         given: list[LogRecord] = []
-        first = 0
-        for index in (*texts, len(run)):
-            plain = chosen(run, [number for number in range(first, index) if number not in left_out])
-            if plain:
+        for some, number in zip(np.split(others, others.searchsorted([*texts])), (*texts, None), strict=True):
+            if len(some):
                 segments += [joined(given)] if given else []
                 given = []
-                segments += self._plain(plain, now, into)
-            for log in texts.get(index, ()):
+                segments += between(some)
+            for log in () if number is None else texts[number]:
                 given += self._assembler.take(log)
-            first = index + 1
         return [*segments, joined(given)] if given else segments
+
+    def _flat(self, texts: LogTexts, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """The text of records of the plainest form."""
+        segment = self._placed(texts, run, now, into)
+        if not self._assembler.streams.holding:
+            return [segment]
+        given = [one for record in segment.records() for one in self._assembler.take(record)]
+        return [joined(given)] if given else []
+
+    def _blocks(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """The text of records of any form."""
+        blocks = (run[first : first + _BLOCK] for first in range(0, len(run), _BLOCK))
+        return [segment for block in blocks for segment in self._block(block, now, into)]
+
+    def _block(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """The same of so many that one of another shape slows no more."""
+        if self._assembler.streams.holding:
+            return self._one_by_one(run, now, into, events=True)
+        data = _lines_of(run)
+        numbers = _apart(run, data, self._classifier)
+        if not numbers:
+            return self._plain(run, now, into, data)
+        apart = np.zeros(len(run), np.bool_)
+        apart[numbers] = True
+        return self._around(apart, run, lambda some: self._plain(chosen(run, some), now, into), now, into)
 
     def _plain(
         self, run: Sequence[Any], now: int, into: Contents, data: bytes | None = None
@@ -351,19 +423,24 @@ class RecordAssembler:
         texts = _block(data, starts, self._classifier.named, in_parts=self._assembler.in_parts)
         if texts is None:
             return None
+        marked = lines_ending_in_digits(data, starts)
+        return self._placed(msgspec.structs.replace(texts, marked=marked), run, now, into)
+
+    def _placed(self, texts: LogTexts, run: Sequence[Any], now: int, into: Contents) -> Segment:
+        """The texts of records, one each, at their offsets. Lines that go on in each other are collected."""
         stamps, problems = texts.times.usable(now + MAX_FUTURE)
         for index, reason, field in problems:
             into.dead(run[index], bad(reason, field))
         into.count(texts.format, len(run))
-        skew = self._skew
+        skew, received = self._skew, timestamps_of(run)
 
         def time(index: int) -> LogTime:
-            return _record_time(
-                stated(stamps.exactly(index), texts.origin, None, skew), run[index], now, skew
-            )
+            written = stated(stamps.exactly(index), texts.origin, None, skew)
+            return _record_time(written, received[index], now, skew)
 
         positions = Positions(offsets_of(run), time)
-        self._assembler.follow(texts, lines_ending_in_digits(data, starts), positions)
+        if not self._assembler.streams.holding:
+            self._assembler.follow(texts, texts.marked, positions)
         return segment_of(texts, positions)
 
     def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, events: bool) -> list[Segment]:
@@ -382,6 +459,10 @@ class RecordAssembler:
         """These, and behind them the reassembled records."""
         groups = reassembled(self._assembler.streams.groups())
         return [joined(some, again=some is groups) for some in (records, groups) if some]
+
+
+def _of(run: Sequence[Any], numbers: Ints) -> Sequence[Any]:
+    return run if len(numbers) == len(run) else chosen(run, numbers)
 
 
 def _lines_of(run: Sequence[Any]) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.records.timestamps import Bytes, Ints
 
 LEAST: Final = 40
@@ -16,7 +16,7 @@ MOST: Final = 160
 HASHES: Final = (40, 56, 64, 96, 128)  # hex digits of them
 DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _NONE, _SIGN, _NUMBER, _LOWER_HEX, _LOWER, _UPPER_HEX, _UPPER = range(7)
-_KINDS: Final = np.array(
+KINDS: Final = np.array(
     [
         _NONE
         if byte not in DIGITS
@@ -34,8 +34,8 @@ _ENDS: Final = np.isin(
 )  # behind a line, or behind what a string of JSON says
 
 
-@compiled
-def _varied(data: Any, kinds: Any, low: int, high: int) -> bool:
+@bare
+def varied(data: Any, kinds: Any, low: int, high: int) -> bool:
     """Whether the digits are no hash, and no path or name that has only small letters or only capitals."""
     number = lower = upper = other = False
     for at in range(low, high):
@@ -49,7 +49,7 @@ def _varied(data: Any, kinds: Any, low: int, high: int) -> bool:
     return number and lower and upper
 
 
-@compiled
+@bare
 def _ends(data: Any, kinds: Any, ends: Any, out: Any) -> int:
     """Writes to `out` where each run of digits begins that has an end behind it. Returns how many there are."""
     count = 0
@@ -64,7 +64,7 @@ def _ends(data: Any, kinds: Any, ends: Any, out: Any) -> int:
         high = low + LEAST
         while high < data.size and kinds[data[high]] != _NONE:
             high += 1
-        if high - low <= MOST and (high == data.size or ends[data[high]]) and _varied(data, kinds, low, high):
+        if high - low <= MOST and (high == data.size or ends[data[high]]) and varied(data, kinds, low, high):
             out[count] = low
             count += 1
         low = high + 1
@@ -75,7 +75,7 @@ def lines_ending_in_digits(data: bytes, starts: Ints) -> list[int]:
     """The numbers of the lines at `starts` that may end in 40 to 160 digits, or hold a string that may."""
     view: Bytes = np.frombuffer(data, np.uint8)
     out = np.empty(len(data) // LEAST + 1, np.int64)
-    found: Ints = out[: _ends(view, _KINDS, _ENDS, out)]
+    found: Ints = out[: _ends(view, KINDS, _ENDS, out)]
     if not len(found):
         return []
     numbers = np.searchsorted(starts, found, side="right") - 1

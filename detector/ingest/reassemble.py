@@ -12,12 +12,15 @@ told of the lines that a bound kept from being scanned together.
 """
 
 import re  # over one line, anchored on both sides
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
+from detector.ingest.formats.flat_records import stream_key
 from detector.ingest.line_continuation import DIGITS, HASHES, LEAST
 from detector.ingest.line_continuation import MOST as MOST_DIGITS
+from detector.ingest.lone_lines import LineBlock, LoneLine, LoneLines, Stream
+from detector.records.timestamps import Ints
 
 Item = TypeVar("Item")
 
@@ -33,9 +36,6 @@ _OVERLAP: Final = LONGEST // 4  # of the pieces of a longer text
 # What base64 of gzip, of zlib and of base64 of gzip begins with. Of its second half nothing can be read.
 COMPRESSED: Final = re.compile(rb"(?:\A|[^A-Za-z0-9+/_-])(?:H4sI|SDRzS|eJ[wyz]|e[AFN][A-Za-z0-9+/_-])")
 _KEY_LINE: Final = re.compile(rb"(?:[A-Za-z0-9+/]{24,}={0,2}|[A-Za-z0-9+/]{2,}={1,2})\r?")
-Stream = tuple[str | None, str | None]
-"""A task and one of its streams."""
-
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 _NUMBERS, _HEX = b"0123456789", b"0123456789abcdefABCDEF"
 
@@ -59,15 +59,12 @@ def of_key(text: bytes) -> bool:
     return goes_on(text) or _KEY_LINE.fullmatch(text) is not None
 
 
+def _key_of(stream: Hashable) -> int:
+    return stream_key(*stream) if isinstance(stream, tuple) else 0
+
+
 def _task_of(stream: Hashable) -> Hashable:
     return stream[0] if isinstance(stream, tuple) else stream
-
-
-def _crowding(held: Mapping[Hashable, object]) -> Hashable:
-    """The first of the streams that are held by the task that holds most of them."""
-    counts = Counter(map(_task_of, held))
-    most = max(counts.values())
-    return next(stream for stream in held if counts[_task_of(stream)] == most)
 
 
 class _OpenStream(Generic[Item]):
@@ -78,6 +75,7 @@ class _OpenStream(Generic[Item]):
         self.size = 0
         self.key: list[int] = []  # the positions of those that may be of a key
         self.cut = False  # it is compressed, and its start was given up
+        self.number: int | None = None  # of the stream, once it was asked for (`stream_key`)
 
     def add(self, item: Item, size: int, at: int) -> None:
         self.lines.append((item, size, at))
@@ -113,6 +111,36 @@ class _OpenStream(Generic[Item]):
         return rest
 
 
+class _OpenStreams(dict[Hashable, _OpenStream[Item]]):
+    """The streams that are held. They come and go with `open` and `close`, which count those of each task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_task: dict[Hashable, int] = {}
+
+    def open(self, stream: Hashable, held: _OpenStream[Item]) -> None:
+        """Holds one that was not held."""
+        self[stream] = held
+        task = _task_of(stream)
+        self._of_task[task] = self._of_task.get(task, 0) + 1
+
+    def close(self, stream: Hashable) -> _OpenStream[Item] | None:
+        """Holds it no longer, if it did."""
+        held = self.pop(stream, None)
+        if held is not None:
+            task = _task_of(stream)
+            left = self._of_task.pop(task) - 1
+            if left:
+                self._of_task[task] = left
+        return held
+
+    @property
+    def crowding(self) -> Hashable:
+        """The first of the streams that are held by the task that holds most of them."""
+        most = max(self._of_task.values())
+        return next(stream for stream in self if self._of_task[_task_of(stream)] == most)
+
+
 class StreamReassembler(Generic[Item]):
     """Takes records in their order, each with its stream. `at` is their position: a line or an offset.
 
@@ -122,8 +150,9 @@ class StreamReassembler(Generic[Item]):
     def __init__(self, unfinished: set[int] | None = None) -> None:
         self._unfinished = unfinished
         self._compressed: set[Hashable] = set()
-        self._keys: dict[Hashable, _OpenStream[Item]] = {}
-        self._lines: dict[Hashable, _OpenStream[Item]] = {}
+        self._keys: _OpenStreams[Item] = _OpenStreams()
+        self._lines: _OpenStreams[Item] = _OpenStreams()
+        self._lone: LoneLines[Item] = LoneLines()
         self._groups: list[list[Item]] = []
         self._passed = 0  # records
         self._credits: OrderedDict[Hashable, tuple[int, int]] = (
@@ -133,7 +162,7 @@ class StreamReassembler(Generic[Item]):
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
-        return bool(self._keys or self._lines)
+        return bool(self._keys or self._lines or self._lone)
 
     @property
     def holding(self) -> bool:
@@ -148,8 +177,9 @@ class StreamReassembler(Generic[Item]):
     @property
     def first(self) -> int | None:
         """The position of the first record that is held."""
-        firsts = [*(one.first for one in self._keys.values()), *(one.first for one in self._lines.values())]
-        return min(firsts, default=None)
+        firsts = [one.first for held in (self._keys, self._lines) for one in held.values()]
+        lone = self._lone.first
+        return min(firsts if lone is None else [*firsts, lone], default=None)
 
     def take(self, stream: Hashable, text: bytes, item: Item, at: int) -> list[Item]:
         """The records to scan now, one after another: this one unless it is held, with those that were held for it."""
@@ -162,19 +192,23 @@ class StreamReassembler(Generic[Item]):
             return [*given, item]
         self._close(stream)
         if held is None:
-            held = self._keys[stream] = self._opened(at)
+            held = self._opened(at)
+            self._keys.open(stream, held)
         held.add(item, len(text), at)
         if of_key(text):
             held.key.append(at)
         if text.rfind(_END) > begun:
-            return [*given, *self._keys.pop(stream).items]
+            self._keys.close(stream)
+            return [*given, *held.items]
         if held.full:
             return [*given, *self._given_up(stream)]
-        return [*given, *(self._given_up(_crowding(self._keys)) if len(self._keys) > STREAMS else ())]
+        return [*given, *(self._given_up(self._keys.crowding) if len(self._keys) > STREAMS else ())]
 
     def _given_up(self, stream: Hashable) -> list[Item]:
         """The lines of a key whose end is waited for no longer."""
-        held = self._keys.pop(stream)
+        held = self._keys.close(stream)
+        if held is None:
+            return []
         self._note(held.key)
         return held.items
 
@@ -184,6 +218,12 @@ class StreamReassembler(Generic[Item]):
 
     def collect(self, stream: Hashable, text: bytes, item: Item, at: int) -> None:
         """Collects a record that is scanned where it stands, if its text goes on or is gone on with."""
+        if self._lone:
+            self._wake(_key_of(stream), stream, at)
+        self._collect(stream, text, item, at)
+
+    def _collect(self, stream: Hashable, text: bytes, item: Item, at: int, key: int | None = None) -> None:
+        """The same; `key` is the number of its stream, if that is known already."""
         held, goes = self._lines.get(stream), goes_on(text)
         if held is None and not goes:
             return
@@ -192,9 +232,11 @@ class StreamReassembler(Generic[Item]):
             self._close(stream)
             return
         if held is None:
-            held = self._lines[stream] = self._opened(at)
+            held = self._opened(at)
+            held.number = key
+            self._lines.open(stream, held)
             if len(self._lines) > STREAMS:
-                self._close(_crowding(self._lines))
+                self._close(self._lines.crowding)
         if not held.lines and COMPRESSED.search(text) is not None:
             self._compressed.add(stream)
         held.add(item, len(text), at)
@@ -212,46 +254,78 @@ class StreamReassembler(Generic[Item]):
         item: Callable[[int, Stream, bytes], Item],
         *,
         only: Stream | None = None,
+        keys: Ints | None = None,
     ) -> None:
         """Collects records that are scanned where they stand, at `places`. All are of the stream `only` if that is given.
 
         Only the records whose number is `marked` may go on.
-        `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text.
+        `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text. Of
+        records with other `keys` than a held line's and a marked one's nothing is asked (`stream_key`).
         """
-        count = len(places)
-        self._passed += count
+        self._passed += len(places)
         if only is not None and len(marked) * SHARE > self._credit(only):
             self._note(places[number] for number in marked)
             self._note(self._lines[only].places if only in self._lines else ())
             self._close(only)
             return
-        number = index = 0
-        while True:
-            while index < len(marked) and marked[index] < number:
-                index += 1
-            if not self._lines:
-                if index == len(marked):
-                    return
-                number = marked[index]
-            if number >= count:
-                return
-            own = stream(number)
-            if own in self._lines or (index < len(marked) and marked[index] == number):
-                at = places[number]
-                self.late(at)
-                if own not in self._lines and self._credit(own) < SHARE:
-                    self._note((at,))
-                    number += 1
-                    continue
-                line = text(number)
-                self.collect(own, line, item(number, own, line), at)
-            number += 1
+        if keys is None:
+            for one in self._lone.drained():
+                self._take_lone(one, places[0])
+            numbers: Iterable[int] = self._reached(marked, len(places))
+        else:
+            numbers = self._touched(marked, LineBlock(places, stream, text, item, keys))
+        wanted = frozenset(marked)
+        for number in numbers:
+            own, at = stream(number), places[number]
+            key = None if keys is None else int(keys[number])
+            if key is not None:
+                self._wake(key, own, at)
+            if own not in self._lines and number not in wanted:
+                continue
+            self.late(at)
+            if own not in self._lines and self._credit(own) < SHARE:
+                self._note((at,))
+                continue
+            line = text(number)
+            self._collect(own, line, item(number, own, line), at, key)
+
+    def _wake(self, key: int, stream: Hashable, at: int) -> None:
+        """Collects the lone line of a stream, of which another line has come."""
+        found = self._lone.take(key, stream)
+        if found is not None:
+            self._take_lone(found, at)
+
+    def _take_lone(self, line: LoneLine[Item], at: int) -> None:
+        if at - line.place < PATIENCE - _STEP:
+            self._collect(line.stream, line.text, line.item, line.place, line.key)
+
+    def _reached(self, marked: Sequence[int], count: int) -> Iterator[int]:
+        """The marked ones of so many records, and while a line is held all the others."""
+        number = 0
+        for mark in (*marked, count):
+            while self._lines and number < mark:
+                yield number
+                number += 1
+            if mark < count:
+                yield mark
+                number = mark + 1
+
+    def _touched(self, marked: Sequence[int], block: LineBlock[Item]) -> Sequence[int]:
+        """The records of a block that go on in others, or may be what others go on in, and few others."""
+        self._lone.forget(block.places[0] - PATIENCE + _STEP)
+        if not marked and not self._lines and not self._lone:
+            return ()
+        for own, held in self._lines.items():
+            if held.number is None:
+                held.number = _key_of(own)
+        return self._lone.sort(block, marked, [held.number or 0 for held in self._lines.values()])
 
     def late(self, at: int) -> list[Item]:
         """Gives up what has waited too long; returns the held records of it."""
         given: list[Item] = []
         if at < self._due or not self:
             return given
+        self._lone.forget(at - PATIENCE + _STEP)
         for stream in [each for each, held in self._keys.items() if at - held.first >= PATIENCE - _STEP]:
             given += self._given_up(stream)
         for stream in [each for each, held in self._lines.items() if at - held.first >= PATIENCE - _STEP]:
@@ -268,6 +342,7 @@ class StreamReassembler(Generic[Item]):
     def end(self) -> list[Item]:
         """Gives up everything that waits; returns the held records."""
         given = [item for stream in list(self._keys) for item in self._given_up(stream)]
+        self._lone.drained()
         self._close_all()
         return given
 
@@ -296,17 +371,19 @@ class StreamReassembler(Generic[Item]):
 
     def _part(self, stream: Hashable, at: int) -> None:
         """Makes a group of the lines so far; the last of them are kept for the next."""
-        rest = self._lines[stream].rest(at)
+        held = self._lines[stream]
+        rest = held.rest(at)
+        rest.number = held.number
         rest.cut = stream in self._compressed
         self._close(stream)
         if rest.lines:
-            self._lines[stream] = rest
+            self._lines.open(stream, rest)
             if rest.cut:
                 self._compressed.add(stream)
 
     def _close(self, stream: Hashable) -> None:
         """Makes a group of the lines; one line alone needs no second scan."""
-        held = self._lines.pop(stream, None)
+        held = self._lines.close(stream)
         self._compressed.discard(stream)
         if held is not None and held.cut:
             self._note(held.places)

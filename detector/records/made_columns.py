@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from detector.records import batch_kernel as kernel
-from detector.records.record_columns import Headers, RecordColumns
+from detector.records.record_columns import Headers, RecordColumns, joined_at, line_starts_of
 from detector.records.timestamps import Ints
 
 
@@ -47,14 +47,8 @@ def dated(records: RecordColumns, latest: int) -> RecordColumns:
 
 def joined(records: RecordColumns, place: int) -> tuple[bytes, Ints]:
     """The keys or values (`place`) with a line feed between each two, and where each begins; null is empty."""
-    rows = np.ascontiguousarray(records.columns).copy()
-    sizes = rows[:, place + 1].clip(0)
-    rows[:, kernel.VALUE], rows[:, kernel.VALUE_SIZE] = rows[:, place], sizes
-    starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(sizes + 1, out=starts[1:])
-    made = np.empty(int(starts[-1]), np.uint8)
-    kernel.join(np.frombuffer(records.data, np.uint8), rows, made)
-    return made[:-1].tobytes(), starts
+    starts = line_starts_of(records.column(place + 1).clip(0))
+    return joined_at(records, place, starts, 0)[:-1].tobytes(), starts
 
 
 def headers_bytes(headers: Headers) -> bytes:

@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 
 from detector.records import batch_kernel as kernel
-from detector.records.batch_kernel import Columns
+from detector.records.batch_kernel import Bytes, Columns
 from detector.records.timestamps import Ints
 
+_LINE_FEED: Final = ord("\n")
 _VALUE: Final = attrgetter("value")
 _HEADERS: Final = attrgetter("headers")
 
@@ -72,7 +73,7 @@ class RecordColumns(Sequence[Any]):
             headers_at(data, headers, count) if count else (),
         )
 
-    def chosen(self, numbers: Sequence[int]) -> "RecordColumns":
+    def chosen(self, numbers: Sequence[int] | Ints) -> "RecordColumns":
         """See `chosen`."""
         return RecordColumns(self.topic, self.partition, self.data, self.columns[numbers])
 
@@ -85,12 +86,32 @@ class RecordColumns(Sequence[Any]):
         sizes = self.column(kernel.VALUE_SIZE)
         if (sizes < 0).any() or self.column(kernel.HEADER_COUNT).any():
             return None
-        made = np.empty(int(sizes.sum()) + len(sizes), np.uint8)
-        kernel.join(np.frombuffer(self.data, np.uint8), np.ascontiguousarray(self.columns), made)
-        return made[:-1].tobytes()
+        return joined_at(self, kernel.VALUE, line_starts_of(sizes), 0)[:-1].tobytes()
+
+    def value_lines(self, pad: int) -> tuple[bytes, Ints]:
+        """See `value_lines`."""
+        bare = self.column(kernel.HEADER_COUNT) == 0
+        starts = line_starts_of(np.where(bare, self.column(kernel.VALUE_SIZE), 0).clip(0))
+        return joined_at(self, kernel.VALUE, starts, pad).tobytes(), starts
 
 
-def chosen(records: Sequence[Any], numbers: Sequence[int]) -> Sequence[Any]:
+def line_starts_of(sizes: Ints) -> Ints:
+    """Where lines of these sizes begin, and one more would."""
+    starts = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes + 1, out=starts[1:])
+    return starts
+
+
+def joined_at(records: RecordColumns, place: int, starts: Ints, pad: int) -> Bytes:
+    """The keys or values (`place`) that fit between the `starts`, each with a line feed behind it, and `pad` more."""
+    made = np.empty(int(starts[-1]) + pad, np.uint8)
+    made[starts[-1] :] = _LINE_FEED
+    begins = np.ascontiguousarray(records.column(place))
+    kernel.join(np.frombuffer(records.data, np.uint8), begins, starts, made)
+    return made
+
+
+def chosen(records: Sequence[Any], numbers: Sequence[int] | Ints) -> Sequence[Any]:
     """Those of the records that have these numbers."""
     if isinstance(records, RecordColumns):
         return records.chosen(numbers)
@@ -107,6 +128,26 @@ def joined_values(records: Sequence[Any]) -> bytes | None:
         return b"\n".join(map(_VALUE, records))
     except TypeError:  # a tombstone among them
         return None
+
+
+def value_lines(records: Sequence[Any], pad: int) -> tuple[bytes, Ints]:
+    """The values, each with a line feed behind it, and `pad` more at the end; where each begins, and one more would.
+
+    Instead of a null value, and of one that has headers beside it, there is an empty one.
+    """
+    if isinstance(records, RecordColumns):
+        return records.value_lines(pad)
+    values = [b"" if record.headers or record.value is None else record.value for record in records]
+    return b"\n".join([*values, b"\n" * pad]), line_starts_of(
+        np.fromiter(map(len, values), np.int64, len(values))
+    )
+
+
+def with_headers(records: Sequence[Any]) -> list[int]:
+    """The numbers of those that have headers."""
+    if isinstance(records, RecordColumns):
+        return list(np.flatnonzero(records.column(kernel.HEADER_COUNT)).tolist())
+    return [number for number, record in enumerate(records) if record.headers]
 
 
 def size_of(records: Sequence[Any]) -> int:

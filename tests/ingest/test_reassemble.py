@@ -6,18 +6,20 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise, zip_longest
+from itertools import accumulate, pairwise, zip_longest
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.ingest.formats.flat_records import stream_key
 from detector.ingest.kafka import Contents, RecordAssembler
 from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.reassemble import BURST, LONGEST, PATIENCE, SHARE, STREAMS, StreamReassembler, goes_on
 from detector.judge.routing import decode
-from detector.records.timestamps import line_starts
+from detector.records.timestamps import Ints, line_starts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
@@ -383,3 +385,38 @@ def test_what_is_longer_is_looked_at_in_pieces_that_overlap() -> None:
     assert pieces[-1][-1] == 1000
     for before, after in pairwise(pieces):
         assert len(set(before) & set(after)) > 20
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=60), st.lists(st.integers(1, 20)))
+def test_of_a_line_alone_nothing_is_asked_and_groups_are_the_same(
+    lines: list[tuple[int, bool]], cuts: list[int]
+) -> None:
+    """With the numbers of streams the same lines are brought together as when each record is asked for its stream."""
+    texts = [DIGITS.encode() if goes else b"the end" for _, goes in lines]
+    names = [(f"task {number % 3}", f"stream {number}") for number, _ in lines]
+    every: StreamReassembler[int] = StreamReassembler()
+    some: StreamReassembler[int] = StreamReassembler()
+
+    def watch(streams: StreamReassembler[int], block: range, keys: Ints | None) -> None:
+        marked = [number for number, at in enumerate(block) if lines[at][1]]
+        streams.watch(
+            marked,
+            block,
+            lambda number: names[block[number]],
+            lambda number: texts[block[number]],
+            lambda number, *_: block[number],
+            keys=keys,
+        )
+        if len(block) == 3:  # and a record that comes singly
+            streams.take(names[block[0]], texts[block[0]], block[-1], block[-1])
+
+    for first, end in pairwise(accumulate([*cuts, len(lines)], initial=0)):
+        block = range(first, min(end, len(lines)))
+        if block:
+            watch(every, block, None)
+            watch(some, block, np.array([stream_key(*names[at]) for at in block]))
+            assert sorted(some.groups()) == sorted(every.groups())
+            assert some.first == every.first
+    every.end()
+    some.end()
+    assert sorted(some.groups()) == sorted(every.groups())

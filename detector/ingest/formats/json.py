@@ -10,6 +10,7 @@ import numpy as np
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.formats import docker
 from detector.ingest.formats.log_texts import (
+    NUMBERED,
     Beside,
     LogTexts,
     Times,
@@ -76,7 +77,6 @@ def _exactly(names: Sequence[str]) -> Any:
     )
 
 
-_NUMBERED: Final = b"\\u"
 _FLAT: Final = msgspec.json.Decoder(_Flat)
 _FLAT_NAMES: Final = ("message", "time", "task_id", "stream")
 # By the names that the records have. If all of them are there, only one of them can be there twice where there are more.
@@ -124,7 +124,7 @@ def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | Non
 
     def beside() -> Beside:
         fields = {each for record in records for each in (record.task_id, record.stream) if each}
-        return Beside(fields, lines_with(_NUMBERED, data, starts))
+        return Beside(fields, lines_with(NUMBERED, data, starts))
 
     text, edges = joined(messages)
     return LogTexts(JSON_LOG, text, edges, times, messages.__getitem__, placed, beside=beside)

@@ -25,6 +25,9 @@ from detector.records.timestamps import (
 
 _T = TypeVar("_T")
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+NUMBERED: Final = b"\\u"
+"""It stands before the number of a character in a string of JSON."""
+
 KEY_BEGIN: Final = b"-----BEGIN "
 """A key may stand over many lines: its block is read line by line."""
 
@@ -68,7 +71,9 @@ class LogTexts(msgspec.Struct, frozen=True):
     `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they
     stand. `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next
     line of its stream. `head` is how many bytes stand before the message in the text of a line. `origin` says whose
-    the times are. `beside` is what else the lines hold, where that is known.
+    the times are. `beside` is what else the lines hold, where that is known. `marked` are the lines that may go on in the
+    next one of their stream, as far as that is known. `keys` has a number for each line, the same for lines of one stream
+    and hardly for others (`flat_records.stream_key`).
     """
 
     format: str
@@ -81,6 +86,8 @@ class LogTexts(msgspec.Struct, frozen=True):
     head: Callable[[int], int] | None = None
     origin: str = RECORD
     beside: Callable[[], Beside] | None = None
+    marked: Sequence[int] = ()
+    keys: Ints | None = None
 
 
 def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:

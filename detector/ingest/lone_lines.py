@@ -1,0 +1,117 @@
+"""Lines that may go on, of streams of which nothing has come since: nothing is made of them until something does.
+
+Nearly all lines that end like wrapped text end it. Where many streams are mixed, the next line of the same stream comes
+late or never, so only the number of the stream is kept of such a line (`flat_records.stream_key`), and where it stands.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import repeat
+from typing import Final, Generic, TypeVar
+
+import msgspec
+import numpy as np
+
+from detector.records.timestamps import Ints
+
+Item = TypeVar("Item")
+Stream = tuple[str | None, str | None]
+"""A task and one of its streams."""
+
+SLOTS: Final = 1 << 14  # by which streams are told apart at first
+
+
+class LineBlock(msgspec.Struct, Generic[Item], frozen=True):
+    """Records that are scanned where they stand, at `places`.
+
+    `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text. `keys`
+    are the numbers of their streams.
+    """
+
+    places: Sequence[int]
+    stream: Callable[[int], Stream]
+    text: Callable[[int], bytes]
+    item: Callable[[int, Stream, bytes], Item]
+    keys: Ints
+
+
+class LoneLine(msgspec.Struct, Generic[Item], frozen=True):
+    """One of these lines."""
+
+    block: LineBlock[Item]
+    number: int
+
+    @property
+    def place(self) -> int:
+        """Where it stands."""
+        return self.block.places[self.number]
+
+    @property
+    def key(self) -> int:
+        """The number of its stream."""
+        return int(self.block.keys[self.number])
+
+    @property
+    def stream(self) -> Stream:
+        """Its stream."""
+        return self.block.stream(self.number)
+
+    @property
+    def text(self) -> bytes:
+        """What it says."""
+        return self.block.text(self.number)
+
+    @property
+    def item(self) -> Item:
+        """What is made of it."""
+        return self.block.item(self.number, self.stream, self.text)
+
+
+class LoneLines(Generic[Item]):
+    """Such lines in the order of their places, at most one of each stream."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, tuple[LineBlock[Item], int]] = {}  # by the numbers of their streams
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    @property
+    def first(self) -> int | None:
+        """The place of the first."""
+        return next((block.places[number] for block, number in self._lines.values()), None)
+
+    def take(self, key: int, stream: Hashable) -> LoneLine[Item] | None:
+        """The line of a stream, whose number is `key`. It is lone no longer."""
+        found = self._lines.get(key)
+        if found is None or found[0].stream(found[1]) != stream:  # another stream may have the same number
+            return None
+        del self._lines[key]
+        return LoneLine(*found)
+
+    def drained(self) -> list[LoneLine[Item]]:
+        """All of them, and none is left."""
+        taken, self._lines = self._lines, {}
+        return [LoneLine(*found) for found in taken.values()]
+
+    def forget(self, until: int) -> None:
+        """Forgets those up to this place."""
+        while (first := self.first) is not None and first <= until:
+            del self._lines[next(iter(self._lines))]
+
+    def sort(self, block: LineBlock[Item], marked: Sequence[int], held: Sequence[int]) -> list[int]:
+        """Takes the `marked` lines of a block that are alone in it, and tells which of its records are to be looked at.
+
+        Those are of a stream with one of the `held` numbers, or of which a lone line is kept, or of which one is marked
+        in the block and another stands there; and a few others.
+        """
+        slots = block.keys % SLOTS
+        busy = np.zeros(SLOTS, np.bool_)
+        busy[np.fromiter((*held, *self._lines), np.int64) % SLOTS] = True
+        own = slots[marked]
+        busy[own[np.bincount(slots, minlength=SLOTS)[own] > 1]] = True
+        lone = np.asarray(marked, np.int64)[~busy[own]]
+        numbers: list[int] = np.flatnonzero(busy[slots]).tolist()
+        self._lines.update(
+            zip(block.keys[lone].tolist(), zip(repeat(block), lone.tolist(), strict=False), strict=True)
+        )
+        return numbers
