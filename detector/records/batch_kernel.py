@@ -5,7 +5,7 @@ A record is its length, attributes, time, offset, key, value and headers, with v
 byte is read, and a pass ends at the first record that is wrong.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +126,9 @@ def walk(  # noqa: PLR0913, PLR0917 - where it stands, a batch's header, and whe
 @bare
 def join(data: Bytes, begins: Columns, starts: Columns, into: Bytes) -> None:
     """The values that begin at `begins`, with a line feed behind each, to where `starts` says: one more than there are."""
+    at: Any
+    end: Any
+    begin: Any
     for row in range(len(begins)):
         at, end, begin = np.uint64(starts[row]), np.uint64(starts[row + 1] - 1), np.uint64(begins[row])
         for index in range(end - at):  # unsigned: many bytes at a time

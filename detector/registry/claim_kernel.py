@@ -119,14 +119,14 @@ def _letter(arena: Any, begin: int, size: int, place: int) -> Any:
     kind = arena[begin] & 3
     begin, size = begin + 2, size - 2
     if kind == TEXT:
-        return np.int64(arena[begin + place]) if place < size else -1
+        return int(arena[begin + place]) if place < size else -1
     if kind == UUID:
         if place in (8, 13, 18, 23):
             return 45
         place -= (place > 8) + (place > 13) + (place > 18) + (place > 23)
     if place >= 2 * size:
         return -1
-    digit = (np.int64(arena[begin + (place >> 1)]) >> (0 if place & 1 else 4)) & 15
+    digit = (int(arena[begin + (place >> 1)]) >> (0 if place & 1 else 4)) & 15
     return 48 + digit if digit < 10 else 87 + digit
 
 

@@ -31,7 +31,7 @@ def number(data: Any, at: int, size: int) -> Any:
 def put(data: Any, at: int, value: int, size: int) -> None:
     """Writes a number in so many bytes, the lowest first."""
     for place in range(size):
-        data[at + place] = np.uint8((value >> np.int64(8 * place)) & 0xFF)
+        data[at + place] = np.uint8((value >> (8 * place)) & 0xFF)
 
 
 @compiled
