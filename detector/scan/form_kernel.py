@@ -333,7 +333,7 @@ def matching(
             return count, number
         text = data[rows[number, 0] : rows[number, 1]]
         length = text.size
-        kind = int(kinds[length])
+        kind: Any = np.int64(kinds[length])
         if kind & (FULL_MIXED | SHORT_MIXED):
             capitals, smalls = _letters(text)
             kind |= kind >> 3 if capitals and smalls else 0  # so they count as `FULL` and `SHORT`

@@ -172,7 +172,7 @@ def _begins(text: Any, at: int) -> bool:
 @bare
 def _add_digits(data: Any, at: int, bits: Any, in_hex: bool, state: Any, rows: Any) -> bool:  # noqa: FBT001 - numba takes no keywords
     """Adds the stretches of digits that begin in the 64 bytes from `at` on, as `add_stretch`; False if there is no room."""
-    last = 1 if in_hex else 3
+    last: Any = np.int64(1 if in_hex else 3)
     while bits != np.uint64(0):
         start = at + int(place(bits))
         bits &= bits - np.uint64(1)
