@@ -193,7 +193,8 @@ def test_transactions_and_restores_add_up(observed: Observed) -> None:
         committed = page.sum("curfewd_transactions_total", stage=stage, outcome="committed")
         assert committed > 0
         assert page.sum("curfewd_transactions_begun_total", stage=stage) == committed
-        assert page.sum("curfewd_transaction_seconds_count", stage=stage) == committed
+        polls = page.sum("curfewd_transaction_seconds_count", stage=stage)
+        assert polls >= committed  # one that gives nothing needs no transaction
         assert page.sum("curfewd_rebalances_total", stage=stage) >= 1
     assert page.sum("curfewd_transactions_total", outcome="aborted") == 0
     assert page.by("curfewd_restores_total", "kind") == {"rebuilt": 3}
