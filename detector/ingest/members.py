@@ -201,7 +201,8 @@ def _take_behind_zip(raw: Bytes, size: int, found: Listing) -> None:
 
 def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listing) -> int:
     """Takes one entry of the list; where its data ends. `following` is where the next thing in the file begins."""
-    header = b"".join(raw(entry.header_offset, entry.header_offset + _LOCAL.size))
+    begin = entry.header_offset  # before the file, if the archive's list is damaged
+    header = b"".join(raw(begin, begin + _LOCAL.size)) if begin >= 0 else b""
     if len(header) < _LOCAL.size or not header.startswith(magic.ZIP):
         found.problem(
             entry.filename, CORRUPT_ARCHIVE, "it does not stand where the archive says: it was not read"
@@ -210,7 +211,7 @@ def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listi
     name: int
     extra: int
     _, name, extra = _LOCAL.unpack(header)
-    start = entry.header_offset + _LOCAL.size + name + extra
+    start = begin + _LOCAL.size + name + extra
     end = start + entry.compress_size
     if end > following:
         found.problem(

@@ -417,6 +417,16 @@ def test_whatever_is_damaged_nothing_is_raised(
         seen_in(source)
 
 
+def test_a_member_that_would_begin_before_the_archive_is_told(made: Any) -> None:
+    """The end of a ZIP says where its list stands. What it says too much is taken off all places in the list."""
+    packed = zipped({"a.log": b"nothing"})
+    at = packed.rfind(b"PK\5\6") + 16  # the place of the list
+    packed = packed[:at] + (0x7F00_0000).to_bytes(4, "little") + packed[at + 4 :]
+    for archive in (packed, gzipped(packed)):
+        _, letters = made(archive)
+        assert [letter.reason for letter in letters] == ["corrupt-archive"]
+
+
 def test_a_bomb_is_cut_off_and_told(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member is deflated twice, so that it would become a million times as large as the archive."""
     monkeypatch.setattr(archive_sources, "LEAST", 1024)
