@@ -5,12 +5,13 @@ A record is its length, attributes, time, offset, key, value and headers, with v
 byte is read, and a pass ends at the first record that is wrong.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.jit import bare
+from detector.records.json_string_kernel import copy
 
 Bytes = npt.NDArray[np.uint8]
 Columns = npt.NDArray[np.int64]
@@ -126,11 +127,7 @@ def walk(  # noqa: PLR0913, PLR0917 - where it stands, a batch's header, and whe
 @bare
 def join(data: Bytes, begins: Columns, starts: Columns, into: Bytes) -> None:
     """The values that begin at `begins`, with a line feed behind each, to where `starts` says: one more than there are."""
-    at: Any
-    end: Any
-    begin: Any
     for row in range(len(begins)):
-        at, end, begin = np.uint64(starts[row]), np.uint64(starts[row + 1] - 1), np.uint64(begins[row])
-        for index in range(end - at):  # unsigned: many bytes at a time
-            into[at + index] = data[begin + index]
+        at, end = starts[row], starts[row + 1] - 1
+        copy(data, begins[row], begins[row] + end - at, into, at)
         into[end] = _LINE_FEED

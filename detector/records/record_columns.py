@@ -4,12 +4,13 @@ A Python object for each record costs more than all that is done with most of th
 asks for one; its value, among others of its kind, is never taken out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final, overload
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from detector.records import batch_kernel as kernel
 from detector.records.batch_kernel import Bytes, Columns
@@ -165,6 +166,14 @@ def offsets_of(records: Sequence[Any]) -> list[int]:
     if isinstance(records, RecordColumns):
         return list(records.column(kernel.OFFSET).tolist())
     return [record.offset for record in records]
+
+
+def under_spans(offsets: Ints, spans: Iterable[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+    """Which of the ascending `offsets` are from the first to the last of a span."""
+    found = np.zeros(len(offsets), np.bool_)
+    for first, last in spans:
+        found[offsets.searchsorted(first) : offsets.searchsorted(last, side="right")] = True
+    return found
 
 
 def timestamps_of(records: Sequence[Any]) -> list[int]:

@@ -4,7 +4,6 @@ A row is the number of a record among its columns.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from detector.records import batch_kernel as kernel
 from detector.records.compressed_values import FIRST_BYTES
 from detector.records.literal_search import lines_with
 from detector.records.made_columns import joined
-from detector.records.record_columns import RecordColumns, headers_at
+from detector.records.record_columns import RecordColumns, headers_at, line_starts_of, under_spans
 from detector.records.timestamps import Ints
 from detector.redact.record_redactor import LEAST
 from detector.redact.unexamined import encoded_otherwise
@@ -38,11 +37,7 @@ def at_offsets(records: RecordColumns, offsets: Collection[int]) -> Rows:
 
 def under(records: RecordColumns, spans: Iterable[Span]) -> Rows:
     """The rows of the records from the first to the last offset of each span."""
-    rows = np.zeros(len(records), np.bool_)
-    offsets = records.column(kernel.OFFSET)
-    for first, last in spans:
-        rows[offsets.searchsorted(first) : offsets.searchsorted(last, side="right")] = True
-    return rows
+    return under_spans(records.column(kernel.OFFSET), spans)
 
 
 def encoded(records: RecordColumns, place: int) -> list[int]:
@@ -74,7 +69,7 @@ def beside(records: RecordColumns, redactor: Redactor) -> Rows:
         owners += [row] * len(headers)
         rows[row] = any(encoded_otherwise(value) for _, value in headers if value) or rows[row]
     if texts:
-        starts = np.fromiter(accumulate((len(text) + 1 for text in texts), initial=0), np.int64)
+        starts = line_starts_of(np.fromiter(map(len, texts), np.int64, len(texts)))
         for number in _showing(redactor, b"\n".join(texts), starts):
             rows[owners[number]] = True
     return rows

@@ -28,6 +28,7 @@ from detector.ingest.positions import Segment, joined, spans_of
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
+from detector.records.record_columns import under_spans
 from detector.registry.finders import Finders
 from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares, Unreported
@@ -414,7 +415,4 @@ def _positions(segment: Segment) -> Sequence[int]:
 def _without(positions: set[int], spans: Iterable[tuple[int, int]]) -> set[int]:
     """The positions under no span."""
     at = np.sort(np.fromiter(positions, np.int64))
-    left = np.ones(len(at), np.bool_)
-    for first, last in spans:
-        left[at.searchsorted(first) : at.searchsorted(last, side="right")] = False
-    return set(at[left].tolist())
+    return set(at[~under_spans(at, spans)].tolist())
