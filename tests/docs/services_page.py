@@ -47,7 +47,10 @@ UUID, or letters and digits, as every other does.
 
 
 class Service(NamedTuple):
-    """A line of `services.tsv`: the families are those of its patterns, `why` is for none."""
+    """A line of `services.tsv`: the families are those of its patterns, `why` is for none.
+
+    `family:pattern` is one pattern of a family that several services share.
+    """
 
     name: str
     lists: str
@@ -69,6 +72,7 @@ def page() -> str:
     for pattern in load_bundled():
         by_family.setdefault(pattern.family or "", []).append(pattern)
     every = list(services())
+    by_family.update({f"{family}:{one.id}": [one] for family, all_of in by_family.items() for one in all_of})
     shown = {family for service in every for family in service.families}
     kinds = {pattern.id: _kind(pattern) for family in shown for pattern in by_family[family]}
     counts = dict.fromkeys(("checksum", "form", "name and form", "name alone"), 0)
