@@ -41,6 +41,7 @@ _TOKEN: Final = re.compile(rb"eyJ[\w-]*\.")  # judged by patterns of its own
 _LABEL: Final = re.compile(rb"(?:\b[A-Za-z][A-Za-z0-9]*[ ]){1,2}\Z")
 _LABEL_LONGEST: Final = 40
 _WHOLE: Final = frozenset({b"pat", b"pw"})  # heads behind which no letter stands: `PATH` is frequent
+_VERDICTS: Final = frozenset({b"PASS", b"XPASS"})
 
 
 @cache
@@ -221,6 +222,18 @@ def _called(data: bytes, name: int, end: int) -> tuple[str, Meaning | None]:
     return called, meaning
 
 
+def _no_name(called: bytes, between: bytes, value: bytes, weak: int) -> bool:
+    """Whether `PASS: value` is what a test gave, and `pass` a verb. A test's name has no letters of both cases and digits."""
+    if called not in _VERDICTS:
+        return bool(weak) and called.lower() == b"pass"
+    if not between.startswith(b": ") or between.strip(b": \t"):
+        return False
+    text = value.decode("latin-1")
+    return "/" in text or not all(
+        any(map(is_kind, text)) for is_kind in (str.islower, str.isupper, str.isdigit)
+    )
+
+
 class NamedMatcher:
     """Searches for values of one kind of name, like `PatternMatcher` for a regex.
 
@@ -257,7 +270,7 @@ class NamedMatcher:
             if meaning is None or meaning.kind != self.pattern.named:
                 continue
             value = data[start:end]
-            if value in self._refused:
+            if value in self._refused or _no_name(data[name:name_end], data[name_end:start], value, weak):
                 continue
             bare = value
             if b"%" in value:

@@ -164,6 +164,25 @@ def test_a_name_that_is_never_sure_alone_counts_with_more_words_and_where_less_i
     assert found(SCANNER, f"harborKey: {BASE62}") == [BASE62]
 
 
+def test_the_verdict_on_a_test_gives_no_value() -> None:
+    for text in (
+        "PASS: ld-x86-64/pr19609-2d",
+        "  PASS: property-x86-cet5a (map file)",
+        "XPASS: gdb.base/lea1d-7q2",
+    ):
+        assert found(SCANNER, text) == []
+    assert found(SCANNER, f"  PASS: {BASE62}") == [BASE62]
+    assert found(SCANNER, "PASS: 'k#9Vw!2xQ;z'\nPASS=ld-i386/pr19636-1a") == [
+        "k#9Vw!2xQ;z",
+        "ld-i386/pr19636-1a",
+    ]
+
+
+def test_to_pass_is_a_verb() -> None:
+    assert found(SCANNER, f"options to pass to {BASE62}") == []
+    assert found(SCANNER, f"set the DB_PASS to {BASE62}") == [BASE62]
+
+
 def test_a_comparison_and_a_path_give_no_value() -> None:
     for text in (
         f"if token == {HEX}",
