@@ -22,7 +22,7 @@ from benchmarks.replay_bench import replay
 from benchmarks.scan_stages import KEY, LENGTHS, registry, source_of
 from detector.ingest.units import Unit
 from detector.patterns.pattern import load_bundled
-from detector.replay.workers import Work, second_pass
+from detector.replay.stages import Work, scan
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
@@ -73,12 +73,12 @@ def of_look_alikes(options: Options) -> Iterator[Slow]:
         for kind, text in look_alikes(pattern, options.look_alikes, options.seed):
             work = Work([source_of(text)], _NOW, finder)
             few = text[: 4 << 10]
-            second_pass(Work([source_of(few)], _NOW, finder), Unit(0, 0, len(few)))  # compiles what it needs
+            scan(Work([source_of(few)], _NOW, finder), Unit(0, 0, len(few)))  # compiles what it needs
             _forget_peak()
             spent = float("inf")
             for _ in range(2):  # something may still be compiled in the first
                 start = time.thread_time()
-                found = second_pass(work, Unit(0, 0, len(text)))
+                found = scan(work, Unit(0, 0, len(text)))
                 spent = min(spent, time.thread_time() - start)
                 if spent < _LEAST:
                     break

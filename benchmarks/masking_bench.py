@@ -22,7 +22,8 @@ from detector.ingest.inputs import find_sources
 from detector.ingest.sources import Source
 from detector.judge.policy import Policy
 from detector.registry.finders import Finders
-from detector.replay.replay import Plan, replay
+from detector.replay.plan import Plan
+from detector.replay.replay import replay
 from detector.scan.known_credentials import KeyRing
 from detector.scan.leaks import LeakFinder
 from detector.stages.masking import EventMasker

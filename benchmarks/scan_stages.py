@@ -12,7 +12,7 @@ from detector.ingest.format_names import TEXT
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
 from detector.patterns.pattern import load_bundled
-from detector.replay.workers import Work, second_pass
+from detector.replay.stages import Work, scan
 from detector.scan.decode import Decoding
 from detector.scan.known_credentials import HMAC, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
@@ -72,7 +72,7 @@ def source_of(data: bytes) -> Source:
 def unit_speed(finder: LeakFinder | None, data: bytes) -> float:
     """MB/s of reading a text as a replay's worker does, its records told apart and dated, and, with a finder, scanned."""
     work = Work([source_of(data)], _NOW, finder)
-    return speed(lambda text: second_pass(work, Unit(0, 0, len(text))), [data], 2)
+    return speed(lambda text: scan(work, Unit(0, 0, len(text))), [data], 2)
 
 
 class Stage(msgspec.Struct, frozen=True):

@@ -15,7 +15,14 @@ from detector.explain.arguments import add_arguments as add_sources
 from detector.fetch.request import add_arguments as add_fetch
 from detector.fetch.request import request_of
 from detector.receive.arguments import add_arguments as add_receive
-from detector.replay.arguments import add_baseline, add_replay
+from detector.replay.arguments import (
+    add_baseline,
+    add_fingerprint,
+    add_judge,
+    add_patterns,
+    add_replay,
+    add_scan,
+)
 from detector.revoke.arguments import add_arguments as add_revoke
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.completion import SHELLS, completion_script
@@ -121,9 +128,16 @@ def command_parser() -> argparse.ArgumentParser:
     add_replay(
         _command(commands, "replay", "read files of logs and events, and report what is wrong in them")
     )
-    _add_fingerprint(commands)
+    add_fingerprint(
+        _command(
+            commands,
+            "fingerprint",
+            "read a secret on standard input, and print its identifiers",
+            pipe='printf %s "$TOKEN" | curfewd fingerprint',
+        )
+    )
     _add_redact(commands)
-    _add_patterns(commands)
+    add_patterns(_command(commands, "patterns", "list the patterns, or run their examples"))
     add_sources(
         _command(
             commands,
@@ -136,6 +150,14 @@ def command_parser() -> argparse.ArgumentParser:
     )
     _add_config(suggest)
     add_suggest_arguments(suggest)
+    add_scan(
+        _command(
+            commands, "scan", "read files as replay does, and keep the facts in a folder for `curfewd judge`"
+        )
+    )
+    add_judge(
+        _command(commands, "judge", "judge the facts in folders of `curfewd scan`, without reading a log")
+    )
     add_baseline(_command(commands, "baseline", "keep a file of the findings that are known and accepted"))
     run = _command(commands, "run", "run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
@@ -169,31 +191,6 @@ def command_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_fingerprint(commands: Any) -> None:
-    fingerprint = _command(
-        commands,
-        "fingerprint",
-        "read a secret on standard input, and print its identifiers",
-        pipe='printf %s "$TOKEN" | curfewd fingerprint',
-    )
-    _add_config(fingerprint)
-    fingerprint.add_argument(
-        "--keep-newline",
-        action="store_true",
-        help="a newline at the end belongs to the secret: print its identifiers with it and without it",
-    )
-    fingerprint.add_argument(
-        "--sha256",
-        action="store_true",
-        help="also print the SHA-256 of a generated token, by which GitHub's audit log names it (hashed_token)",
-    )
-    fingerprint.add_argument(
-        "--force",
-        action="store_true",
-        help="take a secret that is one word or one number, though such text stands in logs by chance",
-    )
-
-
 def _add_redact(commands: Any) -> None:
     redact = _command(
         commands,
@@ -222,24 +219,6 @@ def _add_redact(commands: Any) -> None:
         help="what becomes of text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
         "before it",
     )
-
-
-def _add_patterns(commands: Any) -> None:
-    patterns = _command(commands, "patterns", "list the patterns, or run their examples")
-    patterns.add_argument(
-        "action",
-        choices=("list", "test"),
-        metavar="list|test",
-        help="`list` them, or `test`: run the examples and near-misses of each",
-    )
-    _add_config(patterns)
-    patterns.add_argument(
-        "--against",
-        metavar="PATH",
-        nargs="+",
-        help="with test: show what the patterns find in your logs instead (files, archives, -)",
-    )
-    patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only patterns whose id matches")
 
 
 def _add_topics(commands: Any) -> None:
@@ -275,32 +254,50 @@ def _need_inputs(options: argparse.Namespace, command: str) -> None:
         raise UsageError(f"{command}: name a file or folder to read, or - for standard input")
 
 
-def _replay(options: argparse.Namespace) -> int:
+def _request(options: argparse.Namespace, **named: Any) -> Any:
+    """The arguments of a command that reads a history, or judges one, as replay does."""
     # Only what a command needs is imported: `--version` and `check` answer at once.
-    from detector.replay.replay_command import Request, run_replay  # noqa: PLC0415
+    from detector.replay.replay_command import Request  # noqa: PLC0415
+
+    given = vars(options)
+    inputs: dict[str, Any] = {name: tuple(given.get(name) or ()) for name in ("paths", "events", "logs")}
+    jobs = given.get("jobs") or len(os.sched_getaffinity(0))
+    return Request(config=options.config, jobs=jobs, now=time.time_ns(), **inputs, **named)
+
+
+def _judged(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments about what is judged and written."""
     from detector.values.findings import Severity  # noqa: PLC0415 - as above
 
+    named = {
+        name: getattr(options, name)
+        for name in ("out", "report", "sarif", "findings", "until", "strict", "baseline")
+    }
+    least = None if options.fail_on is None else Severity.of(options.fail_on)
+    return named | {"document": options.json, "fail_on": least}
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from detector.replay.replay_command import run_replay  # noqa: PLC0415 - as above
+
     _need_inputs(options, "replay")
-    return run_replay(
-        Request(
-            config=options.config,
-            paths=tuple(options.paths),
-            out=options.out,
-            report=options.report,
-            sarif=options.sarif,
-            findings=options.findings,
-            document=options.json,
-            format_name=options.format,
-            until=options.until,
-            fail_on=None if options.fail_on is None else Severity.of(options.fail_on),
-            strict=options.strict,
-            jobs=options.jobs or len(os.sched_getaffinity(0)),
-            now=time.time_ns(),
-            events=tuple(options.events),
-            logs=tuple(options.logs),
-            baseline=options.baseline,
-        )
-    )
+    return run_replay(_request(options, format_name=options.format, **_judged(options)))
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from detector.replay.facts_commands import run_scan  # noqa: PLC0415 - as above
+
+    _need_inputs(options, "scan")
+    said = run_scan(_request(options, format_name=options.format), options.facts)
+    with printing():
+        put(_masked(said))
+    return DONE
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from detector.replay.facts_commands import run_judge  # noqa: PLC0415 - as above
+
+    return run_judge(_request(options, **_judged(options)), options.folders)
 
 
 def _baseline(options: argparse.Namespace) -> int:
@@ -396,21 +393,12 @@ def _against(options: argparse.Namespace) -> int:
 
 
 def _suggest(options: argparse.Namespace) -> int:
-    from detector.replay.replay_command import Request  # noqa: PLC0415 - as above
     from detector.suggest.command import Asked, run_suggest  # noqa: PLC0415 - as above
 
     _need_inputs(options, "suggest")
-    inputs = Request(
-        config=options.config,
-        paths=tuple(options.paths),
-        events=tuple(options.events),
-        logs=tuple(options.logs),
-        jobs=options.jobs or len(os.sched_getaffinity(0)),
-        now=time.time_ns(),
-    )
     notes = run_suggest(
         Asked(
-            inputs=inputs,
+            inputs=_request(options),
             kind=options.kind,
             credential=options.credential,
             by=options.by,
@@ -427,22 +415,12 @@ def _suggest(options: argparse.Namespace) -> int:
 
 def _sources(options: argparse.Namespace) -> int:
     from detector.explain.command import list_sources, run_explain  # noqa: PLC0415 - as above
-    from detector.replay.replay_command import Request  # noqa: PLC0415 - as above
 
     if options.action is None:
         list_sources(document=options.json)
         return DONE
     _need_inputs(options, "sources explain")
-    inputs = Request(
-        config=options.config,
-        paths=tuple(options.paths),
-        document=options.json,
-        format_name=options.format,
-        jobs=len(os.sched_getaffinity(0)),
-        now=time.time_ns(),
-        events=tuple(options.events),
-        logs=tuple(options.logs),
-    )
+    inputs = _request(options, document=options.json, format_name=options.format)
     code, warnings = run_explain(inputs, options.limit)
     for warning in warnings:
         _tell(f"curfewd: warning: {warning}")
@@ -558,6 +536,8 @@ def _completion(options: argparse.Namespace) -> int:
 
 _COMMANDS: Final = {
     "replay": _replay,
+    "scan": _scan,
+    "judge": _judge,
     "sources": _sources,
     "suggest": _suggest,
     "run": _run,

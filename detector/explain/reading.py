@@ -25,13 +25,13 @@ from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
-from detector.ingest.units import Unit, units
+from detector.ingest.units import Unit
 from detector.judge.ledger import Ledger
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.records.log_records import Read
 from detector.replay.first_pass import FirstPass
+from detector.replay.plan import Plan
 from detector.replay.replay import (
-    Plan,
     apply_lifecycle,
     read_lifecycle,
     registered_identifiers,
@@ -61,9 +61,9 @@ def explain(plan: Plan, meter: Meter, most: int) -> Explained:
     """Explains all records, and keeps the first `most`.
 
     Raises:
-        UsageError: a worker process was ended from outside.
+        UsageError: the runner cannot go on.
     """
-    todo = list(units(plan.sources, plan.unit))
+    todo = plan.units()
     first = read_lifecycle(plan, todo, meter)
     masker = EventMasker(plan.finder_of(registered_identifiers(first.events)))
     ledger = Ledger(plan.policy)

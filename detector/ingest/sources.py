@@ -31,7 +31,7 @@ from detector.records.byte_order_marks import chunks_without_marks, without_mark
 from detector.records.dead_letters import BINARY, EMPTY, UNREADABLE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.pod_names import pod_task
 from detector.records.timestamps import leading_stamp
-from detector.terminal.output import shown
+from detector.terminal.output import path_bytes, shown
 from detector.values.errors import BadRecordError
 
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -56,6 +56,19 @@ MEASURED: Final = frozenset(
 )  # formats in which records have their lengths before them
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a source stands, for a process that opens it again: from byte `start` of the file at an absolute `path`.
+
+    `path` is as `shown` writes it. `size` and `modified` (ns) are those of the file: another file took its place if it
+    has others.
+    """
+
+    path: str
+    start: int
+    size: int
+    modified: int
+
+
 class Source(msgspec.Struct, frozen=True):
     """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
 
@@ -68,6 +81,7 @@ class Source(msgspec.Struct, frozen=True):
     `modified` is the modification time of the file (ns), None of a pipe.
     Of an archive whose members can be read, `archive` is the kind. Of a member, `member` says where it stands, `path`
     is the name of its archive, and `most` the bytes that it may unpack to.
+    `place` is None where no other process can open it: of a pipe, and of a member of an archive that was unpacked.
     """
 
     name: str
@@ -85,6 +99,7 @@ class Source(msgspec.Struct, frozen=True):
     member: Member | None = None
     path: str | None = None
     most: int | None = None
+    place: Place | None = None
 
     @property
     def whole(self) -> bool:
@@ -179,8 +194,35 @@ def from_file(path: str | Path, asked: Asked) -> Source:
             raise bad(UNREADABLE, detail=_SHORTER)
 
     source = _looked_at(shown(path), info.st_size, read, _of_log(asked, shown(path)))
-    task_id = _task_of(shown(Path(path).absolute()))
-    return msgspec.structs.replace(source, task_id=task_id, modified=info.st_mtime_ns)
+    where = shown(Path(path).absolute())
+    place = Place(where, 0, info.st_size, info.st_mtime_ns)
+    return msgspec.structs.replace(source, task_id=_task_of(where), modified=info.st_mtime_ns, place=place)
+
+
+def bytes_at(place: Place) -> Bytes:
+    """What reads a source at its place, in this process or another.
+
+    What it gives raises `BadRecordError` where another file took the place, or it cannot be read.
+    """
+    path = os.fsdecode(path_bytes(place.path))
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        start, end = place.start + start, place.start + end
+        try:
+            with Path(path).open("rb", buffering=0) as file:
+                info = os.fstat(file.fileno())
+                if (info.st_size, info.st_mtime_ns) != (place.size, place.modified):
+                    raise bad(UNREADABLE, detail=_REPLACED)
+                file.seek(start)
+                while start < end and (data := file.read(min(BLOCK, end - start))):
+                    start += len(data)
+                    yield data
+        except OSError:
+            raise bad(UNREADABLE) from None
+        if start < min(end, place.size):
+            raise bad(UNREADABLE, detail=_SHORTER)
+
+    return read
 
 
 def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
@@ -208,7 +250,15 @@ def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
         modified=archive.modified,
         path=archive.path or archive.name,
         most=most,
+        place=_place_within(archive, raw, member),
     )
+
+
+def _place_within(archive: Source, raw: Bytes, member: Member) -> Place | None:
+    """Where a member stands, if its archive is read as it stands."""
+    if archive.place is None or raw is not archive.raw:
+        return None
+    return msgspec.structs.replace(archive.place, start=archive.place.start + member.start)
 
 
 def from_pipe(name: str, fd: int, asked: Asked) -> Source:

@@ -24,7 +24,49 @@ _EXIT: Final = (
 def add_replay(parser: argparse.ArgumentParser) -> None:
     """The arguments of `curfewd replay`."""
     parser.epilog = _EXIT
+    _add_configuration(parser)
+    _add_outputs(parser)
+    add_format(parser)
+    _add_judging(parser)
+    _add_reading(parser)
+
+
+def add_scan(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd scan`."""
+    parser.epilog = (
+        "It needs a deployment key. A scan that was ended goes on where it was, with the same arguments. Exit code: 0 when "
+        "done; 2 if something that you name is wrong or cannot be opened."
+    )
+    _add_configuration(parser)
+    parser.add_argument(
+        "--facts",
+        metavar="DIR",
+        required=True,
+        help="the folder of the facts: a new one, or that of a scan that was ended",
+    )
+    add_format(parser)
+    _add_reading(parser)
+
+
+def add_judge(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd judge`."""
+    parser.epilog = _EXIT
+    _add_configuration(parser)
+    _add_outputs(parser)
+    _add_judging(parser)
+    parser.add_argument(
+        "folders",
+        metavar="DIR",
+        nargs="+",
+        help="a folder of `curfewd scan --facts DIR`; several are judged as one history",
+    )
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="F", help="the configuration file")
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -48,7 +90,9 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write findings, revocations, dead letters and summary to standard output as one JSON object",
     )
-    add_format(parser)
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until",
         metavar="TIME",
@@ -67,6 +111,14 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         help="exit 3 if there is a dead letter: something could not be read or understood",
     )
     parser.add_argument(
+        "--baseline",
+        metavar="F",
+        help="accept the findings that this file of `curfewd baseline` knows; those beyond it are new",
+    )
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--jobs", metavar="N", type=_jobs, help="number of processes (by default the number of cores)"
     )
     parser.add_argument(
@@ -82,11 +134,6 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="read this file, folder or archive (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
-    )
-    parser.add_argument(
-        "--baseline",
-        metavar="F",
-        help="accept the findings that this file of `curfewd baseline` knows; those beyond it are new",
     )
     parser.add_argument(
         "paths",
@@ -139,6 +186,44 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def add_fingerprint(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd fingerprint`."""
+    _add_configuration(parser)
+    parser.add_argument(
+        "--keep-newline",
+        action="store_true",
+        help="a newline at the end belongs to the secret: print its identifiers with it and without it",
+    )
+    parser.add_argument(
+        "--sha256",
+        action="store_true",
+        help="also print the SHA-256 of a generated token, by which GitHub's audit log names it (hashed_token)",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="take a secret that is one word or one number, though such text stands in logs by chance",
+    )
+
+
+def add_patterns(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd patterns`."""
+    parser.add_argument(
+        "action",
+        choices=("list", "test"),
+        metavar="list|test",
+        help="`list` them, or `test`: run the examples and near-misses of each",
+    )
+    _add_configuration(parser)
+    parser.add_argument(
+        "--against",
+        metavar="PATH",
+        nargs="+",
+        help="with test: show what the patterns find in your logs instead (files, archives, -)",
+    )
+    parser.add_argument("--pattern", metavar="GLOB", help="with --against: only patterns whose id matches")
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,9 @@ Whether a file carries events is known once all of it was looked at. Until then 
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from detector.ingest.classify import RecordClassifier
-from detector.ingest.event_ranges import RangeLook, first_text
+from detector.ingest.event_ranges import RangeLook
 from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
@@ -73,11 +72,11 @@ class FirstPass:
         return self.text - self.looks.keys()
 
     def not_believed(
-        self, names: Sequence[str], suspects: Mapping[int, int], now: int, classifier: RecordClassifier
+        self, names: Sequence[str], suspects: Mapping[int, int], text_line: Callable[[int], int | None]
     ) -> tuple[NotBelieved, ...]:
         """The sources of text in which records look like events, by their `names` for a person.
 
-        `suspects` counts such records in the sources that were `suspected`.
+        `suspects` counts such records in the sources that were `suspected`, `text_line` gives the line that makes one text.
         """
         found = []
         for index in sorted(self.text):
@@ -86,6 +85,6 @@ class FirstPass:
             if look is not None and look.events:
                 found.append(NotBelieved(names[index], look.events, look.culprit))
             elif suspects.get(index):
-                line = None if declared else first_text(source, now, classifier)
+                line = None if declared else text_line(index)
                 found.append(NotBelieved(names[index], suspects[index], line, declared=declared))
         return tuple(found)

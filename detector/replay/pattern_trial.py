@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from detector.ingest.units import units
-from detector.replay.workers import Work, second_pass
+from detector.replay.stages import Work, scan
 from detector.scan.leaks import UNKNOWN_TIME
 from detector.scan.scanner import PatternScanner
 from detector.terminal.progress import Meter
@@ -79,7 +79,7 @@ def against(
     todo = list(units(work.sources))
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     for unit in todo:
-        read = second_pass(work, unit)
+        read = scan(work, unit)
         for leak in read.leaks:
             for each in Confidence:
                 if leak.confidence is not None and each <= leak.confidence:

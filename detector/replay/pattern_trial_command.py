@@ -14,7 +14,7 @@ from detector.configuration.settings import Settings
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.replay.pattern_trial import PatternTrial, Tried, against
-from detector.replay.workers import Work
+from detector.replay.stages import Work
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner

@@ -4,14 +4,15 @@ import contextlib
 import gc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from detector.adapters.adapter import Adapter
 from detector.configuration.allowlist import Allowlist
-from detector.configuration.baseline import day_of, read_baseline
+from detector.configuration.baseline import BaselineEntry, day_of, read_baseline
 from detector.configuration.settings import Settings
+from detector.ingest.classify import RecordClassifier
 from detector.ingest.declarations import Declarations
 from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.inputs import find_sources
@@ -21,11 +22,13 @@ from detector.ingest.trust.policy import TrustPolicy
 from detector.judge.policy import Accept
 from detector.outputs.baseline_use import baseline_use
 from detector.outputs.output import Output, Run, write_run
-from detector.records.dead_letters import UNREADABLE
+from detector.records.dead_letters import UNREADABLE, DeadLetter
 from detector.registry.finders import Finders
 from detector.replay.destinations import Destinations, check_destinations, outputs_of
 from detector.replay.input_key import key_of_inputs
-from detector.replay.replay import Plan, Result, replay
+from detector.replay.plan import Plan
+from detector.replay.replay import Result, replay
+from detector.replay.runner import Processes, Runner
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
@@ -87,9 +90,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     Raises:
         UsageError: the configuration or an input is wrong, or an output cannot be written.
     """
-    settings = Settings.load(request.config)
-    baseline = () if request.baseline is None else read_baseline(request.baseline)
-    settings = _accepting(settings, [entry.accept for entry in baseline if entry.expires >= request.day])
+    settings, baseline = configured(request)
     scanner, passed_over = load_scanner(settings.patterns)
     known = () if request.baseline is None else (request.baseline,)
     check_destinations(request.destinations, (*request.inputs, *known))
@@ -104,6 +105,25 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         ),
         warnings=passed_over,
     )
+    return conclude(request, Prepared(plan, finders, scanner, baseline), outputs=outputs)
+
+
+class Prepared(NamedTuple):
+    """What a replay needs beside its arguments: the plan, what finds, the patterns, and the findings that are known."""
+
+    plan: Plan
+    finders: Finders
+    scanner: PatternScanner
+    baseline: Sequence[BaselineEntry] = ()
+
+
+def conclude(request: Request, prepared: Prepared, *, outputs: Sequence[Output] = ()) -> int:
+    """Reads, judges and writes; the exit code.
+
+    Raises:
+        UsageError: an output cannot be written, or the runner cannot go on.
+    """
+    plan, finders, scanner, baseline = prepared
     with meter() as bars, seldom_collected():
         result = replay(plan, bars)
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
@@ -121,6 +141,19 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     return _exit_code(request, result)
 
 
+def configured(request: Request) -> tuple[Settings, tuple[BaselineEntry, ...]]:
+    """The settings, which accept what the baseline knows, and the baseline.
+
+    Raises:
+        UsageError: the configuration or the baseline is wrong.
+    """
+    settings = Settings.load(request.config)
+    baseline = () if request.baseline is None else tuple(read_baseline(request.baseline))
+    return _accepting(
+        settings, [entry.accept for entry in baseline if entry.expires >= request.day]
+    ), baseline
+
+
 def _accepting(settings: Settings, accepts: Sequence[Accept]) -> Settings:
     """The settings with more acceptances."""
     policy = msgspec.structs.replace(settings.policy, accepts=(*settings.policy.accepts, *accepts))
@@ -135,13 +168,43 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
     adapters: Sequence[Adapter] = (),
     skip: Sequence[Path] = (),
     warnings: Sequence[str] = (),
+    runner: Runner | None = None,
 ) -> tuple[Plan, Finders]:
     """What is read and how, and what masks it. The files `skip` are passed over, `warnings` are told beside others.
+
+    `runner` runs the stages of units; by default processes of this machine.
 
     Raises:
         UsageError: an input cannot be opened, or a `[[trust]]` entry holds nothing.
     """
     classifier = configured_classifier(settings.sources, adapters)
+    found = find_inputs(request, classifier, skip)
+    trust = TrustPolicy(settings.trust)
+    paths = (path for source in found.sources for path in (source.name, source.path) if path is not None)
+    for entry in trust.unused(paths):
+        raise ConfigError(
+            f"trust.paths: {', '.join(entry.paths)}: no file of this replay has such a path, so the entry would hold "
+            "nothing: give the file by that path, or leave the entry out",
+            request.config or "",
+            entry.line,
+        )
+    return plan_of(request, settings, scanner, found, classifier=classifier, warnings=warnings, runner=runner)
+
+
+class Found(NamedTuple):
+    """The sources, a dead letter for each input that could not be opened, and sentences of what was passed over."""
+
+    sources: Sequence[Source]
+    letters: Sequence[DeadLetter]
+    passed_over: Sequence[str]
+
+
+def find_inputs(request: Request, classifier: RecordClassifier, skip: Sequence[Path] = ()) -> Found:
+    """What the arguments name.
+
+    Raises:
+        InputError: an input cannot be opened.
+    """
     passed_over: list[str] = []
     sources, letters = find_sources(
         request.inputs,
@@ -151,22 +214,25 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
         declarations=Declarations(request.events, request.logs),
         passed_over=passed_over,
     )
-    warned = (*_in_vain(sources), *settings.warnings, *warnings, *passed_over)
-    trust = TrustPolicy(settings.trust)
-    paths = (path for source in sources for path in (source.name, source.path) if path is not None)
-    for entry in trust.unused(paths):
-        raise ConfigError(
-            f"trust.paths: {', '.join(entry.paths)}: no file of this replay has such a path, so the entry would hold "
-            "nothing: give the file by that path, or leave the entry out",
-            request.config or "",
-            entry.line,
-        )
+    return Found(sources, letters, passed_over)
 
+
+def plan_of(  # noqa: PLR0913 - what a history is read with, each by its name
+    request: Request,
+    settings: Settings,
+    scanner: PatternScanner,
+    found: Found,
+    *,
+    classifier: RecordClassifier,
+    warnings: Sequence[str] = (),
+    runner: Runner | None = None,
+) -> tuple[Plan, Finders]:
+    """The same for inputs that were found."""
     finders = Finders(
         scanner,
         settings.keys,
         allowlist=Allowlist(settings.allows),
-        id_key=None if settings.keys else key_of_inputs(sources),
+        id_key=None if settings.keys else key_of_inputs(found.sources),
         every_window=settings.scan.every_window,
         forms=settings.scan.forms,
         most_findings=settings.scan.findings_per_stream,
@@ -177,17 +243,18 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
         return finders.finder
 
     plan = Plan(
-        sources=sources,
+        sources=found.sources,
         policy=settings.policy,
         finder_of=finder_of,
         keyed=bool(settings.keys),
         now=request.now,
         until=request.until,
-        jobs=request.jobs,
-        letters=letters,
-        warnings=warned,
+        runner=runner or Processes(request.jobs),
+        letters=found.letters,
+        passed_over=tuple(found.passed_over),
+        warnings=(*_in_vain(found.sources), *settings.warnings, *warnings, *found.passed_over),
         classifier=classifier,
-        trust=trust,
+        trust=TrustPolicy(settings.trust),
     )
     return plan, finders
 

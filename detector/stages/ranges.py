@@ -4,7 +4,8 @@ A `detector.ingest.range_reader.RangeReader` reads the range and hands what it f
 Positions are lines, counted from the start of the range.
 """
 
-from array import array
+import hashlib
+from typing import Final
 
 import msgspec
 
@@ -28,13 +29,15 @@ from detector.values.events import (
 )
 from detector.values.findings import MOST_FINDINGS
 
+_HASHED_SOURCES: Final = 1024
+
 
 class RangeFacts(msgspec.Struct):
     """What a range says. Leaks and limited records with `UNKNOWN_TIME` stand before its first time.
 
     - `limited` are the log records that could not be examined whole. One may be there twice.
     - `counts` has the records and bytes of each format.
-    - `seen` has a 64-bit hash of each event, by event type. `unknown` counts events of a type that is not ours.
+    - `seen` has a 64-bit hash of each event, by event type, the same in every process. `unknown` counts events of a type that is not ours.
     - `idle` counts the records of sources that are of no use, by source and type.
     - `suspects` counts lines of text that look like events.
     - `inherited` is the time that a record behind the range has if it states none, `latest` the latest time (both ns).
@@ -84,7 +87,8 @@ class RangeScanner:
         self._uses: list[CredentialUsed] = []
         self._dead_letters: list[DeadLetter] = []
         self._source = ""
-        self._seen: dict[str, array[int]] = {name: array("q") for name in TYPE_NAMES.values()}
+        self._seen: dict[str, bytearray] = {name: bytearray() for name in TYPE_NAMES.values()}
+        self._hashed_sources: dict[str, hashlib.blake2b] = {}
         self._in_record: set[LeakIdentity] = set()
         self._decoding = DecodingShares()
         self._shares = FindingShares(MOST_FINDINGS if finder is None else finder.most_findings)
@@ -99,7 +103,7 @@ class RangeScanner:
             uses=self._uses if masker is None else masker.masked(self._uses),
             dead_letters=self._dead_letters,
             counts={name: (records, reader.bytes[name]) for name, records in sorted(reader.records.items())},
-            seen={name: hashes.tobytes() for name, hashes in self._seen.items() if hashes},
+            seen={name: bytes(hashes) for name, hashes in self._seen.items() if hashes},
             unknown=reader.unknown,
             lines=reader.lines,
             inherited=reader.inherited,
@@ -143,7 +147,18 @@ class RangeScanner:
             self._uses.append(event)
 
     def _saw(self, event: CanonicalEvent) -> None:
-        self._seen[TYPE_NAMES[type(event)]].append(hash((event.source, event.id)))
+        source = event.source
+        hashed = self._hashed_sources.get(source)
+        if hashed is None:  # a copy of the state costs half of a hash made anew
+            if len(self._hashed_sources) >= _HASHED_SOURCES:
+                self._hashed_sources.clear()
+            name = source.encode("utf-8", "surrogatepass")
+            hashed = self._hashed_sources[source] = hashlib.blake2b(
+                b"%d:%b" % (len(name), name), digest_size=8
+            )
+        hashed = hashed.copy()
+        hashed.update(event.id.encode("utf-8", "surrogatepass"))
+        self._seen[TYPE_NAMES[type(event)]] += hashed.digest()
 
     def dead(self, letter: DeadLetter) -> None:
         """See `Sink`."""

@@ -7,17 +7,11 @@ from collections import Counter
 
 import msgspec
 
-from detector.ingest.units import Unit, units
+from detector.ingest.units import Unit
 from detector.judge.ledger import Ledger
-from detector.replay.replay import (
-    Plan,
-    apply_lifecycle,
-    jobs_for,
-    read_lifecycle,
-    registered_identifiers,
-    second_work,
-)
-from detector.replay.workers import Pass, Work, run, scanned
+from detector.replay.plan import Plan
+from detector.replay.replay import apply_lifecycle, read_lifecycle, registered, scan_work
+from detector.replay.stages import Stage, Work, scanned
 from detector.scan.leaks import Batch
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts, RangeScanner
@@ -36,7 +30,7 @@ def _uses(work: Work, unit: Unit) -> RangeFacts:
     return scanned(work, unit, UseCollector(work.finder))
 
 
-USES = Pass(_uses, RangeFacts)
+USES = Stage("uses", _uses, RangeFacts)
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -56,23 +50,23 @@ def read_history(plan: Plan, meter: Meter, window: Window, length: int) -> Read:
     """Reads the uses and credentials of the last `length` (ns) before the latest event.
 
     Raises:
-        UsageError: a worker process was ended from outside, or there is more than a suggestion can hold.
+        UsageError: the runner cannot go on, or there is more than a suggestion can hold.
     """
-    todo = list(units(plan.sources, plan.unit))
+    todo = plan.units()
     ledger = Ledger(plan.policy)
     first = read_lifecycle(plan, todo, meter)
-    finder = plan.finder_of(registered_identifiers(first.events))
-    masker = EventMasker(finder)
+    registry = registered(plan, first.events)
+    masker = EventMasker(registry.finder)
     apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), first.latest)
     since = 0 if first.latest is None else first.latest - length
     history = History(ledger, msgspec.structs.replace(window, since=since))
     letters = Counter(letter.reason for letter in plan.letters)
     for facts in first.done.values():
         letters.update(letter.reason for letter in facts.dead_letters)
-    work = second_work(plan, plan.sources, finder, first)
+    work = scan_work(plan, plan.sources, registry, first)
     rest = [unit for unit in todo if unit not in first.done and unit.source not in first.text]
     meter.stage("uses", sum(unit.end - unit.start for unit in rest))
-    for unit, facts in run(USES, work, rest, jobs_for(plan, rest)):
+    for unit, facts in plan.runner.run(USES, work, rest):
         history.add(facts.uses)
         letters.update(letter.reason for letter in facts.dead_letters)
         meter.advance(unit.end - unit.start)

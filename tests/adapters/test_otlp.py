@@ -23,7 +23,8 @@ from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
 from detector.patterns.pattern import Pattern
 from detector.records.log_records import Read
-from detector.replay.replay import Plan, replay
+from detector.replay.plan import Plan
+from detector.replay.replay import replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner

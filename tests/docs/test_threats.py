@@ -15,7 +15,8 @@ import pytest
 from detector.configuration.settings import PatternSettings
 from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
-from detector.replay.replay import Plan, Result, replay
+from detector.replay.plan import Plan
+from detector.replay.replay import Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner

@@ -17,7 +17,8 @@ from detector.explain.explained import EVENTS, NOT_BELIEVED, TEXT, UNREADABLE
 from detector.explain.reading import Explained, explain
 from detector.explain.table import print_catalog
 from detector.outputs.summary import UNKNOWN_TYPE
-from detector.replay.replay import Plan, replay
+from detector.replay.plan import Plan
+from detector.replay.replay import replay
 from detector.replay.replay_command import Request, planned
 from detector.terminal.progress import NoMeter
 from tests.bundled import bundled_scanner

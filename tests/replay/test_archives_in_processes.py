@@ -14,8 +14,10 @@ import pytest
 
 from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
-from detector.replay import replay as replay_module
-from detector.replay.replay import Plan, replay
+from detector.replay import runner as runner_module
+from detector.replay.plan import Plan
+from detector.replay.replay import replay
+from detector.replay.runner import Processes
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
@@ -27,7 +29,7 @@ from tests.small_history import KEY, NOW, secret_of, write
 def test_any_number_of_processes_finds_the_same_in_an_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay_module, "SMALL", 0)
+    monkeypatch.setattr(runner_module, "SMALL", 0)
     monkeypatch.chdir(tmp_path)
     events, logs = (path.read_bytes() for path in write(tmp_path / "history"))
     members = {
@@ -43,7 +45,7 @@ def test_any_number_of_processes_finds_the_same_in_an_archive(
             lambda identifiers: LeakFinder(PatternScanner([]), KnownIndex(identifiers, [KEY]), [KEY]),
             keyed=True,
             now=NOW,
-            jobs=jobs,
+            runner=Processes(jobs),
             unit=1000,
             letters=letters,
         )

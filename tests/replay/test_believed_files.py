@@ -17,8 +17,10 @@ from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.judge.policy import Policy
 from detector.outputs.summary import NotBelieved
-from detector.replay import replay as replay_module
-from detector.replay.replay import Plan, Result, replay
+from detector.replay import runner as runner_module
+from detector.replay.plan import Plan
+from detector.replay.replay import Result, replay
+from detector.replay.runner import Processes
 from detector.terminal.progress import NoMeter
 from detector.values.errors import InputError
 from tests.adapters.shippers import SHIPPERS
@@ -41,7 +43,9 @@ def run(
     sources, letters = find_sources(
         [str(path) for path in (*paths, *events, *text)], declarations=declarations
     )
-    plan = Plan(sources, Policy(), finder_of, keyed=True, now=NOW, letters=letters, unit=unit, jobs=jobs)
+    plan = Plan(
+        sources, Policy(), finder_of, keyed=True, now=NOW, letters=letters, unit=unit, runner=Processes(jobs)
+    )
     return replay(plan, NoMeter())
 
 
@@ -82,7 +86,7 @@ def test_an_event_that_a_shipper_merged_changes_nothing(
 def test_one_line_of_text_makes_a_whole_file_text(
     history: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, at_line: int, unit: int, jobs: int
 ) -> None:
-    monkeypatch.setattr(replay_module, "SMALL", 0)
+    monkeypatch.setattr(runner_module, "SMALL", 0)
     lines = jsonl(events()).splitlines(keepends=True)
     lines.insert(at_line - 1, b'{"message": "hello"}\n')
     history[0].write_bytes(b"".join(lines))

@@ -86,7 +86,7 @@ def test_replay_prints_for_a_person_and_writes_four_files(
 def test_the_same_input_gives_the_same_bytes_on_any_number_of_processes(
     history: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("detector.replay.replay.SMALL", 0)
+    monkeypatch.setattr("detector.replay.runner.SMALL", 0)
     printed = []
     for jobs in (1, 2, 3):
         code, out, _ = main(capsys, "replay", *QUICK, "--jobs", jobs, "--out", f"out{jobs}", *history)
@@ -306,11 +306,11 @@ def test_an_error_of_ours_shows_where_and_never_what_was_read(
     def broken(*_: Any) -> Any:
         raise ValueError(secret_of(0).decode())
 
-    monkeypatch.setattr("detector.replay.replay.units", broken)
+    monkeypatch.setattr("detector.replay.plan.units", broken)
     code, out, err = main(capsys, "replay", *QUICK, *history)
     assert (code, out) == (70, "")
     assert "internal error, ValueError" in err
-    assert "replay.py:" in err
+    assert "plan.py:" in err
     assert secret_of(0).decode() not in err
 
 

@@ -24,6 +24,7 @@ from detector.outputs.report_text import print_report
 from detector.outputs.summary import Summary
 from detector.registry.finders import Finders
 from detector.replay.replay import Result
+from detector.replay.runner import Processes
 from detector.scan.leaks import LeakFinder
 from detector.values.events import Identifier
 from detector.values.findings import MOST_FINDINGS, SCAN_LIMITED, Severity, finding_uid
@@ -222,4 +223,4 @@ def test_of_a_dump_some_secrets_are_reported_and_the_others_counted(tmp_path: Pa
     assert "findings_per_stream" in str(limited.evidences[0].detail)
     assert result.summary.limited == {str(log): 500}
     assert [command.credential.credential_id for command in result.commands] == ["c"]
-    assert run(events, log, finder_of=finder_of, jobs=2).findings == result.findings
+    assert run(events, log, finder_of=finder_of, runner=Processes(2)).findings == result.findings

@@ -14,9 +14,11 @@ from detector.ingest.declarations import Declarations
 from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
 from detector.patterns.pattern import Pattern
-from detector.replay import replay as replay_module
-from detector.replay import workers
-from detector.replay.replay import Plan, Result, replay
+from detector.replay import runner as runner_module
+from detector.replay.plan import Plan
+from detector.replay.replay import Result, replay
+from detector.replay.runner import Processes
+from detector.replay.stages import SCAN
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
@@ -73,8 +75,8 @@ def history(tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture
 def forks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Options that make even a small history go through two processes."""
-    monkeypatch.setattr(replay_module, "SMALL", 0)
-    return {"jobs": 2, "unit": 4096}
+    monkeypatch.setattr(runner_module, "SMALL", 0)
+    return {"runner": Processes(2), "unit": 4096}
 
 
 def test_a_history_gives_its_findings(history: tuple[Path, Path]) -> None:
@@ -276,7 +278,7 @@ def test_a_worker_that_is_killed_is_told_in_one_sentence(
     def dies(*_: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(workers.SECOND, "do", dies)
+    monkeypatch.setattr(SCAN, "do", dies)
     with pytest.raises(UsageError, match="a worker process was ended from outside"):
         run(*history, **forks)
 

@@ -8,7 +8,8 @@ import pytest
 
 from detector.configuration.trust_settings import TrustEntry
 from detector.ingest.trust.policy import TrustPolicy
-from detector.replay import replay as replay_module
+from detector.replay import runner as runner_module
+from detector.replay.runner import Processes
 from detector.values.times import parse_rfc3339
 from tests.replay.test_cli import main, output
 from tests.replay.test_replay import run, verdict
@@ -39,8 +40,8 @@ def test_a_forged_event_changes_nothing(
     history: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """Also in units and processes, in files of nothing but events, and in a file that is read line by line."""
-    monkeypatch.setattr(replay_module, "SMALL", 0)
-    options: dict[str, Any] = {"jobs": 2, "unit": size}
+    monkeypatch.setattr(runner_module, "SMALL", 0)
+    options: dict[str, Any] = {"runner": Processes(2), "unit": size}
     expected = verdict(run(*history, **options))
     forged = Path("forged.jsonl")
     own = [one | {"source": "stranger"} for one in events()[:3]]

@@ -12,8 +12,9 @@ import pytest
 from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
 from detector.outputs.ocsf import finding_record
-from detector.replay import replay as replay_module
-from detector.replay.replay import Plan, Result, replay
+from detector.replay import runner as runner_module
+from detector.replay.plan import Plan
+from detector.replay.replay import Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
@@ -67,7 +68,7 @@ def modified(path: Path, data: bytes, time: int) -> None:
 def test_a_line_of_1999_takes_no_revocation_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: int
 ) -> None:
-    monkeypatch.setattr(replay_module, "SMALL", 0)
+    monkeypatch.setattr(runner_module, "SMALL", 0)
     (tmp_path / "job.log").write_bytes(FORGED + b"hello\n" * 50 + b"token " + SECRET + b"\n")
     result = run(tmp_path, unit)
     finding = leaked(result)

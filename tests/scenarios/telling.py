@@ -17,7 +17,8 @@ from detector.ingest.inputs import find_sources
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
-from detector.replay.replay import Plan, Result, replay
+from detector.replay.plan import Plan
+from detector.replay.replay import Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.terminal.progress import NoMeter

@@ -1,0 +1,304 @@
+"""A folder of facts: what the units of a history say, kept so that it can be judged again without reading the history.
+
+    facts.json                what is in the folder, and what it was made with
+    inputs.sealed             the sources and the units they are cut into
+    lifecycle/000/000012.sealed   what unit 12 says of tasks and credentials
+    scan/000/000012.jsonl.zst     what a scan found in unit 12
+    complete.json             written last: all units are there
+
+A file appears whole or not at all. So a scan that was ended goes on where it was. docs/scale.md has the format.
+
+Events that nobody has masked yet may hold a secret, and so may the name of a file. They are sealed: encrypted with
+AES-256-GCM under a key made of the deployment key. All files can be read by their owner alone.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from detector.ingest.stored_sources import StoredSource
+from detector.ingest.units import Unit
+from detector.records.dead_letters import DeadLetter
+from detector.replay.unit_facts import COLUMNS, FORMAT, Blinding, scan_facts, scan_rows
+from detector.stages.ranges import LifecycleFacts, RangeFacts
+from detector.terminal.output import shown, why
+from detector.values.errors import InputError, UsageError
+from detector.values.events import Identifier
+from detector.values.secrets import DeploymentKey
+
+_FACTS: Final = "facts.json"
+_INPUTS: Final = "inputs.sealed"
+_COMPLETE: Final = "complete.json"
+_LOCK: Final = "lock"
+_LABEL: Final = b"curfewd/facts/v1/"
+_NONCE: Final = 12
+_KEY_ID: Final = 16  # hex digits that tell keys apart
+_IN_A_FOLDER: Final = 1000  # files
+_LEVEL: Final = 3  # of Zstandard
+_MOST: Final = 1 << 34  # bytes that the facts of a unit may unpack to
+
+_T = TypeVar("_T")
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What facts were made with: of other settings, other facts would come.
+
+    `keys` are the ids of the deployment keys, made under themselves. `settings` has a keyed hash of each part of the
+    configuration that a scan goes by. `now` is the wall clock of the scan (ns).
+    """
+
+    curfewd: str
+    now: int
+    keys: tuple[str, ...]
+    settings: dict[str, str]
+    facts: int = FORMAT
+    columns: dict[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: COLUMNS)
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """What was read: the sources, their units as (source, start, end), the inputs that could not be opened, and warnings."""
+
+    sources: tuple[StoredSource, ...]
+    units: tuple[tuple[int, int, int], ...]
+    letters: tuple[DeadLetter, ...]
+    passed_over: tuple[str, ...]
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """What is known at the end of a scan.
+
+    `registry` is a keyed hash of all registered identifiers: the logs were searched for these. `text_lines` has, for
+    files of text with records that look like events, the line that makes them text.
+    """
+
+    registry: str
+    text_lines: dict[int, int | None]
+
+
+class FactsFolder:
+    """The facts in one folder. `made`, `inputs` and `completed` are None until they are there.
+
+    Raises:
+        UsageError: it is no such folder, was made with another key, or cannot be read.
+    """
+
+    def __init__(self, path: str, keys: Sequence[DeploymentKey]) -> None:
+        if not keys:
+            raise UsageError(
+                "facts are kept under a deployment key, and there is none: set CURFEWD_KEY or key_file "
+                "(`openssl rand -hex 32` makes one)"
+            )
+        self.name = shown(path)
+        self._path = Path(path)
+        self.keys = tuple(map(key_id, keys))
+        self._seal = AESGCM(_derived(keys[0], b"seal"))
+        self._hash = _derived(keys[0], b"hash")
+        self.blinding = Blinding(DeploymentKey.of(_derived(keys[0], b"sha256")))
+        self.made = self._read(_FACTS, Made)
+        self.inputs: Inputs | None = None
+        if self.made is not None:
+            if self.made.facts != FORMAT:
+                raise UsageError(
+                    f"{self.name}: facts of another version of curfewd: scan again, into another folder"
+                )
+            if self.made.keys != self.keys:
+                raise UsageError(
+                    f"{self.name}: the facts were made with other deployment keys: use the configuration of the scan"
+                )
+            self.inputs = self._unsealed(_INPUTS, Inputs)
+        self.completed = self._read(_COMPLETE, Completed)
+        self._numbers: dict[tuple[int, int, int], int] = {}
+        self._number_units()
+
+    def create(self, made: Made, inputs: Inputs) -> None:
+        """Begins a scan of these inputs.
+
+        Raises:
+            UsageError: there are files in the folder already, or it cannot be written.
+        """
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(path.name != _LOCK for path in self._path.iterdir()):
+                raise UsageError(f"{self.name}: there are other files in it: name a new folder")
+            self.made, self.inputs = made, inputs
+            self._number_units()
+            self._write(_INPUTS, self._sealed(_INPUTS, inputs))
+            self._write(_FACTS, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+        except OSError as error:
+            raise UsageError(f"{self.name}: {why(error)}") from None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other scans out.
+
+        Raises:
+            UsageError: another one is at work, or the folder cannot be written.
+        """
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self._path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise UsageError(f"{self.name}: {why(error)}") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise UsageError(f"{self.name}: another scan writes into it") from None
+        finally:
+            os.close(file)
+
+    def complete(self, completed: Completed) -> None:
+        """Says that all units are there."""
+        self._write(_COMPLETE, msgspec.json.encode(completed) + b"\n")
+        self.completed = completed
+
+    def hash_of(self, data: bytes) -> str:
+        """A keyed hash, in hex: what it is of cannot be guessed."""
+        return hmac.digest(self._hash, data, "sha256").hex()
+
+    def registry_hash(self, identifiers: Sequence[Identifier]) -> str:
+        """A keyed hash of a set of identifiers."""
+        digest = hashlib.sha256()
+        for each in sorted(map(msgspec.json.encode, identifiers)):
+            digest.update(each)
+        return self.hash_of(digest.digest())
+
+    # The facts of units
+
+    def has(self, stage: str, unit: Unit) -> bool:
+        """Whether the facts of a unit are there."""
+        return (self._path / self._file(stage, unit)).exists()
+
+    def keep_lifecycle(self, unit: Unit, facts: LifecycleFacts) -> None:
+        """Writes what a unit says of tasks and credentials.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        name = self._file(LIFECYCLE_FOLDER, unit)
+        self._write(name, self._sealed(name, facts))
+
+    def lifecycle(self, unit: Unit) -> LifecycleFacts:
+        """What a unit says of tasks and credentials.
+
+        Raises:
+            UsageError: it is damaged or missing.
+        """
+        found = self._unsealed(self._file(LIFECYCLE_FOLDER, unit), LifecycleFacts)
+        if found is None:
+            raise self._damaged(self._file(LIFECYCLE_FOLDER, unit))
+        return found
+
+    def keep_scan(self, unit: Unit, facts: RangeFacts) -> None:
+        """Writes what a scan found in a unit.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        rows = scan_rows(facts, self.blinding)
+        self._write(
+            self._file(SCAN_FOLDER, unit),
+            zstandard.ZstdCompressor(_LEVEL, write_checksum=True).compress(rows),
+        )
+
+    def scan(self, unit: Unit) -> RangeFacts:
+        """What a scan found in a unit.
+
+        Raises:
+            UsageError: it is damaged or missing.
+        """
+        name = self._file(SCAN_FOLDER, unit)
+        try:
+            packed = (self._path / name).read_bytes()
+            return scan_facts(zstandard.ZstdDecompressor().decompress(packed, _MOST), self.blinding)
+        except (OSError, zstandard.ZstdError, msgspec.DecodeError, ValueError):
+            raise self._damaged(name) from None
+
+    def _number_units(self) -> None:
+        if self.inputs is not None:
+            self._numbers = {unit: number for number, unit in enumerate(self.inputs.units)}
+
+    def _file(self, stage: str, unit: Unit) -> str:
+        number = self._numbers[unit.source, unit.start, unit.end]
+        ending = "jsonl.zst" if stage == SCAN_FOLDER else "sealed"
+        return f"{stage}/{number // _IN_A_FOLDER:03d}/{number:06d}.{ending}"
+
+    def _damaged(self, name: str) -> UsageError:
+        return UsageError(
+            f"{self.name}: {name} is missing or damaged: remove it, and scan again into this folder"
+        )
+
+    # Files
+
+    def _write(self, name: str, data: bytes) -> None:
+        target = self._path / name
+        for folder in reversed(target.relative_to(self._path).parents):
+            (self._path / folder).mkdir(mode=0o700, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        file = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "wb") as out:
+            out.write(data)
+        part.replace(target)
+
+    def _read(self, name: str, gives: type[_T]) -> _T | None:
+        try:
+            return msgspec.json.decode((self._path / name).read_bytes(), type=gives)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(f"{self.name}: {why(error)}") from None
+        except msgspec.DecodeError:
+            raise UsageError(f"{self.name}: {name} is none of curfewd's: name another folder") from None
+
+    def _sealed(self, name: str, value: Any) -> bytes:
+        nonce = os.urandom(_NONCE)
+        packed = zstandard.ZstdCompressor(_LEVEL).compress(msgspec.json.encode(value))
+        return nonce + self._seal.encrypt(nonce, packed, name.encode())
+
+    def _unsealed(self, name: str, gives: type[_T]) -> _T | None:
+        try:
+            sealed = (self._path / name).read_bytes()
+            packed = self._seal.decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode())
+            return msgspec.json.decode(zstandard.ZstdDecompressor().decompress(packed, _MOST), type=gives)
+        except FileNotFoundError:
+            return None
+        except (OSError, InvalidTag, ValueError, zstandard.ZstdError):
+            raise self._damaged(name) from None
+
+
+LIFECYCLE_FOLDER: Final = "lifecycle"
+SCAN_FOLDER: Final = "scan"
+
+
+def open_folder(path: str, keys: Sequence[DeploymentKey]) -> FactsFolder:
+    """A folder whose scan is complete.
+
+    Raises:
+        InputError: it is not there, or its scan is not complete.
+        UsageError: as `FactsFolder`.
+    """
+    folder = FactsFolder(path, keys)
+    if folder.made is None or folder.inputs is None:
+        raise InputError(f"{folder.name}: no facts in it: `curfewd scan --facts` writes them")
+    if folder.completed is None:
+        raise InputError(f"{folder.name}: its scan has not come to its end: start it again, and it goes on")
+    return folder
+
+
+def key_id(key: DeploymentKey) -> str:
+    """What tells whether two processes have one key, and nothing else of it."""
+    return _derived(key, b"id").hex()[:_KEY_ID]
+
+
+def _derived(key: DeploymentKey, use: bytes) -> bytes:
+    return hmac.digest(key.material, _LABEL + use, "sha256")

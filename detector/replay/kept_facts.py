@@ -1,0 +1,74 @@
+"""Runners that keep the facts of units in a folder, and that take them from there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from detector.ingest.units import Unit
+from detector.replay.facts_folder import FactsFolder
+from detector.replay.runner import Runner
+from detector.replay.stages import LIFECYCLE, R, Stage, Work
+from detector.stages.ranges import LifecycleFacts, RangeFacts
+
+
+class KeepingRunner:
+    """Keeps in a folder what another runner finds, and does no unit again that is there. Implements `Runner`."""
+
+    def __init__(self, folder: FactsFolder, runner: Runner) -> None:
+        self._folder = folder
+        self._runner = runner
+
+    def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
+        """See `Runner`."""
+        _expect(self._folder, stage, work)
+        missing = {unit for unit in todo if not self._folder.has(stage.name, unit)}
+        results = self._runner.run(stage, work, [unit for unit in todo if unit in missing])
+        for unit in todo:
+            if unit not in missing:
+                yield unit, _kept(self._folder, stage, unit)
+                continue
+            _, facts = next(results)
+            if isinstance(facts, LifecycleFacts):
+                self._folder.keep_lifecycle(unit, facts)
+            elif isinstance(facts, RangeFacts):
+                self._folder.keep_scan(unit, facts)
+            yield unit, facts
+
+
+class KeptRunner:
+    """Gives the facts that are in folders. Implements `Runner`.
+
+    `places` says where those of a source are: the folder, and the index of the source in it.
+    """
+
+    def __init__(self, places: Sequence[tuple[FactsFolder, int]]) -> None:
+        self._places = places
+
+    def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
+        """See `Runner`."""
+        for folder in dict.fromkeys(folder for folder, _ in self._places):
+            _expect(folder, stage, work)
+        for unit in todo:
+            folder, index = self._places[unit.source]
+            yield unit, _kept(folder, stage, Unit(index, unit.start, unit.end))
+
+
+def _expect(folder: FactsFolder, stage: Stage[R], work: Work) -> None:
+    if stage.name != LIFECYCLE.name:
+        folder.blinding.expect(work.identifiers)
+
+
+def _kept(folder: FactsFolder, stage: Stage[R], unit: Unit) -> R:
+    found: Any = folder.lifecycle(unit) if stage.name == LIFECYCLE.name else folder.scan(unit)
+    return cast("R", found)
+
+
+def text_lines_of(
+    places: Sequence[tuple[FactsFolder, int]],
+) -> Mapping[int, int | None]:
+    """The lines that make sources text, as the scans found them."""
+    found = {}
+    for number, (folder, index) in enumerate(places):
+        lines = {} if folder.completed is None else folder.completed.text_lines
+        if index in lines:
+            found[number] = lines[index]
+    return found

@@ -1,0 +1,214 @@
+"""The stage `place` of a replay: the facts of all units together, each at its line, with its time and masked."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detector.ingest.sources import Source
+from detector.ingest.units import Unit
+from detector.judge.ledger import Ledger
+from detector.outputs.dead_letter_spool import DeadLetterSpool
+from detector.outputs.summary import UNKNOWN_TYPE, SourceRead, Summary, verdicts
+from detector.records.dead_letters import UNTRUSTED, DeadLetter
+from detector.records.log_times import CLOCK, EARLIER_RECORD, FILE, LATEST, TIMELESS, LogTime
+from detector.replay.first_pass import FirstPass
+from detector.replay.plan import Plan
+from detector.scan.leaks import UNKNOWN_TIME
+from detector.stages.masking import EventMasker
+from detector.stages.ranges import RangeFacts
+from detector.values.events import MAX_FUTURE, Leak, LimitedRecord
+from detector.values.findings import Command, Finding
+
+_NAMED: Final = 1000  # files that are named where they were not understood
+
+
+class Placing:
+    """Puts the facts of all units together, in their order: lines count on from unit to unit, and so does the time inherited."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, first: FirstPass, masker: EventMasker) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._masker = masker
+        self._first = first
+        self._latest_event = first.latest
+        self._latest = first.latest
+        self._suspects: Counter[int] = Counter()
+        self._lines: Counter[int] = Counter()
+        self._inherited: dict[int, int | None] = {}
+        self._timeless: list[Leak | LimitedRecord] = []
+        self._limited: Counter[str] = Counter()
+        self._limited_seen: set[tuple[str, str]] = set()
+        self._records: Counter[tuple[str, str]] = Counter()
+        self._bytes: Counter[tuple[str, str]] = Counter()
+        self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
+        self._unknown = 0
+        self._idle: Counter[str] = Counter()
+        self._allowed: Counter[str] = Counter()
+        self._untrusted: dict[str, Counter[str]] = defaultdict(Counter)
+        self._unread: dict[str, str] = {}
+        self.letters = DeadLetterSpool()
+        for letter in plan.letters:
+            self._dead(letter, masker.path(letter.source))
+
+    @property
+    def latest(self) -> int:
+        """The latest event or log time read; 0 if there was none at all."""
+        return self._latest or 0
+
+    def take(self, unit: Unit, result: RangeFacts) -> None:
+        """The result of the next unit."""
+        before = self._lines[unit.source]
+        inherited = self._inherited.get(unit.source)
+        source = self._plan.sources[unit.source]
+        for leak in result.leaks:
+            self._leak(source, leak, before, inherited)
+        for record in result.limited:
+            self._leak(source, record, before, inherited)
+        for use in result.uses:
+            self._ledger.apply(use)
+        name = self._plan.sources[unit.source].name
+        for letter in result.dead_letters:
+            self._dead(letter, name, before)
+        for format_name, (records, size) in result.counts.items():
+            self._records[name, format_name] += records
+            self._bytes[name, format_name] += size
+        for kind, hashes in result.seen.items():
+            self._seen[kind].add(hashes)
+        self._unknown += result.unknown
+        self._idle.update(result.idle)
+        self._suspects[unit.source] += result.suspects
+        self._lines[unit.source] = before + result.lines
+        if result.inherited is not None:
+            self._inherited[unit.source] = result.inherited
+        if result.latest is not None and (self._latest is None or result.latest > self._latest):
+            self._latest = result.latest
+
+    def _dead(self, letter: DeadLetter, source: str, lines_before: int = 0) -> None:
+        line = None if letter.line is None else letter.line + lines_before
+        (masked,) = self._masker.masked([msgspec.structs.replace(letter, source=source, line=line)])
+        self.letters.add(masked)
+        if masked.line is None and masked.reason not in UNTRUSTED and len(self._unread) < _NAMED:
+            self._unread.setdefault(masked.source, masked.reason)
+        if masked.reason in UNTRUSTED:
+            self._untrusted[masked.source][masked.reason] += 1
+
+    def _leak(
+        self, source: Source, leak: Leak | LimitedRecord, lines_before: int, inherited: int | None
+    ) -> None:
+        if lines_before and leak.line is not None:
+            line = leak.line + lines_before
+            _, mark, part = leak.id.partition("#")
+            leak = msgspec.structs.replace(leak, line=line, id=f"{line}{mark}{part}")
+        if leak.time == UNKNOWN_TIME:
+            known = self._untimed(source, inherited)
+            if known.time is None:
+                self._timeless.append(leak)
+                return
+            leak = _at_time(leak, known.time, known.origin)
+        self._timed(leak)
+
+    def _untimed(self, source: Source, inherited: int | None) -> LogTime:
+        """The time of a record that states none and has none before it in its range."""
+        if inherited is not None:
+            return LogTime(inherited, EARLIER_RECORD)
+        if source.modified is not None and source.modified <= self._plan.now + MAX_FUTURE:
+            return LogTime(source.modified, FILE)
+        return LogTime(self._latest_event, LATEST)
+
+    def _timed(self, leak: Leak | LimitedRecord) -> None:
+        """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
+        if isinstance(leak, LimitedRecord):
+            if (leak.source, leak.id) not in self._limited_seen:
+                self._limited_seen.add((leak.source, leak.id))
+                self._limited[leak.source] += leak.records
+            self._ledger.apply(leak)
+            return
+        leak = self._held_against_clock(leak)
+        if leak.allowed and leak.pattern is not None:
+            self._allowed[leak.pattern] += 1
+        else:
+            self._ledger.apply(leak)
+
+    def _held_against_clock(self, leak: Leak) -> Leak:
+        """The leak: no longer allowed by an entry that has expired, where nothing but a file gives its time."""
+        until = leak.allowed_until
+        if until is None or leak.time_origin not in TIMELESS or self._plan.clock <= until:
+            return leak
+        return msgspec.structs.replace(leak, allowed_until=None)
+
+    def settle(self) -> None:
+        """Where no event was read at all, a record without a time has the latest of any log, else that of the clock."""
+        time, origin = (self._plan.time_of_undated, CLOCK) if self._latest is None else (self._latest, LATEST)
+        for leak in self._timeless:
+            self._timed(_at_time(leak, time, origin))
+        self._timeless.clear()
+
+    def summary(self, findings: Sequence[Finding], commands: Sequence[Command]) -> Summary:
+        """The numbers, without durations."""
+        counts = verdicts(findings, commands)
+        events = {kind: distinct.count() for kind, distinct in self._seen.items()}
+        if self._unknown:
+            events[UNKNOWN_TYPE] = self._unknown
+        names = [source.name for source in self._plan.sources]
+        not_believed = self._first.not_believed(names, self._suspects, self._plan.text_line)
+        return Summary(
+            read=tuple(
+                SourceRead(source, format_name, records, self._bytes[source, format_name])
+                for (source, format_name), records in sorted(self._records.items())
+            ),
+            events=events,
+            idle=self._idle,
+            findings_by_rule=counts.by_rule,
+            findings_by_severity=counts.by_severity,
+            accepted=counts.accepted,
+            allowed=self._allowed,
+            limited=self._limited,
+            plain=counts.plain,
+            escalated=counts.escalated,
+            dead_letters=self.letters.counts,
+            unread=self._unread,
+            untrusted=self._untrusted,
+            unresolved=self._ledger.unresolved,
+            conflicts=len(self._ledger.conflicts),
+            not_believed=not_believed,
+            warnings=(
+                *(each.warning for each in not_believed),
+                *map(self._masker.text, self._plan.warnings),
+            ),
+            masked_revocations=self._masker.revocations,
+        )
+
+
+def _at_time(found: Leak | LimitedRecord, time: int, origin: str | None) -> Leak | LimitedRecord:
+    if isinstance(found, Leak):
+        return msgspec.structs.replace(found, time=time, time_origin=origin)
+    return msgspec.structs.replace(found, time=time)
+
+
+class _Distinct:
+    """Counts distinct 64-bit hashes, 8 bytes each."""
+
+    _BATCH: Final = 1 << 20
+
+    def __init__(self) -> None:
+        self._known = np.zeros(0, np.int64)
+        self._fresh: list[bytes] = []
+        self._size = 0
+
+    def add(self, hashes: bytes) -> None:
+        self._fresh.append(hashes)
+        self._size += len(hashes)
+        if self._size >= max(self._BATCH * 8, self._known.nbytes):  # as seldom as the known ones have doubled
+            self._merge()
+
+    def count(self) -> int:
+        self._merge()
+        return len(self._known)
+
+    def _merge(self) -> None:
+        fresh = np.frombuffer(b"".join(self._fresh), np.int64)
+        self._known = np.union1d(self._known, fresh)
+        self._fresh, self._size = [], 0
