@@ -1,18 +1,21 @@
-"""The compiled loops of a `CredentialRegistry`: names and issues as records in one array of bytes, found by open addressing.
+"""The compiled loops of a `CredentialRegistry`: issues as records in one array of bytes, found by open addressing.
 
-A pointer is the place of a record in the array, 5 bytes; 0 is none. All numbers are little-endian.
+A pointer is a place in the array, 5 bytes; 0 is none. All numbers are little-endian; a varint has 7 bits a byte.
 
 | record | fields, and their bytes |
 | --- | --- |
-| name | `HEAD` 5: the claim of the issue that owns the name; `CONTESTED` 1; `SIZE` 3; then the name |
-| issue | `EVENT` 8: a hash of the event's source and id; `TIME` 8 (ns); `CLAIMS` 3: how many; `TASK_SIZE` 3; |
-| | `SOURCE` 5: a name; `ID_SIZE` 3; the claims; the task; the event's id |
-| claim | `NAME` 5; `NEXT` 5: the next claim of that name; `BACK` 3: how far its issue stands before it; but for the first: |
-| | `LENGTH` 2; `CHECK` 4; `KEY` 2: its number; `FLAGS` 1; `EXTRA` 4: the size of what is kept beside them; then that |
+| source | `KIND` 1; then as a claim without a next one and without an issue |
+| issue | `KIND` 1; `TIME` 8 (ns); `SOURCE` 5; varints: how many claims, the size of the task + 1 (0: none), of the id; |
+| | the claims; the task; the event's id |
+| claim | `NEXT` 5: the next claim of that name; varints: how far its issue stands before it, twice the size of the name |
+| | + 1 if several credentials claim it (told in the first claim of a name only); the name; |
+| | of an identifier also: `FLAGS` 1; `LENGTH` 2; `CHECK` 4; `KEY` 2: its number. If it is kept whole, behind the flags |
+| | only: how many bytes (4), and these |
 
-The first claim of an issue is that of its credential's id, the others those of its identifiers.
+The first claim of an issue is that of its credential's id, the others those of its identifiers; behind that of an
+identifier with a digest of its secret without case stands one of that digest, by its first 16 bytes.
 
-The names have one table, the issues another.
+`names` has the first claim of each name. `events` has all issues but the earliest of each credential, which its id finds.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004, SIM110 - numba takes arrays, not objects; bytes are written as their codes
 
@@ -23,6 +26,7 @@ import numpy as np
 from detector.jit import compiled
 from detector.registry.packed_names import (
     DELETED,
+    HEX,
     POINTER_BITS,
     POINTER_MASK,
     TAG,
@@ -34,21 +38,27 @@ from detector.registry.packed_names import (
     insert,
     number,
     pack,
+    pack_digits,
     put,
+    put_varint,
+    varint,
 )
+from detector.values.registrable import MAX_LENGTH
 
 POINTER: Final = 5
-HEAD, CONTESTED, SIZE, NAME_HEAD = 0, 5, 6, 9
-EVENT, TIME, CLAIMS, TASK_SIZE, SOURCE, ID_SIZE, ISSUE_HEAD = 0, 8, 16, 19, 22, 27, 30
-NAME, NEXT, BACK, DETAIL = 0, 5, 10, 13
-LENGTH, CHECK, KEY, FLAGS, EXTRA, CLAIM = 13, 15, 19, 21, 22, 26
-NO_TASK: Final = 0xFFFFFF
-CREDENTIAL_ID, SOURCE_NAME = 0, 1  # the schemes of names that are no identifiers
-ISSUE_ROW, IDENTIFIER_ROW = 6, 7  # columns of what `add` gets
+KIND, TIME, SOURCE, ISSUE_HEAD = 0, 1, 9, 14
+SOURCE_RECORD, ISSUE_RECORD, REMOVED_RECORD = 0, 1, 2
+DETAIL: Final = 9  # flags, length, check, key
+HALF_DIGEST: Final = 16
+CREDENTIAL_ID, SOURCE_NAME, FOLDED_NAME, HMAC_NAME = 0, 1, 2, 3  # schemes with a number of their own
+HAS_LENGTH, HAS_CHECK, HAS_FOLDED, WHOLE, UNBROKEN_FLAG, MIXED_FLAG = 1, 2, 4, 8, 16, 32
+# Columns of what `add` gets: where the texts begin and end, -1 for none; an issue has `COUNT` identifiers from `FIRST_ONE`.
+CREDENTIAL, TASK, ORIGIN, EVENT_ID, ISSUED, FIRST_ONE, COUNT, ISSUE_ROW = 0, 2, 4, 6, 8, 9, 10, 11
+SCHEME, VALUE, LENGTH, CHECK, KEY, FLAGS, BESIDE, NEW, IDENTIFIER_ROW = 0, 1, 3, 4, 5, 6, 7, 9, 10
 FIRST: Final = 8  # the place of the first record
 # What the loops keep up: the bytes used and those of what was removed, slots used ever since a table was made, and how
 # many issues, credentials and contested names there are.
-USED, DEAD, NAMES, EVENTS, ISSUES, CREDENTIALS, CONFLICTS, STATE = 0, 1, 2, 3, 4, 5, 6, 7
+USED, DEAD, NAMES, EVENTS, ISSUES, CREDENTIALS, CONFLICTS, STATE = 0, 1, 2, 3, 4, 5, 6, 8
 
 
 @compiled
@@ -61,56 +71,94 @@ def _same(arena: Any, first: int, source: Any, begin: int, end: int) -> Any:
 
 
 @compiled
+def name_of(arena: Any, claim: int) -> Any:
+    """Where the name of a claim begins and ends."""
+    at = varint(arena, claim + POINTER)[1]
+    size, at = varint(arena, at)
+    return at, at + (size >> 1)
+
+
+@compiled
+def _is_contested(arena: Any, claim: int) -> Any:
+    return arena[varint(arena, claim + POINTER)[1]] & 1
+
+
+@compiled
+def _mark_contested(arena: Any, claim: int, contested: int) -> None:
+    at = varint(arena, claim + POINTER)[1]
+    arena[at] = np.uint8((arena[at] & 0xFE) | contested)
+
+
+@compiled
+def issue_of(arena: Any, claim: int) -> Any:
+    """The issue that makes a claim."""
+    return claim - varint(arena, claim + POINTER)[0]
+
+
+@compiled
+def parts_of(arena: Any, issue: int) -> Any:
+    """How many claims an issue has, the sizes of its task (-1: none) and of its event's id, and its first claim."""
+    count, at = varint(arena, issue + ISSUE_HEAD)
+    task, at = varint(arena, at)
+    size, at = varint(arena, at)
+    return count, task - 1, size, at
+
+
+@compiled
+def _scheme(arena: Any, name: int) -> Any:
+    return number(arena, name, 2) >> 2
+
+
+@compiled
+def claim_after(arena: Any, claim: int) -> Any:
+    """Where a claim ends."""
+    begin, end = name_of(arena, claim)
+    scheme = _scheme(arena, begin)
+    if scheme in (CREDENTIAL_ID, FOLDED_NAME):
+        return end
+    if arena[end] & WHOLE:
+        return end + 5 + number(arena, end + 1, 4)
+    return end + DETAIL
+
+
+@compiled
+def is_checked(arena: Any, claim: int) -> Any:
+    """Whether a claim is of an HMAC whose secret is found by its length and check."""
+    begin, end = name_of(arena, claim)
+    if number(arena, begin, 2) != 4 * HMAC_NAME + HEX:
+        return False
+    if arena[end] & (HAS_LENGTH | HAS_CHECK | WHOLE) != (HAS_LENGTH | HAS_CHECK):
+        return False
+    return 0 < number(arena, end + 1, 2) <= MAX_LENGTH
+
+
+@compiled
+def task_of(arena: Any, issue: int) -> Any:
+    """Where the task of an issue stands: from and to. The event's id follows."""
+    count, task, _, claim = parts_of(arena, issue)
+    for _ in range(count):
+        claim = claim_after(arena, claim)
+    return claim, claim + max(task, 0)
+
+
+@compiled
+def _id_of(arena: Any, issue: int) -> Any:
+    begin = task_of(arena, issue)[1]
+    return begin, begin + parts_of(arena, issue)[2]
+
+
+@compiled
 def _find_name(arena: Any, names: Any, source: Any, begin: int, end: int, hashed: int) -> Any:
     """The slot of a name, -1 if there is none."""
     at, tag = first_slot(hashed, names.size), hashed & TAG
     while names[at] != 0:
         slot = names[at]
         if slot > DELETED and slot >> POINTER_BITS == tag:
-            pointer = slot & POINTER_MASK
-            size = number(arena, pointer + SIZE, 3)
-            if size == end - begin and _same(arena, pointer + NAME_HEAD, source, begin, end):
+            first, last = name_of(arena, slot & POINTER_MASK)
+            if last - first == end - begin and _same(arena, first, source, begin, end):
                 return at
         at = at + 1 if at + 1 < names.size else 0
     return -1
-
-
-@compiled
-def _credential_of(arena: Any, issue: int) -> Any:
-    """The name that is the id of an issue's credential."""
-    return number(arena, issue + ISSUE_HEAD + NAME, POINTER)
-
-
-@compiled
-def _issue_of(arena: Any, claim: int) -> Any:
-    return claim - number(arena, claim + BACK, 3)
-
-
-@compiled
-def _detail_size(data: Any, at: int) -> Any:
-    return CLAIM - DETAIL + number(data, at + EXTRA - DETAIL, 4)
-
-
-@compiled
-def claim_after(arena: Any, claim: int, index: int) -> Any:
-    """Where the claim of that index ends."""
-    return claim + DETAIL + (0 if index == 0 else _detail_size(arena, claim + DETAIL))
-
-
-@compiled
-def task_of(arena: Any, issue: int) -> Any:
-    """Where the task of an issue stands."""
-    claim = issue + ISSUE_HEAD
-    for index in range(number(arena, issue + CLAIMS, 3)):
-        claim = claim_after(arena, claim, index)
-    return claim
-
-
-@compiled
-def id_of(arena: Any, issue: int) -> Any:
-    """Where the id of an issue's event stands."""
-    size = number(arena, issue + TASK_SIZE, 3)
-    return task_of(arena, issue) + (0 if size == NO_TASK else size)
 
 
 @compiled
@@ -131,54 +179,98 @@ def _letter(arena: Any, begin: int, size: int, place: int) -> Any:
 
 
 @compiled
-def _order(arena: Any, one: int, size: int, other: int, other_size: int) -> Any:
+def _order(arena: Any, one: Any, other: Any) -> Any:
     """Below 0 if the first of two packed names comes first, above 0 if the other does."""
     place = 0
     while True:
-        letters = _letter(arena, one, size, place), _letter(arena, other, other_size, place)
-        if letters[0] != letters[1] or letters[0] < 0:
-            return letters[0] - letters[1]
+        first = _letter(arena, one[0], one[1] - one[0], place)
+        second = _letter(arena, other[0], other[1] - other[0], place)
+        if first != second or first < 0:
+            return first - second
         place += 1
 
 
 @compiled
-def _order_of_names(arena: Any, one: int, other: int) -> Any:
-    sizes = number(arena, one + SIZE, 3), number(arena, other + SIZE, 3)
-    return _order(arena, one + NAME_HEAD, sizes[0], other + NAME_HEAD, sizes[1])
+def _credential_of(arena: Any, issue: int) -> Any:
+    """Where the name of an issue's credential begins and ends."""
+    return name_of(arena, parts_of(arena, issue)[3])
 
 
 @compiled
-def _find_issue(
-    arena: Any, events: Any, event: int, credential: int, named: int, source: Any, begin: int, end: int
+def _of_one_credential(arena: Any, issue: int, other: int) -> Any:
+    if issue == other:
+        return True
+    one, two = _credential_of(arena, issue), _credential_of(arena, other)
+    return one[1] - one[0] == two[1] - two[0] and _same(arena, one[0], arena, two[0], two[1])
+
+
+@compiled
+def _is_event(arena: Any, issue: int, named: int, source: Any, begin: int, end: int) -> Any:
+    """Whether an issue has this source and id."""
+    if number(arena, issue + SOURCE, POINTER) != named:
+        return False
+    first, last = _id_of(arena, issue)
+    return last - first == end - begin and _same(arena, first, source, begin, end)
+
+
+@compiled
+def _event_hash(origin: Any, of_origin: Any, source: Any, begin: int, end: int, keys: Any) -> Any:
+    """The hash of an event: of its source, a name at `of_origin` in `origin`, and of its id."""
+    one = hash_of(origin, of_origin[0], of_origin[1], keys)
+    other = hash_of(source, begin, end, keys)
+    return one ^ (((other << 7) & ((1 << 62) - 1)) | (other >> 56))
+
+
+@compiled
+def _hash_of_issue(arena: Any, issue: int, keys: Any) -> Any:
+    begin, end = _id_of(arena, issue)
+    origin = name_of(arena, number(arena, issue + SOURCE, POINTER))
+    return _event_hash(arena, origin, arena, begin, end, keys)
+
+
+@compiled
+def _find_event(
+    arena: Any, events: Any, hashed: int, first: int, named: int, source: Any, begin: int, end: int
 ) -> Any:
-    """The slot of a credential's issue by its event's hash, the name of its source and its id; -1 if there is none."""
-    at, tag = first_slot(event, events.size), event & TAG
+    """The slot of an issue of the credential of `first` with this source and id; -1 if there is none."""
+    at, tag = first_slot(hashed, events.size), hashed & TAG
     while events[at] != 0:
         slot = events[at]
         if slot > DELETED and slot >> POINTER_BITS == tag:
             issue = slot & POINTER_MASK
-            if (
-                _credential_of(arena, issue) == credential
-                and number(arena, issue + SOURCE, POINTER) == named
-                and number(arena, issue + ID_SIZE, 3) == end - begin
-                and _same(arena, id_of(arena, issue), source, begin, end)
-            ):
+            if _is_event(arena, issue, named, source, begin, end) and _of_one_credential(arena, issue, first):
                 return at
         at = at + 1 if at + 1 < events.size else 0
     return -1
 
 
 @compiled
-def _named(arena: Any, names: Any, state: Any, keys: Any, source: Any, begin: int, end: int) -> Any:
-    """The record of a name, which is made if there is none."""
+def _insert_event(arena: Any, events: Any, state: Any, keys: Any, issue: int) -> None:
+    insert(events, _hash_of_issue(arena, issue, keys), issue)
+    state[EVENTS] += 1
+
+
+@compiled
+def _remove_event(arena: Any, events: Any, keys: Any, issue: int) -> None:
+    hashed = _hash_of_issue(arena, issue, keys)
+    at = first_slot(hashed, events.size)
+    while events[at] <= DELETED or events[at] & POINTER_MASK != issue:
+        at = at + 1 if at + 1 < events.size else 0
+    events[at] = DELETED
+
+
+@compiled
+def _source(arena: Any, names: Any, state: Any, keys: Any, source: Any, begin: int, end: int) -> Any:
+    """The record of a source's name, which is made if there is none."""
     hashed = hash_of(source, begin, end, keys)
     at = _find_name(arena, names, source, begin, end, hashed)
     if at >= 0:
         return names[at] & POINTER_MASK
-    pointer = state[USED]
-    put(arena, pointer, 0, CONTESTED + 1)
-    put(arena, pointer + SIZE, end - begin, 3)
-    state[USED] = copy(source, begin, end, arena, pointer + NAME_HEAD)
+    arena[state[USED]] = SOURCE_RECORD
+    pointer = state[USED] + 1
+    put(arena, pointer, 0, POINTER)
+    at = put_varint(arena, put_varint(arena, pointer + POINTER, 0), 2 * (end - begin))
+    state[USED] = copy(source, begin, end, arena, at)
     state[NAMES] += 1
     insert(names, hashed, pointer)
     return pointer
@@ -190,145 +282,166 @@ def _earlier(arena: Any, issue: int, other: int) -> Any:
     times = number(arena, issue + TIME, 8), number(arena, other + TIME, 8)
     if times[0] != times[1]:
         return times[0] < times[1]
-    order = _order_of_names(
-        arena, number(arena, issue + SOURCE, POINTER), number(arena, other + SOURCE, POINTER)
-    )
-    if order != 0:
-        return order < 0
-    sizes = number(arena, issue + ID_SIZE, 3), number(arena, other + ID_SIZE, 3)
-    return _order(arena, id_of(arena, issue), sizes[0], id_of(arena, other), sizes[1]) < 0
+    sources = number(arena, issue + SOURCE, POINTER), number(arena, other + SOURCE, POINTER)
+    if sources[0] != sources[1]:
+        order = _order(arena, name_of(arena, sources[0]), name_of(arena, sources[1]))
+        if order != 0:
+            return order < 0
+    return _order(arena, _id_of(arena, issue), _id_of(arena, other)) < 0
 
 
 @compiled
-def _link(arena: Any, state: Any, name: int, claim: int, issue: int) -> None:
-    """Adds a claim to those of a name. The earliest issue of a credential is the head of its id's claims."""
-    head = number(arena, name + HEAD, POINTER)
-    own = claim == issue + ISSUE_HEAD
-    if head == 0:
-        state[CREDENTIALS] += own
-        put(arena, name + HEAD, claim, POINTER)
-    elif own and _earlier(arena, _issue_of(arena, head), issue):
-        put(arena, claim + NEXT, number(arena, head + NEXT, POINTER), POINTER)
-        put(arena, head + NEXT, claim, POINTER)
-    else:
-        put(arena, claim + NEXT, head, POINTER)
-        put(arena, name + HEAD, claim, POINTER)
-    if head != 0 and arena[name + CONTESTED] == 0:
-        other = _credential_of(arena, _issue_of(arena, head))
-        if other != _credential_of(arena, issue):
-            arena[name + CONTESTED] = 1
-            state[CONFLICTS] += 1
+def _lead(names: Any, at: int, claim: int) -> None:
+    """Makes a claim the first of the name in a slot."""
+    names[at] = (names[at] & ~POINTER_MASK) | claim
 
 
 @compiled
-def add_issue(
-    arena: Any,
-    names: Any,
-    events: Any,
-    state: Any,
-    keys: Any,
-    source: Any,
-    claims: Any,
-    texts: Any,
-    event: int,
-    time: int,
-) -> Any:
-    """Adds an issue, unless it is known. There is room.
-
-    A row of `claims` says where its name, packed, begins and ends in `source`, and where the detail does. The first is
-    the credential's id. `texts` says where the task begins and ends, the event's source and its id, all packed. Without
-    a task its row is -1.
-    """
-    credential = _named(arena, names, state, keys, source, claims[0, 0], claims[0, 1])
-    named = _named(arena, names, state, keys, source, texts[1, 0], texts[1, 1])
-    if _find_issue(arena, events, event, credential, named, source, texts[2, 0], texts[2, 1]) >= 0:
+def _link(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int, issue: int) -> Any:
+    """Adds a claim to those of its name; whether it is the only one. The earliest issue of a credential leads its id's."""
+    begin, end = name_of(arena, claim)
+    scheme = _scheme(arena, begin)
+    hashed = hash_of(arena, begin, end, keys)
+    at = _find_name(arena, names, arena, begin, end, hashed)
+    if at < 0:
+        state[CREDENTIALS] += scheme == CREDENTIAL_ID
+        state[NAMES] += 1
+        insert(names, hashed, claim)
+        return True
+    head = names[at] & POINTER_MASK
+    other = issue_of(arena, head)
+    if scheme == CREDENTIAL_ID and _earlier(arena, issue, other):
+        put(arena, claim, head, POINTER)
+        _lead(names, at, claim)
+        _insert_event(arena, events, state, keys, other)
         return False
-    pointers = np.empty(len(claims), np.int64)
-    for index in range(len(claims)):
-        pointers[index] = _named(arena, names, state, keys, source, claims[index, 0], claims[index, 1])
-    issue = state[USED]
-    put(arena, issue + EVENT, event, 8)
-    put(arena, issue + TIME, time, 8)
-    put(arena, issue + CLAIMS, len(claims), 3)
-    put(arena, issue + TASK_SIZE, NO_TASK if texts[0, 0] < 0 else texts[0, 1] - texts[0, 0], 3)
-    put(arena, issue + SOURCE, named, POINTER)
-    put(arena, issue + ID_SIZE, texts[2, 1] - texts[2, 0], 3)
-    at = issue + ISSUE_HEAD
-    for index in range(len(claims)):
-        put(arena, at + NAME, pointers[index], POINTER)
-        put(arena, at + NEXT, 0, POINTER)
-        put(arena, at + BACK, at - issue, 3)
-        if index == 0:
-            at += DETAIL
-        else:
-            detail = claims[index, 2]
-            at = copy(source, detail, detail + _detail_size(source, detail), arena, at + DETAIL)
-    at = copy(source, texts[0, 0], texts[0, 1], arena, at)
-    state[USED] = copy(source, texts[2, 0], texts[2, 1], arena, at)
-    state[EVENTS] += 1
-    state[ISSUES] += 1
-    insert(events, event, issue)
-    at = issue + ISSUE_HEAD
-    for index in range(len(claims)):
-        _link(arena, state, pointers[index], at, issue)
-        at = claim_after(arena, at, index)
-    return True
+    put(arena, claim, number(arena, head, POINTER), POINTER)
+    put(arena, head, claim, POINTER)
+    if scheme == CREDENTIAL_ID:
+        _insert_event(arena, events, state, keys, issue)
+    elif not _is_contested(arena, head) and not _of_one_credential(arena, issue, other):
+        _mark_contested(arena, head, 1)
+        state[CONFLICTS] += scheme != FOLDED_NAME
+    return False
+
+
+@compiled
+def _put_claim(arena: Any, at: int, issue: int, size: int) -> Any:
+    """Writes a claim up to its name, of that size. Gives where the name begins."""
+    put(arena, at, 0, POINTER)
+    return put_varint(arena, put_varint(arena, at + POINTER, at - issue), 2 * size)
+
+
+@compiled
+def _put_identifier(arena: Any, at: int, issue: int, text: Any, given: Any, scratch: Any) -> Any:
+    """Writes the claims of an identifier. Gives where they end."""
+    end = pack(text, given[VALUE], given[VALUE + 1], given[SCHEME], scratch, 0)
+    at = copy(scratch, 0, end, arena, _put_claim(arena, at, issue, end))
+    arena[at] = given[FLAGS]
+    if given[FLAGS] & WHOLE:
+        put(arena, at + 1, given[BESIDE + 1] - given[BESIDE], 4)
+        return copy(text, given[BESIDE], given[BESIDE + 1], arena, at + 5)
+    put(arena, at + 1, given[LENGTH], 2)
+    put(arena, at + 3, given[CHECK], 4)
+    put(arena, at + 7, given[KEY], 2)
+    at += DETAIL
+    if given[FLAGS] & HAS_FOLDED:
+        at = _put_claim(arena, at, issue, 2 + HALF_DIGEST)
+        put(arena, at, 4 * FOLDED_NAME + HEX, 2)
+        at = pack_digits(text, given[BESIDE], given[BESIDE] + 2 * HALF_DIGEST, arena, at + 2)
+    return at
+
+
+@compiled
+def _known_event(
+    arena: Any, names: Any, events: Any, keys: Any, packed: Any, credential: int, ends: Any, named: int
+) -> Any:
+    """The issue of a credential with this event, 0 if there is none.
+
+    `packed` has the credential's id up to `credential`, then the source and the id up to the `ends`.
+    """
+    at = _find_name(arena, names, packed, 0, credential, hash_of(packed, 0, credential, keys))
+    if at < 0:
+        return 0
+    first = issue_of(arena, names[at] & POINTER_MASK)
+    if _is_event(arena, first, named, packed, ends[0], ends[1]):
+        return first
+    hashed = _event_hash(packed, (credential, ends[0]), packed, ends[0], ends[1], keys)
+    slot = _find_event(arena, events, hashed, first, named, packed, ends[0], ends[1])
+    return 0 if slot < 0 else events[slot] & POINTER_MASK
+
+
+@compiled
+def _size_of(given: Any, identifiers: Any) -> Any:
+    """How many claims an issue has, and how much room its packed texts take at the most."""
+    count, size = 1 + given[COUNT], np.int64(64)
+    for column in (CREDENTIAL, TASK, ORIGIN, EVENT_ID):
+        size += given[column + 1] - given[column] if given[column] >= 0 else 0
+    for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
+        size += identifiers[index, VALUE + 1] - identifiers[index, VALUE]
+        count += (identifiers[index, FLAGS] & HAS_FOLDED) != 0
+    return count, size
 
 
 @compiled
 def add(
     arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any, issues: Any, identifiers: Any
 ) -> None:
-    """Adds issues. There is room.
+    """Adds issues, unless they are known. There is room.
 
-    A row of `issues` has the sizes of a credential's id, its task (-1: none), the event's source and id, the time, and
-    how many rows of `identifiers` are its. Those have the scheme, the size of the value, then length, check, key,
-    flags and the size of what is kept beside them. `text` has all of it in this order.
+    `issues` and `identifiers` have rows as above, with places in `text`. A row without a credential is passed over.
+    `BESIDE` is the digits of the digest without case, or of what is kept whole all of it. `NEW` is set to 1 if no other
+    claim is of the identifier's name, and to 2 if that is also `is_checked`.
     """
     scratch = np.empty(0, np.uint8)
-    at = first = 0
     for row in range(len(issues)):
-        sizes = issues[row]
-        count = sizes[5]
-        size = sizes[0] + max(sizes[1], 0) + sizes[2] + sizes[3]
-        for index in range(first, first + count):
-            size += identifiers[index, 1] + identifiers[index, 6] + CLAIM
-        if scratch.size < size + 64:
-            scratch = np.empty(2 * size + 64, np.uint8)
-        claims = np.empty((count + 1, 3), np.int64)
-        texts = np.full((3, 2), -1, np.int64)
-        end = pack(text, at, at + sizes[0], CREDENTIAL_ID, scratch, 0)
-        claims[0] = 0, end, 0
-        at += sizes[0]
-        for part in range(3):
-            if sizes[part + 1] >= 0:
-                texts[part, 0] = end
-                end = pack(text, at, at + sizes[part + 1], SOURCE_NAME, scratch, end)
-                texts[part, 1] = end
-                at += sizes[part + 1]
-        event = hash_of(scratch, texts[1, 0], texts[2, 1], keys)
-        for index in range(count):
-            given = identifiers[first + index]
-            begin = end
-            end = pack(text, at, at + given[1], given[0], scratch, end)
-            at += given[1]
-            claims[index + 1] = begin, end, end
-            put(scratch, end, given[2], 2)
-            put(scratch, end + CHECK - DETAIL, given[3], 4)
-            put(scratch, end + KEY - DETAIL, given[4], 2)
-            scratch[end + FLAGS - DETAIL] = given[5]
-            put(scratch, end + EXTRA - DETAIL, given[6], 4)
-            end = copy(text, at, at + given[6], scratch, end + CLAIM - DETAIL)
-            at += given[6]
-        first += count
-        add_issue(arena, names, events, state, keys, scratch, claims, texts, event, sizes[4])
+        given = issues[row]
+        if given[CREDENTIAL] < 0:
+            continue
+        task = given[TASK + 1] - given[TASK] if given[TASK] >= 0 else -1
+        count, size = _size_of(given, identifiers)
+        if scratch.size < size:
+            scratch = np.empty(2 * size, np.uint8)
+        credential = pack(text, given[CREDENTIAL], given[CREDENTIAL + 1], CREDENTIAL_ID, scratch, 0)
+        origin = pack(text, given[ORIGIN], given[ORIGIN + 1], SOURCE_NAME, scratch, credential)
+        event_id = pack(text, given[EVENT_ID], given[EVENT_ID + 1], SOURCE_NAME, scratch, origin)
+        named = _source(arena, names, state, keys, scratch, credential, origin)
+        if _known_event(arena, names, events, keys, scratch, credential, (origin, event_id), named) != 0:
+            continue
+        issue = state[USED]
+        arena[issue] = ISSUE_RECORD
+        put(arena, issue + TIME, given[ISSUED], 8)
+        put(arena, issue + SOURCE, named, POINTER)
+        packed_task = event_id
+        if task >= 0:
+            packed_task = pack(text, given[TASK], given[TASK + 1], SOURCE_NAME, scratch, event_id)
+        at = put_varint(arena, issue + ISSUE_HEAD, count)
+        at = put_varint(arena, at, packed_task - event_id + 1 if task >= 0 else 0)
+        at = first = put_varint(arena, at, event_id - origin)
+        at = copy(scratch, 0, credential, arena, _put_claim(arena, at, issue, credential))
+        kept = copy(scratch, origin, packed_task, scratch, 0)
+        for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
+            at = _put_identifier(arena, at, issue, text, identifiers[index], scratch[kept:])
+        at = copy(scratch, event_id - origin, kept, arena, at)
+        state[USED] = copy(scratch, 0, event_id - origin, arena, at)
+        state[ISSUES] += 1
+        _link(arena, names, events, state, keys, first, issue)
+        at = claim_after(arena, first)
+        for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
+            if _link(arena, names, events, state, keys, at, issue):
+                identifiers[index, NEW] = 1 + is_checked(arena, at)
+            at = claim_after(arena, at)
+            if identifiers[index, FLAGS] & HAS_FOLDED:
+                _link(arena, names, events, state, keys, at, issue)
+                at = claim_after(arena, at)
 
 
 @compiled
-def _first_issue(arena: Any, claim: int) -> Any:
+def _first_issue(arena: Any, names: Any, keys: Any, claim: int) -> Any:
     """The first issue of a claim's credential."""
-    credential = _credential_of(arena, _issue_of(arena, claim))
-    return _issue_of(arena, number(arena, credential + HEAD, POINTER))
+    begin, end = _credential_of(arena, issue_of(arena, claim))
+    at = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
+    return issue_of(arena, names[at] & POINTER_MASK)
 
 
 @compiled
@@ -337,132 +450,152 @@ def _issued_before(arena: Any, issue: int, other: int) -> Any:
     times = number(arena, issue + TIME, 8), number(arena, other + TIME, 8)
     if times[0] != times[1]:
         return times[0] < times[1]
-    return _order_of_names(arena, _credential_of(arena, issue), _credential_of(arena, other)) < 0
+    return _order(arena, _credential_of(arena, issue), _credential_of(arena, other)) < 0
 
 
 @compiled
-def owner(arena: Any, names: Any, keys: Any, text: Any, scheme: int) -> Any:
+def owner(arena: Any, names: Any, keys: Any, text: Any, begin: int, end: int, scheme: int) -> Any:
     """The first issue of the credential that owns a name, 0 if none does. Among several it is the one issued first."""
-    packed = np.empty(text.size + 2, np.uint8)
-    end = pack(text, 0, text.size, scheme, packed, 0)
-    at = _find_name(arena, names, packed, 0, end, hash_of(packed, 0, end, keys))
+    packed = np.empty(end - begin + 2, np.uint8)
+    size = pack(text, begin, end, scheme, packed, 0)
+    at = _find_name(arena, names, packed, 0, size, hash_of(packed, 0, size, keys))
     if at < 0:
         return 0
-    name = names[at] & POINTER_MASK
-    claim = number(arena, name + HEAD, POINTER)
-    best = _first_issue(arena, claim)
-    while arena[name + CONTESTED] and claim != 0:
-        other = _first_issue(arena, claim)
+    claim = names[at] & POINTER_MASK
+    best = _first_issue(arena, names, keys, claim)
+    if not _is_contested(arena, claim):
+        return best
+    while claim != 0:
+        other = _first_issue(arena, names, keys, claim)
         if other != best and _issued_before(arena, other, best):
             best = other
-        claim = number(arena, claim + NEXT, POINTER)
+        claim = number(arena, claim, POINTER)
     return best
 
 
 @compiled
-def claimed(arena: Any, names: Any, keys: Any, text: Any, issues: Any, identifiers: Any, found: Any) -> None:
-    """Says of each row of `identifiers` whether a credential claims it. The rest is as `add` gets it."""
-    at = first = 0
-    for row in range(len(issues)):
-        at += issues[row, 0] + max(issues[row, 1], 0) + issues[row, 2] + issues[row, 3]
-        for index in range(first, first + issues[row, 5]):
-            size = identifiers[index, 1]
-            found[index] = owner(arena, names, keys, text[at : at + size], identifiers[index, 0]) != 0
-            at += size + identifiers[index, 6]
-        first += issues[row, 5]
+def aggregate(arena: Any, names: Any, keys: Any, text: Any, scheme: int) -> Any:
+    """Where the task of the credential that owns a name stands, or its id if it has none: whether it has, from and to.
+
+    All is 0 if no credential owns the name.
+    """
+    issue = owner(arena, names, keys, text, 0, text.size, scheme)
+    if issue == 0:
+        return False, 0, 0
+    if parts_of(arena, issue)[1] < 0:
+        begin, end = _credential_of(arena, issue)
+        return False, begin, end
+    begin, end = task_of(arena, issue)
+    return True, begin, end
 
 
 @compiled
-def _is_contested(arena: Any, head: int) -> Any:
+def claimed(arena: Any, names: Any, keys: Any, text: Any, identifiers: Any, found: Any) -> None:
+    """Says of each row of `identifiers` whether a credential claims it. The rest is as `add` gets it."""
+    for index in range(len(identifiers)):
+        given = identifiers[index]
+        found[index] = owner(arena, names, keys, text, given[VALUE], given[VALUE + 1], given[SCHEME]) != 0
+
+
+@compiled
+def claims_of(arena: Any, names: Any, keys: Any, scheme: int, digests: Any, size: int, found: Any) -> None:
+    """Writes the first claim of each of some `digests` of that size, which stand in a row; 0 if there is none."""
+    packed = np.empty(2 + size, np.uint8)
+    put(packed, 0, 4 * scheme + HEX, 2)
+    for index in range(len(found)):
+        copy(digests, size * index, size * (index + 1), packed, 2)
+        at = _find_name(arena, names, packed, 0, 2 + size, hash_of(packed, 0, 2 + size, keys))
+        found[index] = 0 if at < 0 else names[at] & POINTER_MASK
+
+
+@compiled
+def claim_before(arena: Any, claim: int) -> Any:
+    """The claim of the same issue before this one."""
+    before = parts_of(arena, issue_of(arena, claim))[3]
+    while claim_after(arena, before) != claim:
+        before = claim_after(arena, before)
+    return before
+
+
+@compiled
+def _of_several(arena: Any, head: int) -> Any:
     """Whether the claims from `head` on are of more than one credential."""
-    first = _credential_of(arena, _issue_of(arena, head))
-    claim = number(arena, head + NEXT, POINTER)
+    first = issue_of(arena, head)
+    claim = number(arena, head, POINTER)
     while claim != 0:
-        if _credential_of(arena, _issue_of(arena, claim)) != first:
+        if not _of_one_credential(arena, first, issue_of(arena, claim)):
             return True
-        claim = number(arena, claim + NEXT, POINTER)
+        claim = number(arena, claim, POINTER)
     return False
 
 
 @compiled
-def _first_to_head(arena: Any, name: int) -> None:
-    """Makes the earliest issue of a credential the head of its id's claims."""
-    head = number(arena, name + HEAD, POINTER)
-    if head == 0:
-        return
+def _first_to_head(arena: Any, names: Any, events: Any, keys: Any, at: int) -> None:
+    """Makes the earliest issue lead the claims of a credential's id, which a slot has. It is in `events` as yet."""
+    head = names[at] & POINTER_MASK
     before, best, best_before = head, head, 0
-    claim = number(arena, head + NEXT, POINTER)
+    claim = number(arena, head, POINTER)
     while claim != 0:
-        if _earlier(arena, _issue_of(arena, claim), _issue_of(arena, best)):
+        if _earlier(arena, issue_of(arena, claim), issue_of(arena, best)):
             best, best_before = claim, before
-        before, claim = claim, number(arena, claim + NEXT, POINTER)
+        before, claim = claim, number(arena, claim, POINTER)
     if best != head:
-        put(arena, best_before + NEXT, number(arena, best + NEXT, POINTER), POINTER)
-        put(arena, best + NEXT, head, POINTER)
-        put(arena, name + HEAD, best, POINTER)
+        put(arena, best_before, number(arena, best, POINTER), POINTER)
+        put(arena, best, head, POINTER)
+        _lead(names, at, best)
+    _remove_event(arena, events, keys, issue_of(arena, best))
 
 
 @compiled
-def _forget_name(arena: Any, names: Any, state: Any, keys: Any, name: int) -> None:
-    begin = name + NAME_HEAD
-    end = begin + number(arena, name + SIZE, 3)
-    names[_find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))] = DELETED
-    state[DEAD] += end - name
-
-
-@compiled
-def _unlink(arena: Any, names: Any, state: Any, keys: Any, claim: int) -> None:
+def _unlink(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int) -> None:
     """Takes a claim from those of its name, and the name away with its last one."""
-    name = number(arena, claim + NAME, POINTER)
-    own = claim == _issue_of(arena, claim) + ISSUE_HEAD
-    following = number(arena, claim + NEXT, POINTER)
-    before = number(arena, name + HEAD, POINTER)
-    if before == claim:
-        put(arena, name + HEAD, following, POINTER)
-        if own:
-            _first_to_head(arena, name)
+    begin, end = name_of(arena, claim)
+    scheme = _scheme(arena, begin)
+    at = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
+    following = number(arena, claim, POINTER)
+    head = names[at] & POINTER_MASK
+    contested = _is_contested(arena, head)
+    if head != claim:
+        before = head
+        while number(arena, before, POINTER) != claim:
+            before = number(arena, before, POINTER)
+        put(arena, before, following, POINTER)
+        if scheme == CREDENTIAL_ID:
+            _remove_event(arena, events, keys, issue_of(arena, claim))
+    elif following == 0:
+        names[at] = DELETED
+        state[CREDENTIALS] -= scheme == CREDENTIAL_ID
     else:
-        while number(arena, before + NEXT, POINTER) != claim:
-            before = number(arena, before + NEXT, POINTER)
-        put(arena, before + NEXT, following, POINTER)
-    head = number(arena, name + HEAD, POINTER)
-    if head == 0:
-        _forget_name(arena, names, state, keys, name)
-        state[CREDENTIALS] -= own
-    elif arena[name + CONTESTED] and not _is_contested(arena, head):
-        arena[name + CONTESTED] = 0
-        state[CONFLICTS] -= 1
+        _lead(names, at, following)
+        _mark_contested(arena, following, contested)
+        if scheme == CREDENTIAL_ID:
+            _first_to_head(arena, names, events, keys, at)
+    if contested and names[at] != DELETED and not _of_several(arena, names[at] & POINTER_MASK):
+        _mark_contested(arena, names[at] & POINTER_MASK, 0)
+        state[CONFLICTS] -= scheme != FOLDED_NAME
 
 
 @compiled
 def remove(arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any, sizes: Any) -> Any:
     """Removes an issue; `text` has its credential's id, its event's source and id, of these sizes."""
     packed = np.empty(text.size + 6, np.uint8)
-    source = pack(text, 0, sizes[0], CREDENTIAL_ID, packed, 0)
-    begin = pack(text, sizes[0], sizes[0] + sizes[1], SOURCE_NAME, packed, source)
-    end = pack(text, sizes[0] + sizes[1], text.size, SOURCE_NAME, packed, begin)
-    at = _find_name(arena, names, packed, 0, source, hash_of(packed, 0, source, keys))
-    named = _find_name(arena, names, packed, source, begin, hash_of(packed, source, begin, keys))
-    if at < 0 or named < 0:
+    credential = pack(text, 0, sizes[0], CREDENTIAL_ID, packed, 0)
+    origin = pack(text, sizes[0], sizes[0] + sizes[1], SOURCE_NAME, packed, credential)
+    end = pack(text, sizes[0] + sizes[1], text.size, SOURCE_NAME, packed, origin)
+    named = _find_name(arena, names, packed, credential, origin, hash_of(packed, credential, origin, keys))
+    if named < 0:
         return False
-    pointers = names[at] & POINTER_MASK, names[named] & POINTER_MASK
-    event = hash_of(packed, source, end, keys)
-    found = _find_issue(arena, events, event, pointers[0], pointers[1], packed, begin, end)
-    if found < 0:
+    source = names[named] & POINTER_MASK
+    issue = _known_event(arena, names, events, keys, packed, credential, (origin, end), source)
+    if issue == 0:
         return False
-    issue = events[found] & POINTER_MASK
-    events[found] = DELETED
+    claim = parts_of(arena, issue)[3]
+    for _ in range(parts_of(arena, issue)[0]):
+        _unlink(arena, names, events, state, keys, claim)
+        claim = claim_after(arena, claim)
+    arena[issue] = REMOVED_RECORD
     state[ISSUES] -= 1
-    claim = issue + ISSUE_HEAD
-    count = number(arena, issue + CLAIMS, 3)
-    # The credential's own name last: what is contested is told by it.
-    for index in range(count):
-        following = claim_after(arena, claim, index)
-        if index > 0:
-            _unlink(arena, names, state, keys, claim)
-        claim = following
-    state[DEAD] += id_of(arena, issue) + number(arena, issue + ID_SIZE, 3) - issue
-    _unlink(arena, names, state, keys, issue + ISSUE_HEAD)
+    state[DEAD] += _id_of(arena, issue)[1] - issue
     return True
 
 
@@ -472,30 +605,80 @@ def rehash(arena: Any, old: Any, new: Any, keys: Any, of_names: bool) -> None:  
     for slot in old:
         if slot > DELETED:
             pointer = slot & POINTER_MASK
-            begin = pointer + NAME_HEAD
             if of_names:
-                hashed = hash_of(arena, begin, begin + number(arena, pointer + SIZE, 3), keys)
+                begin, end = name_of(arena, pointer)
+                hashed = hash_of(arena, begin, end, keys)
             else:
-                hashed = number(arena, pointer + EVENT, 8)
+                hashed = _hash_of_issue(arena, pointer, keys)
             insert(new, hashed, pointer)
 
 
 @compiled
-def add_again(arena: Any, names: Any, events: Any, state: Any, keys: Any, old: Any, issues: Any) -> None:
-    """Adds the issues that stand at these places of an old array."""
-    texts = np.empty((3, 2), np.int64)
-    for issue in issues:
-        count = number(old, issue + CLAIMS, 3)
-        claims = np.empty((count, 3), np.int64)
-        claim = issue + ISSUE_HEAD
-        for index in range(count):
-            begin = number(old, claim + NAME, POINTER) + NAME_HEAD
-            claims[index] = begin, begin + number(old, begin - NAME_HEAD + SIZE, 3), claim + DETAIL
-            claim = claim_after(old, claim, index)
-        named = number(old, issue + SOURCE, POINTER) + NAME_HEAD
-        event_id = id_of(old, issue)
-        texts[0] = (-1, -1) if number(old, issue + TASK_SIZE, 3) == NO_TASK else (claim, event_id)
-        texts[1] = named, named + number(old, named - NAME_HEAD + SIZE, 3)
-        texts[2] = event_id, event_id + number(old, issue + ID_SIZE, 3)
-        event, time = number(old, issue + EVENT, 8), number(old, issue + TIME, 8)
-        add_issue(arena, names, events, state, keys, old, claims, texts, event, time)
+def record_end(arena: Any, record: int) -> Any:
+    """Where a record ends."""
+    if arena[record] == SOURCE_RECORD:
+        return name_of(arena, record + 1)[1]
+    return _id_of(arena, record)[1]
+
+
+@compiled
+def add_again(
+    arena: Any, names: Any, events: Any, state: Any, keys: Any, old: Any, begin: int, end: int, most: int
+) -> Any:
+    """Adds the issues that stand in an old array from `begin` on, `most` records at the most. Gives where it stopped.
+
+    It stops before an issue for which there may be no room.
+    """
+    while begin < end and most > 0:
+        after = record_end(old, begin)
+        if old[begin] == ISSUE_RECORD:
+            room = after - begin + record_end(old, number(old, begin + SOURCE, POINTER) - 1)
+            room -= number(old, begin + SOURCE, POINTER) - 1
+            slots = state[NAMES] + parts_of(old, begin)[0] + 1
+            full = 5 * slots > 4 * names.size or 5 * (state[EVENTS] + 1) > 4 * events.size
+            if full or state[USED] + room > arena.size:
+                break
+            first, last = name_of(old, number(old, begin + SOURCE, POINTER))
+            named = _source(arena, names, state, keys, old, first, last)
+            issue = state[USED]
+            state[USED] = copy(old, begin, after, arena, issue)
+            put(arena, issue + SOURCE, named, POINTER)
+            state[ISSUES] += 1
+            count, _, _, claim = parts_of(arena, issue)
+            for _ in range(count):
+                put(arena, claim, 0, POINTER)
+                _mark_contested(arena, claim, 0)
+                following = claim_after(arena, claim)
+                _link(arena, names, events, state, keys, claim, issue)
+                claim = following
+        begin = after
+        most -= 1
+    return begin
+
+
+@compiled
+def list_claims(arena: Any, begin: int, end: int, checked: Any, others: Any) -> Any:
+    """Lists the claims of identifiers from `begin` on: those of HMACs with length and check, and the others.
+
+    Of the first it writes length << 32 | check, the number of the key, and the flags. It stops when a list may be full,
+    and gives where, and how many are in each.
+    """
+    listed = rest = 0
+    while begin < end:
+        if arena[begin] == ISSUE_RECORD:
+            count, _, _, claim = parts_of(arena, begin)
+            if listed + count > len(checked) or rest + count > len(others):
+                break
+            for _ in range(count):
+                first, last = name_of(arena, claim)
+                if is_checked(arena, claim):
+                    checked[listed, 0] = number(arena, last + 1, 2) << 32 | number(arena, last + 3, 4)
+                    checked[listed, 1] = number(arena, last + 7, 2)
+                    checked[listed, 2] = arena[last]
+                    listed += 1
+                elif _scheme(arena, first) > FOLDED_NAME:
+                    others[rest] = claim
+                    rest += 1
+                claim = claim_after(arena, claim)
+        begin = record_end(arena, begin)
+    return begin, listed, rest

@@ -1,4 +1,4 @@
-"""The issues that are known, found by credential id and by identifier: some 240 bytes each, no Python object for any."""
+"""The issues that are known, found by credential id and by identifier: some 170 bytes each, no Python object for any."""
 
 import secrets
 import struct
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from detector.judge.routing import candidates_key, task_key
+from detector.judge.routing import candidates_key, encode, registry_key, task_key
 from detector.registry import claim_kernel as kernel
 from detector.registry import packed_names
 from detector.registry.issue_batch import (
@@ -18,17 +18,22 @@ from detector.registry.issue_batch import (
     batch_of,
     encoded,
     identifier_of,
+    parsed,
+    whole_identifier,
 )
+from detector.scan.known_credentials import Checked
 from detector.values.events import CredentialEvent, CredentialIssued, CredentialRevoked, Identifier
 
 _ARENA: Final = 1 << 16
 _SLOTS: Final = 1 << 10
-_DETAIL: Final = struct.Struct(
-    "<HIHBI"
-)  # of a claim: length, check, key, flags, size of what is kept beside them
+_WASTE: Final = 1 << 18  # bytes of removed issues that are never worth a compaction
+_STEP: Final = 1 << 13  # records that are copied together, in some ms
+_LISTED: Final = 1 << 16  # claims that are listed together
+_DETAIL: Final = struct.Struct("<BHIH")  # of an identifier: flags, length, check, key
+_SHAPES: Final = {kernel.UNBROKEN_FLAG: "unbroken", kernel.MIXED_FLAG: "mixed"}
 
 
-class _Arrays(NamedTuple):
+class Arrays(NamedTuple):
     """What the loops work on; see `claim_kernel`."""
 
     arena: Any
@@ -37,20 +42,29 @@ class _Arrays(NamedTuple):
     state: Any
 
 
+class Claims(NamedTuple):
+    """What is to be looked for: identifiers of HMACs with length and check, by key and shape, and the others."""
+
+    checked: tuple[Checked, ...]
+    others: tuple[Identifier, ...]
+
+
 class CredentialRegistry:
     """Known issues. If several credentials claim an identifier, the one issued first owns it.
 
     Of an issue it keeps what routing and the scanner ask for. The hashes of its tables are under keys that are drawn
     here.
 
-    One thread may read while another prepares a batch or compacts: arrays are replaced then, never changed. `take` and
-    `remove` change them.
+    One thread may read while another changes it: a new name is in a table once all of its record is written, and arrays
+    that are outgrown are replaced.
     """
 
     def __init__(self) -> None:
         self._keys = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
         self._numbers = NamedNumbers()
         self._arrays = _empty(_ARENA, _SLOTS, _SLOTS)
+        self._copy: Arrays | None = None  # what a compaction has copied so far
+        self._copied = self._told = 0
 
     def __len__(self) -> int:
         """How many credentials are known."""
@@ -66,9 +80,25 @@ class CredentialRegistry:
         """Bytes that it takes."""
         return sum(each.nbytes for each in self._arrays)
 
+    @property
+    def wasteful(self) -> bool:
+        """Whether a quarter of its records are of removed issues, and more than a few are."""
+        state = self._arrays.state
+        return bool(state[kernel.DEAD] > max(_WASTE, state[kernel.USED] >> 2))
+
     def prepared(self, issues: Sequence[CredentialIssued]) -> IssueBatch:
         """A batch of issues for `take`, for which there is room then."""
         batch = batch_of(issues, self._numbers)
+        self._make_room(batch)
+        return batch
+
+    def read(self, keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[IssueBatch, int]:
+        """The same of records of the registry topic, and how many of them are unreadable."""
+        batch, unreadable = parsed(keys, values, self._numbers)
+        self._make_room(batch)
+        return batch, unreadable
+
+    def _make_room(self, batch: IssueBatch) -> None:
         arrays = self._arrays
         state = arrays.state
         arena, names, events = arrays[:3]
@@ -76,29 +106,39 @@ class CredentialRegistry:
             arena = _longer(arena, int(state[kernel.USED]), batch.room)
         if _full(names, state[kernel.NAMES] + batch.names):
             names = self._wider(arrays, names, batch.names)
-        if _full(events, state[kernel.EVENTS] + len(issues)):
-            events = self._wider(arrays, events, len(issues))
+        if _full(events, state[kernel.EVENTS] + len(batch.issues)):
+            events = self._wider(arrays, events, len(batch.issues))
         if arena is not arrays.arena or names is not arrays.names or events is not arrays.events:
             state = state.copy()
-            state[kernel.NAMES], state[kernel.EVENTS] = map(np.count_nonzero, (names, events))
-            self._arrays = _Arrays(arena, names, events, state)
-        return batch
+            if names is not arrays.names:
+                state[kernel.NAMES] = np.count_nonzero(names)
+            if events is not arrays.events:
+                state[kernel.EVENTS] = np.count_nonzero(events)
+            self._arrays = Arrays(arena, names, events, state)
 
     def unclaimed(self, batch: IssueBatch) -> tuple[Identifier, ...]:
         """The identifiers in a batch that no known credential has, each once."""
         claimed = np.empty(len(batch.identifiers), np.bool_)
         arrays = self._arrays
-        kernel.claimed(
-            arrays.arena, arrays.names, self._keys, batch.text, batch.issues, batch.identifiers, claimed
-        )
-        identifiers = (each for issue in batch.of_issues for each in issue.identifiers)
-        return tuple(
-            dict.fromkeys(one for one, known in zip(identifiers, claimed.tolist(), strict=True) if not known)
-        )
+        kernel.claimed(arrays.arena, arrays.names, self._keys, batch.text, batch.identifiers, claimed)
+        return tuple(dict.fromkeys(self._identifiers_in(batch, np.flatnonzero(~claimed))))
 
     def take(self, batch: IssueBatch) -> None:
         """Adds a batch that was prepared last. Adding an issue again changes nothing."""
         kernel.add(*self._arrays, self._keys, batch.text, batch.issues, batch.identifiers)
+
+    def taken(self, batch: IssueBatch) -> Claims:
+        """What is to be looked for since a batch was taken, and was not before."""
+        new = batch.identifiers[:, kernel.NEW]
+        checked = batch.identifiers[new > 1]
+        columns = np.column_stack(
+            [
+                checked[:, kernel.LENGTH] << 32 | checked[:, kernel.CHECK],
+                checked[:, kernel.KEY],
+                checked[:, kernel.FLAGS],
+            ]
+        )
+        return Claims(self._checked(columns), tuple(self._identifiers_in(batch, np.flatnonzero(new == 1))))
 
     def add(self, *issues: CredentialIssued) -> None:
         """Adds issues."""
@@ -108,33 +148,89 @@ class CredentialRegistry:
         """Removes one issue, and with its last issue the credential."""
         texts = [encoded(each) for each in (credential_id, source, event_id)]
         sizes = np.array([*map(len, texts)], np.int64)
-        kernel.remove(*self._arrays, self._keys, np.frombuffer(b"".join(texts), np.uint8), sizes)
+        data = np.frombuffer(b"".join(texts), np.uint8)
+        kernel.remove(*self._arrays, self._keys, data, sizes)
+        if self._copy is not None:
+            kernel.remove(*self._copy, self._keys, data, sizes)
+
+    def claims(self) -> Iterator[Claims]:
+        """What is to be looked for: of all issues, a part at a time."""
+        return self._claims(self._arrays, kernel.FIRST)
+
+    def _claims(self, arrays: Arrays, begin: int) -> Iterator[Claims]:
+        end = int(arrays.state[kernel.USED])
+        most = _LISTED
+        while begin < end:
+            checked, others = np.empty((most, 3), np.int64), np.empty(most, np.int64)
+            after, count, rest = kernel.list_claims(arrays.arena, begin, end, checked, others)
+            if after == begin:
+                most *= 2
+                continue
+            begin = after
+            identifiers = (self._identifier(arrays, claim) for claim in others[:rest].tolist())
+            yield Claims(self._checked(checked[:count]), tuple(identifiers))
 
     def compact(self) -> None:
         """Gives back what removed issues took."""
+        self.begin_compaction()
+        while not self.compact_some():
+            pass
+        self.use_copy()
+
+    def begin_compaction(self) -> None:
+        """Begins a copy without the removed issues. Changes may come between its steps, not beside one."""
         old = self._arrays
-        issues = self._places(old)
-        used = int(old.state[kernel.USED] - old.state[kernel.DEAD])
-        new = _empty(
-            used + (used >> 3) + _ARENA,
-            _room(int(np.count_nonzero(old.names > packed_names.DELETED))),
-            _room(len(issues)),
+        names, events = (
+            int(np.count_nonzero(each > packed_names.DELETED)) for each in (old.names, old.events)
         )
-        kernel.add_again(*new, self._keys, old.arena, issues)
-        self._arrays = new
+        used = int(old.state[kernel.USED] - old.state[kernel.DEAD])
+        self._copy = _empty(_spacious(used), _room(names), _room(events))
+        self._copied = self._told = kernel.FIRST
+
+    def compact_some(self, most: int = _STEP) -> bool:
+        """Copies so many records at the most. Whether all are copied; then `use_copy` is to follow at once."""
+        old, new = self._arrays, self._copy
+        if new is None:
+            return True
+        end = int(old.state[kernel.USED])
+        before = self._copied
+        self._copied = kernel.add_again(*new, self._keys, old.arena, before, end, most)
+        if self._copied < end:
+            if self._copied == before:
+                self._copy = self._roomier(new)
+            return False
+        return True
+
+    def copied(self) -> Iterator[Claims]:
+        """What is to be looked for of what was copied since it was asked for last."""
+        if self._copy is not None:
+            begin, self._told = self._told, int(self._copy.state[kernel.USED])
+            yield from self._claims(self._copy, begin)
+
+    def use_copy(self) -> None:
+        """Uses the copy from now on."""
+        if self._copy is not None:
+            self._arrays, self._copy = self._copy, None
+
+    def _roomier(self, arrays: Arrays) -> Arrays:
+        """The same with at least an eighth more room."""
+        names, events = (self._wider(arrays, each, each.size >> 3) for each in (arrays.names, arrays.events))
+        used = int(arrays.state[kernel.USED])
+        return Arrays(_longer(arrays.arena, used, (used >> 2) + _ARENA), names, events, arrays.state)
 
     def identifiers(self) -> Iterator[Identifier]:
-        """All identifiers of all issues."""
+        """All identifiers of all issues. Of `folded` only the first half is known of those with length and check."""
         arrays = self._arrays
-        arena = memoryview(arrays.arena)
-        for issue in self._places(arrays).tolist():
-            claim = issue + kernel.ISSUE_HEAD + kernel.DETAIL
-            for _ in range(1, _number(arena, issue + kernel.CLAIMS, 3)):
-                *detail, size = _DETAIL.unpack_from(arena, claim + kernel.DETAIL)
-                after = claim + kernel.CLAIM + size
-                name = _name(arena, _number(arena, claim + kernel.NAME, kernel.POINTER))
-                yield identifier_of(self._numbers, *name, detail, bytes(arena[claim + kernel.CLAIM : after]))
-                claim = after
+        at, end = kernel.FIRST, int(arrays.state[kernel.USED])
+        while at < end:
+            if arrays.arena[at] == kernel.ISSUE_RECORD:
+                count, _, _, claim = kernel.parts_of(arrays.arena, at)
+                for index in range(count):
+                    scheme = _name(arrays.arena, claim)[0]
+                    if index and scheme != kernel.FOLDED_NAME:
+                        yield self._identifier(arrays, claim)
+                    claim = kernel.claim_after(arrays.arena, claim)
+            at = kernel.record_end(arrays.arena, at)
 
     def known(self, credential_id: str) -> str | None:
         """The key of the aggregate that judges a credential, by its earliest issue."""
@@ -151,26 +247,78 @@ class CredentialRegistry:
             return self.known(event.credential_id)
         return self.by_identifier(event.identifier) if event.identifier is not None else None
 
-    def _aggregate(self, value: str, scheme: int) -> str | None:
-        bytes_, names, *_ = self._arrays
-        issue = kernel.owner(bytes_, names, self._keys, np.frombuffer(encoded(value), np.uint8), scheme)
-        if issue == 0:
+    def has_hmac(self, digest: bytes) -> bool:
+        """Whether a credential has the `hmac-sha256` identifier of these 32 bytes."""
+        return bool(self._claims_of(kernel.HMAC_NAME, np.frombuffer(digest, np.uint8))[0])
+
+    def like_folded(self, halves: Any) -> list[int]:
+        """The indexes of the `halves` of digests without case, 16 bytes each, that credentials have."""
+        found: list[int] = np.flatnonzero(self._claims_of(kernel.FOLDED_NAME, halves)).tolist()
+        return found
+
+    def owner_of_folded(self, digest: bytes) -> bytes | None:
+        """The digest of the HMAC that was registered with this digest without case."""
+        arrays = self._arrays
+        half = np.frombuffer(digest[: kernel.HALF_DIGEST], np.uint8)
+        claim = self._claims_of(kernel.FOLDED_NAME, half, arrays)[0]
+        if not claim:
             return None
-        arena = memoryview(bytes_)
-        size = _number(arena, issue + kernel.TASK_SIZE, 3)
-        if size == kernel.NO_TASK:
-            credential = _number(arena, issue + kernel.ISSUE_HEAD + kernel.NAME, kernel.POINTER)
-            return candidates_key(_name(arena, credential)[1])
-        task = kernel.task_of(bytes_, issue)
-        return task_key(_unpacked(bytes(arena[task : task + size]))[1])
+        begin, end = kernel.name_of(arrays.arena, kernel.claim_before(arrays.arena, claim))
+        return bytes(arrays.arena[begin + 2 : end])
 
-    @staticmethod
-    def _places(arrays: _Arrays) -> Any:
-        """Where the issues stand, in the order in which they came."""
-        slots = arrays.events[arrays.events > packed_names.DELETED]
-        return np.sort(slots & (packed_names.POINTER_MASK))
+    def _claims_of(self, scheme: int, digests: Any, arrays: Arrays | None = None) -> Any:
+        arena, names, *_ = self._arrays if arrays is None else arrays
+        size = 2 * kernel.HALF_DIGEST if scheme == kernel.HMAC_NAME else kernel.HALF_DIGEST
+        found = np.empty(digests.size // size, np.int64)
+        kernel.claims_of(arena, names, self._keys, scheme, digests, size, found)
+        return found
 
-    def _wider(self, arrays: _Arrays, table: Any, more: int) -> Any:
+    def _aggregate(self, value: str, scheme: int) -> str | None:
+        arena, names, *_ = self._arrays
+        text = np.frombuffer(encoded(value), np.uint8)
+        has_task, begin, end = kernel.aggregate(arena, names, self._keys, text, scheme)
+        if begin == 0:
+            return None
+        name = _unpacked(arena[begin:end].tobytes())[1]
+        return task_key(name) if has_task else candidates_key(name)
+
+    def _identifier(self, arrays: Arrays, claim: int) -> Identifier:
+        arena = memoryview(arrays.arena)
+        _, end = kernel.name_of(arrays.arena, claim)
+        if arena[end] & kernel.WHOLE:
+            size = int.from_bytes(arena[end + 1 : end + 5], "little")
+            return whole_identifier(bytes(arena[end + 5 : end + 5 + size]))
+        detail = _DETAIL.unpack_from(arena, end)
+        folded = None
+        if detail[0] & kernel.HAS_FOLDED:
+            begin, end = kernel.name_of(arrays.arena, end + kernel.DETAIL)
+            folded = bytes(arena[begin + 2 : end]).hex()
+        return identifier_of(self._numbers, *_name(arrays.arena, claim), detail, folded)
+
+    def _identifiers_in(self, batch: IssueBatch, rows: Any) -> Iterator[Identifier]:
+        text = memoryview(batch.text)
+        for scheme, begin, end, length, check, key, flags, first, last, _ in batch.identifiers[rows].tolist():
+            beside = bytes(text[first:last])
+            if flags & kernel.WHOLE:
+                yield whole_identifier(beside)
+                continue
+            value = bytes(text[begin:end]).decode("utf-8", "surrogatepass")
+            folded = beside.decode() if flags & kernel.HAS_FOLDED else None
+            yield identifier_of(self._numbers, scheme, value, (flags, length, check, key), folded)
+
+    def _checked(self, columns: Any) -> tuple[Checked, ...]:
+        """What is found by length and check, by key and shape. `columns` are those of `kernel.list_claims`."""
+        shapes = columns[:, 2] & (kernel.UNBROKEN_FLAG | kernel.MIXED_FLAG)
+        kinds = columns[:, 1] << 8 | shapes
+        parts = []
+        for kind in np.unique(kinds).tolist():
+            some = columns[kinds == kind]
+            checks = some[:, 0].astype(np.uint64)
+            folded = np.unique(some[some[:, 2] & kernel.HAS_FOLDED != 0, 0] >> 32)
+            parts.append(Checked(self._numbers.keys[kind >> 8], _SHAPES.get(kind & 0xFF), checks, folded))
+        return tuple(parts)
+
+    def _wider(self, arrays: Arrays, table: Any, more: int) -> Any:
         wider = np.zeros(_room(int(np.count_nonzero(table > packed_names.DELETED)) + more), np.int64)
         kernel.rehash(arrays.arena, table, wider, self._keys, table is arrays.names)
         return wider
@@ -183,26 +331,37 @@ def compile_registry() -> None:
     issue = CredentialIssued(time=0, source="", id="", credential_id="c", task_id=None, identifiers=(digest,))
     registry.add(*(msgspec.structs.replace(issue, credential_id=f"c{number}") for number in range(_SLOTS)))
     registry.unclaimed(registry.prepared([issue]))
+    batch, _ = registry.read([registry_key(issue)], [encode(issue)])
+    registry.take(batch)
+    registry.taken(batch)
     registry.owner(CredentialRevoked(time=0, source="", id="", identifier=digest))
+    registry.owner_of_folded(bytes(32))
     registry.remove("c1", "", "")
     registry.compact()
+    for _ in registry.claims():
+        pass
 
 
-def _empty(arena: int, names: int, events: int) -> _Arrays:
+def _empty(arena: int, names: int, events: int) -> Arrays:
     state = np.zeros(kernel.STATE, np.int64)
     state[kernel.USED] = kernel.FIRST
-    return _Arrays(np.empty(arena, np.uint8), np.zeros(names, np.int64), np.zeros(events, np.int64), state)
+    return Arrays(np.empty(arena, np.uint8), np.zeros(names, np.int64), np.zeros(events, np.int64), state)
+
+
+def _spacious(used: int) -> int:
+    """The size of an array of records for so many bytes and some more. What is not used takes no memory."""
+    return used + (used >> 3) + _ARENA
 
 
 def _longer(arena: Any, used: int, room: int) -> Any:
-    longer = np.empty(used + room + (used >> 3) + _ARENA, np.uint8)
+    longer = np.empty(_spacious(used + room), np.uint8)
     longer[:used] = arena[:used]
     return longer
 
 
 def _room(slots: int) -> int:
-    """The size of a table that is half full with so many slots."""
-    return max(2 * slots, _SLOTS)
+    """The size of a table that has so many slots and room for some more."""
+    return max(slots + (slots >> 1), _SLOTS)
 
 
 def _full(table: Any, slots: int) -> bool:
@@ -210,14 +369,10 @@ def _full(table: Any, slots: int) -> bool:
     return 5 * int(slots) > 4 * len(table)
 
 
-def _number(arena: memoryview, at: int, size: int) -> int:
-    return int.from_bytes(arena[at : at + size], "little")
-
-
-def _name(arena: memoryview, at: int) -> tuple[int, str]:
-    """The scheme and text of the name whose record stands there."""
-    begin = at + kernel.NAME_HEAD
-    return _unpacked(bytes(arena[begin : begin + _number(arena, at + kernel.SIZE, 3)]))
+def _name(arena: Any, claim: int) -> tuple[int, str]:
+    """The scheme and text of the name of a claim."""
+    begin, end = kernel.name_of(arena, claim)
+    return _unpacked(bytes(arena[begin:end]))
 
 
 def _unpacked(packed: bytes) -> tuple[int, str]:

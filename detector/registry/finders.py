@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from detector.configuration.allowlist import Allowlist
-from detector.scan.known_credentials import KnownIndex
+from detector.scan.known_credentials import KnownIndex, Registered
 from detector.scan.leaks import Allowing, LeakFinder, Redactor
 from detector.scan.shares import SECOND_LOOK, Share
 from detector.scan.sightings import NoPatterns, Scanner
@@ -50,6 +50,7 @@ class Finders:
         self._fallback = fallback
         self._scanner = scanner
         self._allowlist = allowlist
+        self._registered: Registered | None = None
         self.clean = Cleaner(self._cleaned, self._all_cleaned)
         """Cleans texts of the secrets that are recognised at the time."""
         self.known = self._index(())
@@ -76,9 +77,18 @@ class Finders:
             self._id_key = key
             self._build(self.known)
 
-    def renew(self, identifiers: Iterable[Identifier]) -> None:
-        """Looks for these identifiers from now on, and for no others."""
-        self._build(self._index(identifiers))
+    def use_registered(self, registered: Registered) -> None:
+        """Lets `registered` keep the digests of those that are added by `add_checked`. Nothing is known yet."""
+        self._registered = registered
+        self._build(self.unfilled())
+
+    def unfilled(self) -> KnownIndex:
+        """An index as those in force, of nothing."""
+        return self._index(())
+
+    def renew(self, known: KnownIndex) -> None:
+        """Looks for what an index has from now on, and for nothing else."""
+        self._build(known)
 
     def _cleaned(self, text: str) -> str:
         return self.finder.redactor.clean(text)
@@ -95,7 +105,11 @@ class Finders:
 
     def _index(self, identifiers: Iterable[Identifier]) -> KnownIndex:
         return KnownIndex(
-            identifiers, self.keys, every_window=self._every_window, forms=OBFUSCATED in self._forms
+            identifiers,
+            self.keys,
+            every_window=self._every_window,
+            forms=OBFUSCATED in self._forms,
+            registered=self._registered,
         )
 
     def _build(self, known: KnownIndex) -> None:

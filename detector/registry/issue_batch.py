@@ -7,33 +7,47 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from detector.judge.routing import decode
 from detector.registry import claim_kernel as kernel
+from detector.registry import issue_parser
 from detector.values.events import CredentialIssued, Identifier
-from detector.values.registrable import MIXED, UNBROKEN
+from detector.values.registrable import LONGEST_FORM, MIXED, SHORTEST_FORM, UNBROKEN
 
+HMAC: Final = "hmac-sha256"
 _OTHER: Final = (
     1 << 14
 ) - 1  # of those that came when the numbers were used up: they name their scheme themselves
 _MOST_KEYS: Final = 1 << 16
 _LENGTHS: Final = range(1 << 16)
-_LENGTH, _CHECK, _FOLDED, _WHOLE = 1, 2, 4, 8  # what is kept of an identifier
-_SHAPES: Final = {None: 0, UNBROKEN: 16, MIXED: 32}
+_TIMES: Final = np.iinfo(np.int64)
+_FORMS: Final = range(SHORTEST_FORM, LONGEST_FORM + 1)
+_SHAPES: Final = {None: 0, UNBROKEN: kernel.UNBROKEN_FLAG, MIXED: kernel.MIXED_FLAG}
 _SHAPE_OF: Final = {flag: shape for shape, flag in _SHAPES.items()}
 _CHECK_DIGITS: Final = re.compile("[0-9a-f]{8}")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
-_RECORD: Final = 64  # more than a record takes beside its text
+_PARSED_NAMES: Final = 64  # so many schemes and ids of keys the parser knows
+_RECORD: Final = 48  # more than a record, or a claim, takes beside its text
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Identifier)
+_key: Final = msgspec.json.Decoder(tuple[str, str, str, str])
 
 
 class NamedNumbers:
     """Numbers for the schemes of identifiers and for the ids of deployment keys."""
 
-    def __init__(self) -> None:
-        self.schemes = ["", ""]  # the first two are of no identifier: see `claim_kernel`
-        self.keys: list[str | None] = [None]
-        self._schemes: dict[str, int] = {}
-        self._keys: dict[str | None, int] = {None: 0}
+    def __init__(self, schemes: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
+        self.schemes = [
+            "",
+            "",
+            "",
+            HMAC,
+            *schemes,
+        ]  # the first three are of no identifier: see `claim_kernel`
+        self.keys: list[str | None] = [None, *keys]
+        self._schemes = {
+            name: number for number, name in enumerate(self.schemes) if number >= kernel.HMAC_NAME
+        }
+        self._keys = {name: number for number, name in enumerate(self.keys)}
 
     def name_of(self, identifier: Identifier) -> tuple[int, str]:
         """The number of the scheme, and the value."""
@@ -55,11 +69,15 @@ class NamedNumbers:
             self.keys.append(key_id)
         return number
 
+    def tables(self) -> tuple[Any, Any, Any, Any]:
+        """The first names of schemes and of keys, as the parser takes them."""
+        schemes = _table(self.schemes[:_PARSED_NAMES])
+        return *schemes, *_table([name or "" for name in self.keys[1:_PARSED_NAMES]])
+
 
 class IssueBatch(NamedTuple):
     """Issues as `claim_kernel.add` takes them, and how many names and bytes of records they make at the most."""
 
-    of_issues: Sequence[CredentialIssued]
     text: Any
     issues: Any
     identifiers: Any
@@ -69,31 +87,82 @@ class IssueBatch(NamedTuple):
 
 def batch_of(issues: Sequence[CredentialIssued], numbers: NamedNumbers) -> IssueBatch:
     """The batch of some issues."""
-    texts: list[bytes] = []
-    rows: list[int] = []
-    identifiers: list[int] = []
-    for issue in issues:
-        name, source, event = encoded(issue.credential_id), encoded(issue.source), encoded(issue.id)
-        task = None if issue.task_id is None else encoded(issue.task_id)
-        texts += (name, task or b"", source, event)
-        task_size = -1 if task is None else len(task)
-        rows += (len(name), task_size, len(source), len(event), issue.time, len(issue.identifiers))
+    rows = np.empty((len(issues), kernel.ISSUE_ROW), np.int64)
+    texts = _Texts(0, 0, numbers)
+    for row, issue in zip(rows, issues, strict=True):
+        texts.add(issue, row)
+    return _batch(b"".join(texts.parts), rows, texts.rows())
+
+
+def parsed(keys: Sequence[bytes], values: Sequence[bytes], numbers: NamedNumbers) -> tuple[IssueBatch, int]:
+    """The batch of the issues in some records of the registry topic, and how many of the records cannot be read."""
+    pairs = [part for pair in zip(keys, values, strict=True) for part in pair]
+    ends = np.cumsum(np.fromiter(map(len, pairs), np.int64, len(pairs)))
+    data = b"".join((*pairs, b'"'))
+    rows = np.empty((len(values), kernel.ISSUE_ROW), np.int64)
+    identifiers = np.zeros((3 * len(values) + 64, kernel.IDENTIFIER_ROW), np.int64)
+    tables = numbers.tables()
+    count = issue_parser.parse(np.frombuffer(data, np.uint8), ends, *tables, rows, identifiers)
+    unread = np.flatnonzero(rows[:, kernel.CREDENTIAL] < 0).tolist()
+    texts = _Texts(len(data), count, numbers)
+    unreadable = 0
+    for number in unread:
+        try:
+            kind, *_ = _key.decode(keys[number])
+            fact = decode(values[number]) if kind == "cred" else None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            unreadable += 1
+            continue
+        if isinstance(fact, CredentialIssued):
+            texts.add(fact, rows[number])
+    identifiers = np.concatenate([identifiers[:count], texts.rows()]) if texts.parts else identifiers[:count]
+    return _batch(b"".join([data, *texts.parts]) if texts.parts else data, rows, identifiers), unreadable
+
+
+class _Texts:
+    """Rows of issues that are objects, with texts that come behind `size` bytes, and `first` rows of identifiers."""
+
+    def __init__(self, size: int, first: int, numbers: NamedNumbers) -> None:
+        self.parts: list[bytes] = []
+        self._size = size
+        self._first = first
+        self._numbers = numbers
+        self._identifiers: list[tuple[int, ...]] = []
+
+    def add(self, issue: CredentialIssued, row: Any) -> None:
+        count = len(issue.identifiers)
+        task = (-1, -1) if issue.task_id is None else self._text(encoded(issue.task_id))
+        row[:] = (
+            *self._text(encoded(issue.credential_id)),
+            *task,
+            *self._text(encoded(issue.source)),
+            *self._text(encoded(issue.id)),
+            min(max(issue.time, _TIMES.min), _TIMES.max),
+            self._first + len(self._identifiers),
+            count,
+        )
         for one in issue.identifiers:
-            scheme, value = numbers.name_of(one)
-            kept, beside = _kept(one, scheme, numbers)
-            text = encoded(value)
-            texts += (text, beside)
-            identifiers += (scheme, len(text), *kept, len(beside))
-    data = np.frombuffer(b"".join(texts), np.uint8)
-    names = 2 * len(issues) + len(identifiers) // kernel.IDENTIFIER_ROW
-    return IssueBatch(
-        issues,
-        data,
-        np.array(rows, np.int64).reshape(-1, kernel.ISSUE_ROW),
-        np.array(identifiers, np.int64).reshape(-1, kernel.IDENTIFIER_ROW),
-        names,
-        data.size + names * _RECORD,
-    )
+            scheme, value = self._numbers.name_of(one)
+            kept, beside = _kept(one, scheme, self._numbers)
+            self._identifiers.append((scheme, *self._text(encoded(value)), *kept, *self._text(beside), 0))
+
+    def rows(self) -> Any:
+        return np.array(self._identifiers, np.int64).reshape(-1, kernel.IDENTIFIER_ROW)
+
+    def _text(self, text: bytes) -> tuple[int, int]:
+        self.parts.append(text)
+        self._size += len(text)
+        return self._size - len(text), self._size
+
+
+def _batch(data: bytes, issues: Any, identifiers: Any) -> IssueBatch:
+    names = 2 * len(issues) + 2 * len(identifiers)
+    return IssueBatch(np.frombuffer(data, np.uint8), issues, identifiers, names, len(data) + names * _RECORD)
+
+
+def _table(names: Sequence[str]) -> tuple[Any, Any]:
+    texts = [encoded(name) for name in names]
+    return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([*map(len, texts)], dtype=np.int64)
 
 
 def encoded(text: str) -> bytes:
@@ -107,30 +176,39 @@ def _kept(one: Identifier, scheme: int, numbers: NamedNumbers) -> tuple[tuple[in
     usual = (
         (one.length is None or one.length in _LENGTHS)
         and (one.check is None or _CHECK_DIGITS.fullmatch(one.check))
-        and (one.folded is None or _DIGEST.fullmatch(one.folded))
+        and (one.folded is None or _is_folded(one))
         and one.shape in _SHAPES
     )
     if scheme == _OTHER or key is None or not usual:
-        return (0, 0, 0, _WHOLE), _encoder.encode(one)
-    flags = (one.length is not None) * _LENGTH | (one.check is not None) * _CHECK
-    flags |= (one.folded is not None) * _FOLDED | _SHAPES[one.shape]
+        return (0, 0, 0, kernel.WHOLE), _encoder.encode(one)
+    flags = (one.length is not None) * kernel.HAS_LENGTH | (one.check is not None) * kernel.HAS_CHECK
+    flags |= (one.folded is not None) * kernel.HAS_FOLDED | _SHAPES[one.shape]
     check = 0 if one.check is None else int(one.check, 16)
-    return (one.length or 0, check, key, flags), b"" if one.folded is None else bytes.fromhex(one.folded)
+    return (one.length or 0, check, key, flags), (one.folded or "").encode()
+
+
+def _is_folded(one: Identifier) -> bool:
+    """Whether the half of `folded` is all that is needed: its secret is found by its length and check."""
+    found = one.scheme == HMAC and one.check is not None and one.length in _FORMS
+    return found and all(_DIGEST.fullmatch(each) for each in (one.value, one.folded or ""))
 
 
 def identifier_of(
-    numbers: NamedNumbers, scheme: int, value: str, detail: Sequence[int], beside: bytes
+    numbers: NamedNumbers, scheme: int, value: str, detail: Sequence[int], folded: str | None
 ) -> Identifier:
     """The identifier with this name, of which this was kept."""
-    length, check, key, flags = detail
-    if flags & _WHOLE:
-        return _decoder.decode(beside)
+    flags, length, check, key = detail
     return Identifier(
         numbers.schemes[scheme],
         value,
-        length if flags & _LENGTH else None,
-        f"{check:08x}" if flags & _CHECK else None,
+        length if flags & kernel.HAS_LENGTH else None,
+        f"{check:08x}" if flags & kernel.HAS_CHECK else None,
         numbers.keys[key],
-        beside.hex() if flags & _FOLDED else None,
-        _SHAPE_OF[flags & (_SHAPES[UNBROKEN] | _SHAPES[MIXED])],
+        folded,
+        _SHAPE_OF[flags & (kernel.UNBROKEN_FLAG | kernel.MIXED_FLAG)],
     )
+
+
+def whole_identifier(beside: bytes) -> Identifier:
+    """The identifier that was kept whole."""
+    return _decoder.decode(beside)

@@ -35,6 +35,31 @@ def put(data: Any, at: int, value: int, size: int) -> None:
 
 
 @compiled
+def varint(data: Any, at: int) -> Any:
+    """The number that stands there in 7 bits a byte, the lowest first, and where it ends."""
+    value = np.int64(0)
+    shift = 0
+    while True:
+        byte = np.int64(data[at])
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+
+
+@compiled
+def put_varint(data: Any, at: int, value: int) -> int:
+    """Writes a number like this. Gives where it ends."""
+    while value >= 128:
+        data[at] = np.uint8((value & 127) | 128)
+        value >>= 7
+        at += 1
+    data[at] = np.uint8(value)
+    return at + 1
+
+
+@compiled
 def copy(source: Any, begin: int, end: int, target: Any, at: int) -> int:
     """Copies bytes. Gives where the copy ends."""
     for place in range(begin, end):
@@ -42,12 +67,15 @@ def copy(source: Any, begin: int, end: int, target: Any, at: int) -> int:
     return at + end - begin
 
 
-@compiled
-def _digit(byte: int) -> int:
-    """The value of a lower-case hexadecimal digit, -1 if it is none."""
-    if 48 <= byte <= 57:
-        return byte - 48
-    return byte - 87 if 97 <= byte <= 102 else -1
+def _digits() -> Any:
+    table = np.full(256, -1, np.int8)
+    for value, digit in enumerate(b"0123456789abcdef"):
+        table[digit] = value
+    table.flags.writeable = False
+    return table
+
+
+DIGITS: Final = _digits()  # of a byte: the value of a lower-case hexadecimal digit, -1 if it is none
 
 
 @compiled
@@ -61,7 +89,7 @@ def _kind(text: Any, begin: int, end: int) -> int:
         if size == 36 and place in (8, 13, 18, 23):
             if byte != 45:
                 return TEXT
-        elif _digit(byte) < 0:
+        elif DIGITS[byte] < 0:
             return TEXT
     return UUID if size == 36 else HEX
 
@@ -74,9 +102,15 @@ def pack(text: Any, begin: int, end: int, scheme: int, out: Any, at: int) -> int
     at += 2
     if kind == TEXT:
         return copy(text, begin, end, out, at)
-    high = -1
+    return pack_digits(text, begin, end, out, at)
+
+
+@compiled
+def pack_digits(text: Any, begin: int, end: int, out: Any, at: int) -> int:
+    """Writes a byte for each two hexadecimal digits; what is no digit is passed over. Gives where it ends."""
+    high: Any = np.int64(-1)
     for place in range(begin, end):
-        digit = _digit(text[place])
+        digit = np.int64(DIGITS[text[place]])
         if digit < 0:
             continue
         if high < 0:
@@ -108,6 +142,15 @@ def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 @compiled
+def _eight(data: Any, at: Any) -> Any:
+    """The number in 8 bytes. `at` has no sign: that would cost a test for each byte."""
+    word = np.uint64(data[at])
+    for place in range(1, 8):
+        word |= np.uint64(data[at + np.uint64(place)]) << np.uint64(8 * place)
+    return word
+
+
+@compiled
 def hash_of(data: Any, begin: int, end: int, keys: Any) -> Any:
     """SipHash-1-3 under the two words of `keys` (Aumasson and Bernstein, 2012), without its sign bit."""
     a = keys[0] ^ np.uint64(0x736F6D6570736575)
@@ -116,10 +159,13 @@ def hash_of(data: Any, begin: int, end: int, keys: Any) -> Any:
     d = keys[1] ^ np.uint64(0x7465646279746573)
     at = begin
     while True:
-        word = np.uint64(0)
         size = min(end - at, 8)
-        for place in range(size):
-            word |= np.uint64(data[at + place]) << np.uint64(8 * place)
+        if size == 8:
+            word = _eight(data, np.uint64(at))
+        else:
+            word = np.uint64(0)
+            for place in range(size):
+                word |= np.uint64(data[at + place]) << np.uint64(8 * place)
         at += size
         if size < 8:
             word |= np.uint64((end - begin) & 0xFF) << np.uint64(56)

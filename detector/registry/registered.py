@@ -5,22 +5,25 @@ judge stage, at the names that it speaks of.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from detector.judge.routing import decode
-from detector.registry.credential_registry import CredentialRegistry
+from detector.registry.credential_registry import Claims, CredentialRegistry
 from detector.registry.finders import Finders
 from detector.registry.issue_batch import IssueBatch
+from detector.scan.known_credentials import KnownIndex
 from detector.values.events import CredentialIssued
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.stored_format import check_headers
 
 ID_KEY: Final = "id-key"
 ID_KEY_PARTITION: Final = 0
-_REMOVED: Final = 1000  # removals after which, if they are a quarter of all, the index is built anew
+_ISSUE: Final = b'["cred",'
+_KEPT_HEADERS: Final = 64
+_COMPACTING_SECONDS: Final = 0.2  # after each poll
 
 _KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
 
@@ -39,13 +42,16 @@ class RegisteredCredentials:
         self.complete = asyncio.Event()
         self.unreadable = 0
         self.id_key: tuple[int, DeploymentKey] | None = None
-        self._removed = 0
+        self.finders.use_registered(self.registry)
+        self._headers: set[Any] = set()  # that were checked
+        self._renewing: KnownIndex | None = None  # what finds the credentials in a copy of the registry
         self._changing = asyncio.Lock()
 
     async def register(self, issues: Sequence[CredentialIssued]) -> None:
         """Makes issues known at once. Their records may still come; they change nothing then."""
         async with self._changing:
-            await self._add(issues)
+            batch = await asyncio.to_thread(self.registry.prepared, issues)
+            await self._take(batch)
 
     async def apply(self, records: Sequence[Any]) -> None:
         """Applies records of the registry topic, in the order of each partition. They are aiokafka's ConsumerRecord.
@@ -54,31 +60,61 @@ class RegisteredCredentials:
             StopError: a later version wrote them.
         """
         async with self._changing:
-            issues: list[CredentialIssued] = []
+            keys: list[bytes] = []
+            values: list[bytes] = []
             for record in records:
                 if record.headers:
-                    check_headers(record.headers, f"topic {record.topic}")
-                try:
-                    kind, credential_id, source, event_id = _KEY.decode(record.key or b"")
-                    if kind == ID_KEY:
-                        self._take_id_key(record)
-                    if kind != "cred":
-                        continue
-                    payload = None if record.value is None else decode(record.value)
-                except (msgspec.MsgspecError, ValueError, RecursionError):
-                    self.unreadable += 1
+                    self._check(record.headers, record.topic)
+                key, value = record.key or b"", record.value
+                if value is not None and key.startswith(_ISSUE):
+                    keys.append(key)
+                    values.append(value)
                     continue
-                if isinstance(payload, CredentialIssued):
-                    issues.append(payload)
-                elif payload is None:
-                    await self._add(issues)
-                    issues = []
-                    self.registry.remove(credential_id, source, event_id)
-                    self._removed += 1
-            await self._add(issues)
-            if self._removed > max(_REMOVED, len(self.registry) // 4):
-                self._removed = 0
-                await asyncio.to_thread(self._renew)
+                await self._add(keys, values)
+                keys, values = [], []
+                self._apply_other(record, key)
+            await self._add(keys, values)
+        await self._compact()
+
+    def _check(self, headers: Any, topic: str) -> None:
+        """Raises StopError unless this version can read a record with these headers."""
+        if headers not in self._headers:
+            check_headers(headers, f"topic {topic}")
+            if len(self._headers) < _KEPT_HEADERS:
+                self._headers.add(headers)
+
+    def _apply_other(self, record: Any, key: bytes) -> None:
+        """Applies a record that is no issue."""
+        try:
+            kind, credential_id, source, event_id = _KEY.decode(key)
+            if kind == ID_KEY:
+                self._take_id_key(record)
+            elif kind == "cred" and record.value is None:
+                self.registry.remove(credential_id, source, event_id)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.unreadable += 1
+
+    async def _compact(self) -> None:
+        """Gives back what removed issues took, for a while at a time. Others may change the registry meanwhile."""
+        end = time.monotonic() + _COMPACTING_SECONDS
+        while self._renewing is not None or self.registry.wasteful:
+            async with self._changing:
+                await asyncio.to_thread(self._compact_some)
+            if time.monotonic() > end:
+                break
+
+    def _compact_some(self) -> None:
+        if self._renewing is None:
+            self._renewing = self.finders.unfilled()
+            self.registry.begin_compaction()
+        done = self.registry.compact_some()
+        for claims in self.registry.copied():
+            self._renewing.add_checked(claims.checked)
+            self._renewing.add(claims.others)
+        if done:
+            self.registry.use_copy()
+            self.finders.renew(self._renewing)
+            self._renewing = None
 
     def _take_id_key(self, record: Any) -> None:
         """Takes a key that an instance offered. The first in the partition for them counts, for all instances alike.
@@ -93,17 +129,18 @@ class RegisteredCredentials:
             self.id_key = record.offset, key
             self.finders.use_id_key(key)
 
-    async def _add(self, issues: Sequence[CredentialIssued]) -> None:
-        if not issues:
-            return
-        batch = await asyncio.to_thread(self._index, issues)
-        self.registry.take(batch)  # last: the index has every credential that the registry has
+    async def _add(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        if values:
+            batch, unreadable = await asyncio.to_thread(self.registry.read, keys, values)
+            self.unreadable += unreadable
+            await self._take(batch)
 
-    def _index(self, issues: Sequence[CredentialIssued]) -> IssueBatch:
-        batch = self.registry.prepared(issues)
-        self.finders.known.add(self.registry.unclaimed(batch))
-        return batch
+    async def _take(self, batch: IssueBatch) -> None:
+        self.registry.take(batch)
+        await asyncio.to_thread(self._look_for, self.registry.taken(batch))
 
-    def _renew(self) -> None:
-        self.registry.compact()
-        self.finders.renew(self.registry.identifiers())
+    def _look_for(self, claims: Claims) -> None:
+        known = self.finders.known
+        known.add_checked(claims.checked)
+        if claims.others:
+            known.add(claims.others)

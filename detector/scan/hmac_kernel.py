@@ -127,27 +127,44 @@ def _write_heads(high: Any, low: Any, first: int, count: int, out: Any) -> None:
 
 
 @compiled
+def _keyed(data: Any, spans: Any, first: int, count: int, inner: Any, outer: Any) -> Any:
+    """The HMACs of `count` spans from the `first` on: 8 rows of words, a lane each."""
+    state = np.empty((8, LANES), np.uint32)
+    work = np.empty((8, LANES), np.uint32)
+    words = np.zeros((16, LANES), np.uint32)
+    for row in range(8):
+        state[row, :] = inner[row]
+    _hashed(data, spans, first, count, _BLOCK, state, work, words)
+    for row in range(8):
+        words[row] = state[row]
+        state[row, :] = outer[row]
+    words[8:] = 0
+    words[8] = np.uint32(0x80000000)
+    words[15] = np.uint32((_BLOCK + 32) * 8)
+    _compress(state, work, words)
+    return state + work
+
+
+@compiled
 def heads(data: Any, spans: Any, inner: Any, outer: Any, out: Any) -> None:
     """Writes to `out` the first 8 bytes of each span's HMAC, big-endian. `inner` and `outer` are the keyed states.
 
     Sort the spans by `blocks`: a group takes as many steps as its longest span.
     """
-    state = np.empty((8, LANES), np.uint32)
-    work = np.empty((8, LANES), np.uint32)
-    words = np.zeros((16, LANES), np.uint32)
     for first in range(0, spans.shape[0], LANES):
         count = min(LANES, spans.shape[0] - first)
-        for row in range(8):
-            state[row, :] = inner[row]
-        _hashed(data, spans, first, count, _BLOCK, state, work, words)
-        for row in range(8):
-            words[row] = state[row]
-            state[row, :] = outer[row]
-        words[8:] = 0
-        words[8] = np.uint32(0x80000000)
-        words[15] = np.uint32((_BLOCK + 32) * 8)
-        _compress(state, work, words)
-        _write_heads(state[0] + work[0], state[1] + work[1], first, count, out)
+        state = _keyed(data, spans, first, count, inner, outer)
+        _write_heads(state[0], state[1], first, count, out)
+
+
+@compiled
+def halves(data: Any, spans: Any, inner: Any, outer: Any, out: Any) -> None:
+    """Writes the first 16 bytes of each span's HMAC to a row of two numbers. The rest is as in `heads`."""
+    for first in range(0, spans.shape[0], LANES):
+        count = min(LANES, spans.shape[0] - first)
+        state = _keyed(data, spans, first, count, inner, outer)
+        _write_heads(state[0], state[1], first, count, out[:, 0])
+        _write_heads(state[2], state[3], first, count, out[:, 1])
 
 
 @compiled

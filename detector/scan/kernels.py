@@ -32,38 +32,39 @@ CLASSES: Final = _classes()  # of a byte: may a sub-token start or end beside it
 
 
 @compiled
+def _slot(slots: Any, key: Any) -> Any:
+    """Where a key is looked for first."""
+    return (((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) * np.uint64(slots.size)) >> np.uint64(32)
+
+
+@compiled
 def listed(slots: Any, key: Any) -> bool:
     """Whether `key` (length << 32 | check) is in the open-addressed table `slots` (0 is free)."""
-    mask = np.uint64(slots.size - 1)
-    at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+    size = np.uint64(slots.size)
+    at = _slot(slots, key)
     while slots[at] != np.uint64(0):
         if slots[at] == key:
             return True
-        at = (at + np.uint64(1)) & mask
+        at += np.uint64(1)
+        if at == size:
+            at = np.uint64(0)
     return False
 
 
 @compiled
-def _put(slots: Any, keys: Any) -> None:
-    mask = np.uint64(slots.size - 1)
+def put(slots: Any, keys: Any) -> int:
+    """Adds `keys` (length << 32 | check, never 0) to a table that has room for them. How many were not in it."""
+    size = np.uint64(slots.size)
+    new = 0
     for key in keys:
-        at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+        at = _slot(slots, key)
         while slots[at] != np.uint64(0) and slots[at] != key:
-            at = (at + np.uint64(1)) & mask
+            at += np.uint64(1)
+            if at == size:
+                at = np.uint64(0)
+        new += slots[at] == np.uint64(0)
         slots[at] = key
-
-
-def table(keys: Any, room: int = 0) -> Any:
-    """An open-addressed table of `keys` (length << 32 | check, never 0). With `room` more keys it is at most half full."""
-    slots = np.zeros(1 << max(2 * (keys.size + room), 16).bit_length(), np.uint64)
-    _put(slots, keys)
-    return slots
-
-
-def insert(slots: Any, keys: Any) -> Any:
-    """Adds `keys` to the table in place. The caller keeps it at most half full."""
-    _put(slots, keys)
-    return slots
+    return new
 
 
 @compiled
@@ -152,12 +153,11 @@ def in_taken_slots(begins: Any, checks: Any, waiting: int, length: int, slots: A
 
     Few remain for `listed`, which branches at each, and the slots that it reads are in the cache by then.
     """
-    mask = np.uint64(slots.size - 1)
     kept = np.uint64(0)
     high = np.uint64(length) << np.uint64(32)
     for index in range(waiting):
         check = np.uint64(checks[index])
-        at = (((high | check) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+        at = _slot(slots, high | check)
         begins[kept] = begins[index]
         checks[kept] = check
         kept += np.uint64(slots[at] != np.uint64(0))

@@ -20,10 +20,10 @@ control character at either end. A rolling check rejects almost every window or 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -67,6 +67,18 @@ class KeyRing:
         return tuple(Identifier(HMAC, *keyed) for keyed in keyed_hashes(secret, self.keys))
 
 
+class Checked(NamedTuple):
+    """Identifiers of HMACs with length and check, under one key and with one shape.
+
+    `checks` are length << 32 | check, `folded_lengths` the lengths of those with a digest without case.
+    """
+
+    key_id: str | None
+    shape: str | None
+    checks: Any
+    folded_lengths: Any
+
+
 class _Tables(NamedTuple):
     lengths: Any  # ascending
     weights: Any
@@ -83,7 +95,6 @@ class _Checks:
     def __init__(self, key: DeploymentKey, kernel: ModuleType) -> None:
         self._key = key
         self._kernel = kernel
-        self._parts: list[Any] = []
         self._count = 0
         self._any_shape = np.empty(0, np.int64)  # lengths of secrets that need not be mixed
         self._tables: _Tables | None = None
@@ -91,31 +102,32 @@ class _Checks:
     def add(self, keys: Any, *, mixed: bool = False) -> None:
         if not keys.size:
             return
-        self._parts.append(keys)
-        self._count += keys.size
         tables = self._tables
-        lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
+        lengths = _lengths(keys)
         if not mixed:
             self._any_shape = np.union1d(self._any_shape, lengths)
-        if tables is None or self._count > tables.room or lengths[-1] > tables.lengths[-1]:
-            self._tables = self._build()
+        if tables is None or self._count + keys.size > tables.room or lengths[-1] > tables.lengths[-1]:
+            self._tables = self._build(keys)
             return
         kernels.fill(tables.sieve, keys)
-        slots = kernels.insert(tables.slots, keys)
+        self._count += kernels.put(tables.slots, keys)
         lengths = np.union1d(tables.lengths, lengths)
         only_mixed = ~np.isin(lengths, self._any_shape)
-        self._tables = tables._replace(lengths=lengths, slots=slots, only_mixed=only_mixed)
+        self._tables = tables._replace(lengths=lengths, only_mixed=only_mixed)
 
-    def _build(self) -> _Tables:
-        keys = np.unique(np.concatenate(self._parts))
-        self._parts, self._count = [keys], keys.size
-        lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
+    def _build(self, keys: Any) -> _Tables:
+        """Tables of what there was and of more `keys`, with room for some more."""
+        if self._tables is not None:
+            slots = self._tables.slots
+            keys = np.concatenate([slots[slots != 0], keys])
+        lengths = _lengths(keys)
         weights, powers = self._kernel.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
         room = max(1024, keys.size + (keys.size >> 1))
         bits = min(1 << (32 * max(keys.size, 1024)).bit_length(), 1 << 29)  # 21 and more for each key
         sieve = np.zeros(bits >> 6, np.uint64)
         kernels.fill(sieve, keys)
-        slots = kernels.table(keys, room - keys.size)
+        slots = np.zeros(room + (room >> 2), np.uint64)
+        self._count = kernels.put(slots, keys)
         only_mixed = ~np.isin(lengths, self._any_shape)
         return _Tables(lengths, weights, powers, sieve, slots, only_mixed, room)
 
@@ -141,21 +153,58 @@ class _Checks:
         return lambda done, out: self._kernel.checked(view, done, *given, out)
 
 
+class Registered(Protocol):
+    """Registered HMACs that are kept elsewhere, with the digests of their secrets without case."""
+
+    def has_hmac(self, digest: bytes) -> bool:
+        """Whether the HMAC with this digest is registered."""
+
+    def like_folded(self, halves: Any) -> list[int]:
+        """The indexes of those `halves` of digests without case, 16 bytes each, that are registered."""
+
+    def owner_of_folded(self, digest: bytes) -> bytes | None:
+        """The digest of the HMAC that was registered with this digest without case."""
+
+
+class _Folded:
+    """The digests of secrets without their case under one key: those that are kept here, and those kept elsewhere."""
+
+    def __init__(self, key: DeploymentKey, registered: Registered | None) -> None:
+        self.digests = DigestMap()
+        self._hash = KeyedHash(key.for_folded())
+        self._hashes = _Hashes(self._hash)
+        self._registered = registered
+
+    def like(self, texts: Any, spans: Any) -> list[int]:
+        """The numbers of those spans of `texts` that may be such secrets."""
+        halves = self._hashes.halves(texts, spans)
+        found = self.digests.like(halves[:, 0]) if len(self.digests) else []
+        if self._registered is None:
+            return found
+        return sorted({*found, *self._registered.like_folded(halves.astype(">u8").view(np.uint8).ravel())})
+
+    def get(self, text: bytes) -> bytes | None:
+        """The digest of the secret whose text without case this is."""
+        digest = self._hash.digest(text)
+        owner = self.digests.get(digest)
+        if owner is None and self._registered is not None:
+            owner = self._registered.owner_of_folded(digest)
+        return owner
+
+
 class _Keyed:
     """What is registered under one key."""
 
-    def __init__(self, key: DeploymentKey) -> None:
+    def __init__(self, key: DeploymentKey, registered: Registered | None) -> None:
         self.key = key
         self.hash = KeyedHash(key)
         self.windows = _Checks(key, window_kernel)
         self.unbroken = _Checks(key, unbroken_kernel)
         self.subtokens = _Checks(key, kernels)
         self.checks = self.windows, self.unbroken, self.subtokens
-        self.heads = _Heads(self.hash)
-        self.folded = DigestMap()
+        self.hashes = _Hashes(self.hash)
+        self.folded = _Folded(key, registered)
         self.folded_lengths = np.empty(0, np.int64)
-        self._folded_hash = KeyedHash(key.for_folded())
-        self._folded_heads = _Heads(self._folded_hash)
         self._terms = kernels.factors(key.multiplier, key.base, 0)[0]
 
     def add_folded(self, found: Iterable[Identifier]) -> None:
@@ -166,7 +215,7 @@ class _Keyed:
             if (digest := _digest(one.folded or "")) and (owner := _digest(one.value))
         ]
         if pairs:
-            self.folded.add((digest, owner) for digest, owner, _ in pairs)
+            self.folded.digests.add((digest, owner) for digest, owner, _ in pairs)
             lengths = np.array([length for *_, length in pairs], np.int64)
             self.folded_lengths = np.union1d(self.folded_lengths, lengths)
 
@@ -177,34 +226,43 @@ class _Keyed:
             self._terms,
             tables,
             lambda value: registered(self, value),
-            self._folded_heads,
-            self._folded_hash.digest,
             self.folded,
             lambda digest, length: Identifier(HMAC, digest.hex(), length, None, self.key.id or None),
             self.folded_lengths,
         )
 
 
-class _Heads:
-    """The first 8 bytes of the HMACs of spans of a text, as numbers. Compiled on first use."""
+class _Hashes:
+    """The HMACs of spans of a text. Compiled on first use."""
 
     def __init__(self, keyed: KeyedHash) -> None:
         self._keyed = keyed
-        self._states: tuple[Any, Any] | None = None
 
-    def __call__(self, view: Any, spans: Any) -> Any:
-        if self._states is None:
-            self._states = hmac_kernel.keyed_states(self._keyed.padded_key)
+    @cached_property
+    def _states(self) -> tuple[Any, Any]:
+        return hmac_kernel.keyed_states(self._keyed.padded_key)
+
+    def heads(self, view: Any, spans: Any) -> Any:
+        """The first 8 bytes of each, as a number."""
         heads = np.empty(len(spans), np.uint64)
         hmac_kernel.heads(view, spans, *self._states, heads)
         return heads
+
+    def halves(self, view: Any, spans: Any) -> Any:
+        """The first 16 bytes of each, as two numbers."""
+        halves = np.empty((len(spans), 2), np.uint64)
+        hmac_kernel.halves(view, spans, *self._states, halves)
+        return halves
 
 
 _FormSearch = tuple[list[known_forms.Search], Any, list[list[Any]], known_forms.PlainSearch]
 
 
 class KnownIndex:
-    """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`."""
+    """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`.
+
+    `registered` has the digests of those that come by `add_checked`.
+    """
 
     def __init__(
         self,
@@ -213,16 +271,19 @@ class KnownIndex:
         *,
         every_window: bool = True,
         forms: bool = True,
+        registered: Registered | None = None,
     ) -> None:
         self._every_window = every_window
+        self._registered = registered
         self._forms = forms
         self._form_search: _FormSearch | None = None
         self._shortest_window = SHORTEST if every_window else MAX_LENGTH + 1
-        self._keyed = tuple(map(_Keyed, keys))
+        self._keyed = tuple(_Keyed(key, registered) for key in keys)
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
         self._public: set[tuple[str, str]] = set()
         self._bare_lengths = np.empty(0, np.int64)
         self._any_length = False
+        self._checked_count = 0
         self._sha256_checked = False
         self._unchecked = False  # by a plain `sha256` without length, or by an id inside a token
         self._sha256_lengths = np.empty(0, np.int64)
@@ -231,7 +292,7 @@ class KnownIndex:
         self.add(identifiers)
 
     def __len__(self) -> int:
-        return len(self._hmacs) + len(self._sha256s) + len(self._public)
+        return len(self._hmacs) + len(self._sha256s) + len(self._public) + self._checked_count
 
     @property
     def needs_patterns(self) -> bool:
@@ -248,7 +309,10 @@ class KnownIndex:
         digest = _digest(identifier.value)
         if digest is None:
             return False
-        return digest in (self._hmacs if identifier.scheme == HMAC else self._sha256s)
+        return self._has_hmac(digest) if identifier.scheme == HMAC else digest in self._sha256s
+
+    def _has_hmac(self, digest: bytes) -> bool:
+        return digest in self._hmacs or (self._registered is not None and self._registered.has_hmac(digest))
 
     def add(self, identifiers: Iterable[Identifier]) -> None:
         """Registers more. A value that is no digest although its scheme requires one can never match, and is ignored."""
@@ -294,6 +358,17 @@ class KnownIndex:
         self._prepare_forms()
         self.version += 1
 
+    def add_checked(self, some: Iterable[Checked]) -> None:
+        """Registers more whose digests are in `registered`."""
+        for each in some:
+            self._unchecked |= bool((each.checks >> np.uint64(32) < np.uint64(SHORTEST)).any())
+            self._checked_count += each.checks.size
+            self._add_keys(each.key_id, each.shape, each.checks)
+            for keyed in self._under(each.key_id) if each.folded_lengths.size else ():
+                keyed.folded_lengths = np.union1d(keyed.folded_lengths, each.folded_lengths)
+        self._prepare_forms()
+        self.version += 1
+
     def _in_force(self, key_id: str | None) -> bool:
         """Whether a check was made under a key that there is. Without an id it may be any of them."""
         return bool(self._keyed) and (key_id is None or any(keyed.key.id == key_id for keyed in self._keyed))
@@ -304,7 +379,7 @@ class KnownIndex:
         if self._any_length or self._bare_lengths.size:
             self._hmacs.sift()
             for keyed in self._keyed if self.version == 0 else ():
-                keyed.heads(byte, span)
+                keyed.hashes.heads(byte, span)
         if self._sha256_lengths.size:
             self._sha256s.sift()
             if self.version == 0:
@@ -317,14 +392,16 @@ class KnownIndex:
 
     def _add_checks(self, checks: dict[tuple[str | None, str | None], list[int]]) -> None:
         for (key_id, shape), values in checks.items():
-            keys = np.array(values, np.uint64)
-            at_windows = keys >> np.uint64(32) >= np.uint64(self._shortest_window)
-            for keyed in self._under(key_id):
-                if shape in (UNBROKEN, MIXED):
-                    keyed.unbroken.add(keys[at_windows], mixed=shape == MIXED)
-                else:
-                    keyed.windows.add(keys[at_windows])
-                keyed.subtokens.add(keys[~at_windows])
+            self._add_keys(key_id, shape, np.array(values, np.uint64))
+
+    def _add_keys(self, key_id: str | None, shape: str | None, keys: Any) -> None:
+        at_windows = keys >> np.uint64(32) >= np.uint64(self._shortest_window)
+        for keyed in self._under(key_id):
+            if shape in (UNBROKEN, MIXED):
+                keyed.unbroken.add(keys[at_windows], mixed=shape == MIXED)
+            else:
+                keyed.windows.add(keys[at_windows])
+            keyed.subtokens.add(keys[~at_windows])
 
     def _add_folded(self, identifiers: Iterable[Identifier]) -> None:
         by_key: dict[str | None, list[Identifier]] = {}
@@ -375,7 +452,7 @@ class KnownIndex:
         return list(known_forms.disguises(data, lengths, kinds, searches, plain))
 
     def _is_registered(self, keyed: _Keyed, value: bytes) -> bool:
-        if keyed.hash.digest(value) in self._hmacs:
+        if self._has_hmac(keyed.hash.digest(value)):
             return True
         return self._sha256_checked and hashlib.sha256(value).digest() in self._sha256s
 
@@ -430,7 +507,7 @@ class KnownIndex:
 
     def _hash(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
         ordered = _by_blocks(spans)
-        for number in self._hmacs.like(keyed.heads(view, ordered)):
+        for number in self._hmacs.like(keyed.hashes.heads(view, ordered)):
             start, end = ordered[number].tolist()
             if keyed.hash.digest(data[start:end]) in self._hmacs:
                 yield start, end
@@ -448,6 +525,11 @@ def compile_known() -> None:
     text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1]))
     index.find(text)
     index.disguised(text)
+
+
+def _lengths(keys: Any) -> Any:
+    """The lengths in some keys (length << 32 | check), ascending."""
+    return np.flatnonzero(np.bincount((keys >> np.uint64(32)).astype(np.int64)))
 
 
 def never_found(identifier: Identifier) -> str | None:

@@ -20,7 +20,6 @@ import numpy as np
 
 from detector.scan import form_kernel as kernel
 from detector.scan.character_tables import ROT, SWAP
-from detector.scan.digest_set import DigestMap
 from detector.scan.form_kernel import NO_FIRST, NO_LAST, REVERSED, ROT13, SWAPPED
 from detector.values.events import Identifier
 from detector.values.registrable import LONGEST_FORM, SHORTEST_FORM, may_fold
@@ -66,26 +65,34 @@ class Tables(Protocol):
 
     @property
     def sieve(self) -> Any:
-        """As `kernels.fill` makes it."""
+        """As `kernels.fill` fills it."""
 
     @property
     def slots(self) -> Any:
-        """As `kernels.table` makes it."""
+        """As `kernels.put` fills it."""
+
+
+class Folded(Protocol):
+    """The digests of secrets without their case, under one key, and the digests of those whose they are."""
+
+    def like(self, texts: Any, spans: Any) -> Sequence[int]:
+        """The numbers of those spans of `texts` that may be such secrets."""
+
+    def get(self, text: bytes) -> bytes | None:
+        """The digest of the secret whose text without case this is."""
 
 
 class Search(NamedTuple):
     """What is looked for under one key.
 
-    `terms` are M·(b + 1) for each byte, `registered` says whether a secret is, `heads` hashes under the key for folded
-    secrets, `folded` are their owners' digests, of which `owner` makes identifiers, and `folded_lengths` their lengths.
+    `terms` are M·(b + 1) for each byte, `registered` says whether a secret is. `folded` has their owners' digests, of
+    which `owner` makes identifiers, and `folded_lengths` their lengths.
     """
 
     terms: Any
     tables: Sequence[Tables]
     registered: Callable[[bytes], bool]
-    heads: Callable[[Any, Any], Any]
-    digest: Callable[[bytes], bytes]
-    folded: DigestMap
+    folded: Folded
     owner: Callable[[bytes, int], Identifier]
     folded_lengths: Any
 
@@ -229,10 +236,10 @@ def _folded(data: bytes, view: Any, rows: Any, kinds: Any, search: Search) -> It
     some = rows[chosen[:count]]
     ends = np.cumsum(some[:, 1] - some[:, 0])
     spans = np.column_stack([ends - (some[:, 1] - some[:, 0]), ends])
-    for number in search.folded.like(search.heads(lower, spans)):
+    for number in search.folded.like(lower, spans):
         start, end = some[number].tolist()
         text = data[start:end]
-        owner = search.folded.get(search.digest(text.lower()))
+        owner = search.folded.get(text.lower())
         if owner is not None:
             yield Disguise(start, end, text, _case(text), search.owner(owner, len(text)))
 
