@@ -86,7 +86,11 @@ class Finders:
         """An index as those in force, of nothing."""
         return self._index(())
 
-    def renew(self, known: KnownIndex) -> None:
+    def renew(self, identifiers: Iterable[Identifier]) -> None:
+        """Looks for these identifiers from now on, and for no others."""
+        self._build(self._index(identifiers))
+
+    def use(self, known: KnownIndex) -> None:
         """Looks for what an index has from now on, and for nothing else."""
         self._build(known)
 

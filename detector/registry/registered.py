@@ -113,7 +113,7 @@ class RegisteredCredentials:
             self._renewing.add(claims.others)
         if done:
             self.registry.use_copy()
-            self.finders.renew(self._renewing)
+            self.finders.use(self._renewing)
             self._renewing = None
 
     def _take_id_key(self, record: Any) -> None:
