@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: man kernels wheel services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
+.PHONY: man kernels wheel services help demo demo-live demo-loop lint test-fast test test-clusters test-spark test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -86,7 +86,7 @@ lint: $(STAMP) ## ruff and mypy
 
 # Two processes: the inner loop of a small machine. tests/conftest.py says which tests are left out.
 test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other server, for the inner loop
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not clusters and not slow"
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not clusters and not spark and not slow"
 
 # Without a C compiler the wheel has none of them, and numba compiles them at the first start.
 kernels: $(STAMP) ## compile the scanner's loops into detector/kernels (needs a C compiler)
@@ -108,7 +108,7 @@ prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
 
 test: ## everything CI runs: lint, types, all tests
 	@$(MAKE) --no-print-directory -j 4 prepared # what is downloaded waits, and what is compiled has one processor
-	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not clusters"
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not clusters and not spark"
 
 KEYCLOAK := .cache/keycloak/keycloak-26.7.3/.complete
 $(KEYCLOAK): | $(STAMP)
@@ -135,6 +135,15 @@ $(CLUSTERS)/vault: tests/clusters/vault/main.go
 test-clusters: $(STAMP) $(KEYCLOAK) etcd $(addprefix $(CLUSTERS)/,minio kube-apiserver vault) ## the tests at providers that take minutes to install: Keycloak, MinIO, kube-apiserver, Vault
 	@$(BIN)/pytest -m clusters tests/clusters tests/revoke # where they are: to collect all takes minutes
 
+SPARK := $(VENV)/.spark
+$(SPARK): requirements-spark.lock | $(STAMP)
+	@$(call need,command -v java,default-jre-headless,Spark needs Java 17 or newer: install it (Debian: apt-get install default-jre-headless))
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-spark.lock
+	@touch $@
+
+test-spark: $(SPARK) ## the tests on Apache Spark: two cores of this machine, and a standalone cluster of two workers
+	@$(BIN)/pytest -m spark tests/spark
+
 test-pythons: ## lint and fast tests on each of Python 3.11 to 3.14 that this machine has
 	@.ci/test-pythons
 
@@ -151,6 +160,7 @@ lock: $(STAMP) ## renew the lock files from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --extra revoke -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --extra revoke --group dev -c requirements.lock requirements-build.in -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements-dev.lock requirements-build.in -o requirements-build.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements-dev.lock requirements-spark.in -o requirements-spark.lock
 
 vendor: $(STAMP) ## renew detector/pages/d3.min.js from its packages (needs Node.js)
 	@command -v npm > /dev/null || { echo "install Node.js and npm (Debian: apt-get install nodejs npm)"; exit 2; }

@@ -281,14 +281,31 @@ def _replay(options: argparse.Namespace) -> int:
     from detector.replay.replay_command import run_replay  # noqa: PLC0415 - as above
 
     _need_inputs(options, "replay")
-    return run_replay(_request(options, format_name=options.format, **_judged(options)))
+    request = _request(options, format_name=options.format, **_judged(options))
+    if _on_spark(options):
+        from detector.spark.command import replay_on_spark  # noqa: PLC0415 - as above
+
+        return replay_on_spark(request, options.master)
+    return run_replay(request)
+
+
+def _on_spark(options: argparse.Namespace) -> bool:
+    if options.engine != "spark" and options.master is not None:
+        raise UsageError("--master goes with --engine spark")
+    return bool(options.engine == "spark")
 
 
 def _scan(options: argparse.Namespace) -> int:
     from detector.replay.facts_commands import run_scan  # noqa: PLC0415 - as above
 
     _need_inputs(options, "scan")
-    said = run_scan(_request(options, format_name=options.format), options.facts)
+    request = _request(options, format_name=options.format)
+    if _on_spark(options):
+        from detector.spark.command import scan_on_spark  # noqa: PLC0415 - as above
+
+        said = scan_on_spark(request, options.facts, options.master)
+    else:
+        said = run_scan(request, options.facts)
     with printing():
         put(_masked(said))
     return DONE

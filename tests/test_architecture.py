@@ -63,6 +63,7 @@ PACKAGES = (
     "stages",
     "redact",
     "replay",
+    "spark",
     "explain",
     "suggest",
     "fetch",

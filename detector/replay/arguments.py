@@ -29,6 +29,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     add_format(parser)
     _add_judging(parser)
     _add_reading(parser)
+    _add_engine(parser)
 
 
 def add_scan(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,7 @@ def add_scan(parser: argparse.ArgumentParser) -> None:
     )
     add_format(parser)
     _add_reading(parser)
+    _add_engine(parser)
 
 
 def add_judge(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +66,21 @@ def add_judge(parser: argparse.ArgumentParser) -> None:
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="F", help="the configuration file")
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        choices=("processes", "spark"),
+        default="processes",
+        help="what reads the files: processes of this machine (by default), or spark: the workers of a cluster",
+    )
+    parser.add_argument(
+        "--master",
+        metavar="URL",
+        help="with --engine spark: the cluster, as Spark names it (by default that of spark-submit, else this machine)",
+    )
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:

@@ -22,13 +22,13 @@ from detector.replay.replay_command import (
     Found,
     Prepared,
     Request,
+    RunnerOf,
     conclude,
     configured,
     plan_of,
     planned,
     seldom_collected,
 )
-from detector.replay.runner import Runner
 from detector.replay.scan_settings import differing, scan_settings
 from detector.replay.stages import SCAN
 from detector.scan.scanner import PatternScanner
@@ -42,8 +42,10 @@ from detector.values.wording import counted
 _FILES: Final = "the files that are read"
 
 
-def run_scan(request: Request, folder_path: str, runner: Runner | None = None) -> str:
+def run_scan(request: Request, folder_path: str, runner_of: RunnerOf | None = None) -> str:
     """Scans, and keeps the facts in a folder; a scan that was ended goes on. Returns a sentence that says what is there.
+
+    `runner_of` gives what runs the stages of units, by default processes of this machine.
 
     Raises:
         UsageError: the configuration or an input is wrong, the folder holds other facts, or there is no deployment key.
@@ -55,7 +57,9 @@ def run_scan(request: Request, folder_path: str, runner: Runner | None = None) -
     with folder.locked(), meter() as bars, seldom_collected():
         if folder.made is not None:
             request = msgspec.structs.replace(request, now=folder.made.now)
-        plan, _ = planned(request, settings, scanner, runner=runner)
+        plan, _ = planned(
+            request, settings, scanner, runner=None if runner_of is None else runner_of(settings, scanner)
+        )
         todo = _begun(folder, request, settings, scanner, plan)
         plan = msgspec.structs.replace(plan, todo=todo, runner=KeepingRunner(folder, plan.runner))
         if folder.completed is None:
@@ -82,7 +86,10 @@ def _begun(
     """The units of the scan, which begins or goes on in the folder."""
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
     made = Made(
-        __version__, request.now, folder.keys, scan_settings(folder, request.config, settings, patterns)
+        __version__,
+        request.now,
+        folder.sealer.keys,
+        scan_settings(folder.sealer, request.config, settings, patterns),
     )
     sources = tuple(map(StoredSource.of, plan.sources))
     if folder.made is None or folder.inputs is None:
@@ -135,7 +142,7 @@ def run_judge(request: Request, folder_paths: Sequence[str]) -> int:
     check_destinations(request.destinations, known)
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
     for folder in folders:
-        _check_settings(folder, scan_settings(folder, request.config, settings, patterns))
+        _check_settings(folder, scan_settings(folder.sealer, request.config, settings, patterns))
     _check_registries(folders)
     history = _History(folders)
     made = [folder.made for folder in folders if folder.made is not None]

@@ -15,20 +15,18 @@ AES-256-GCM under a key made of the deployment key. All files can be read by the
 import contextlib
 import fcntl
 import hashlib
-import hmac
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import zstandard
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from detector.ingest.stored_sources import StoredSource
 from detector.ingest.units import Unit
 from detector.records.dead_letters import DeadLetter
+from detector.replay.sealing import MOST, Sealer
 from detector.replay.unit_facts import COLUMNS, FORMAT, Blinding, scan_facts, scan_rows
 from detector.stages.ranges import LifecycleFacts, RangeFacts
 from detector.terminal.output import shown, why
@@ -40,12 +38,8 @@ _FACTS: Final = "facts.json"
 _INPUTS: Final = "inputs.sealed"
 _COMPLETE: Final = "complete.json"
 _LOCK: Final = "lock"
-_LABEL: Final = b"curfewd/facts/v1/"
-_NONCE: Final = 12
-_KEY_ID: Final = 16  # hex digits that tell keys apart
 _IN_A_FOLDER: Final = 1000  # files
 _LEVEL: Final = 3  # of Zstandard
-_MOST: Final = 1 << 34  # bytes that the facts of a unit may unpack to
 
 _T = TypeVar("_T")
 
@@ -93,17 +87,10 @@ class FactsFolder:
     """
 
     def __init__(self, path: str, keys: Sequence[DeploymentKey]) -> None:
-        if not keys:
-            raise UsageError(
-                "facts are kept under a deployment key, and there is none: set CURFEWD_KEY or key_file "
-                "(`openssl rand -hex 32` makes one)"
-            )
         self.name = shown(path)
         self._path = Path(path)
-        self.keys = tuple(map(key_id, keys))
-        self._seal = AESGCM(_derived(keys[0], b"seal"))
-        self._hash = _derived(keys[0], b"hash")
-        self.blinding = Blinding(DeploymentKey.of(_derived(keys[0], b"sha256")))
+        self.sealer = Sealer(keys)
+        self.blinding = Blinding(self.sealer.hash_key)
         self.made = self._read(_FACTS, Made)
         self.inputs: Inputs | None = None
         if self.made is not None:
@@ -111,7 +98,7 @@ class FactsFolder:
                 raise UsageError(
                     f"{self.name}: facts of another version of curfewd: scan again, into another folder"
                 )
-            if self.made.keys != self.keys:
+            if self.made.keys != self.sealer.keys:
                 raise UsageError(
                     f"{self.name}: the facts were made with other deployment keys: use the configuration of the scan"
                 )
@@ -132,7 +119,7 @@ class FactsFolder:
                 raise UsageError(f"{self.name}: there are other files in it: name a new folder")
             self.made, self.inputs = made, inputs
             self._number_units()
-            self._write(_INPUTS, self._sealed(_INPUTS, inputs))
+            self._write(_INPUTS, self.sealer.seal(_INPUTS, inputs))
             self._write(_FACTS, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
         except OSError as error:
             raise UsageError(f"{self.name}: {why(error)}") from None
@@ -162,16 +149,12 @@ class FactsFolder:
         self._write(_COMPLETE, msgspec.json.encode(completed) + b"\n")
         self.completed = completed
 
-    def hash_of(self, data: bytes) -> str:
-        """A keyed hash, in hex: what it is of cannot be guessed."""
-        return hmac.digest(self._hash, data, "sha256").hex()
-
     def registry_hash(self, identifiers: Sequence[Identifier]) -> str:
         """A keyed hash of a set of identifiers."""
         digest = hashlib.sha256()
         for each in sorted(map(msgspec.json.encode, identifiers)):
             digest.update(each)
-        return self.hash_of(digest.digest())
+        return self.sealer.hash_of(digest.digest())
 
     # The facts of units
 
@@ -186,7 +169,7 @@ class FactsFolder:
             OSError: it cannot be written.
         """
         name = self._file(LIFECYCLE_FOLDER, unit)
-        self._write(name, self._sealed(name, facts))
+        self._write(name, self.sealer.seal(name, facts))
 
     def lifecycle(self, unit: Unit) -> LifecycleFacts:
         """What a unit says of tasks and credentials.
@@ -220,7 +203,7 @@ class FactsFolder:
         name = self._file(SCAN_FOLDER, unit)
         try:
             packed = (self._path / name).read_bytes()
-            return scan_facts(zstandard.ZstdDecompressor().decompress(packed, _MOST), self.blinding)
+            return scan_facts(zstandard.ZstdDecompressor().decompress(packed, MOST), self.blinding)
         except (OSError, zstandard.ZstdError, msgspec.DecodeError, ValueError):
             raise self._damaged(name) from None
 
@@ -260,19 +243,12 @@ class FactsFolder:
         except msgspec.DecodeError:
             raise UsageError(f"{self.name}: {name} is none of curfewd's: name another folder") from None
 
-    def _sealed(self, name: str, value: Any) -> bytes:
-        nonce = os.urandom(_NONCE)
-        packed = zstandard.ZstdCompressor(_LEVEL).compress(msgspec.json.encode(value))
-        return nonce + self._seal.encrypt(nonce, packed, name.encode())
-
     def _unsealed(self, name: str, gives: type[_T]) -> _T | None:
         try:
-            sealed = (self._path / name).read_bytes()
-            packed = self._seal.decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode())
-            return msgspec.json.decode(zstandard.ZstdDecompressor().decompress(packed, _MOST), type=gives)
+            return self.sealer.unseal(name, (self._path / name).read_bytes(), gives)
         except FileNotFoundError:
             return None
-        except (OSError, InvalidTag, ValueError, zstandard.ZstdError):
+        except (OSError, ValueError):
             raise self._damaged(name) from None
 
 
@@ -293,12 +269,3 @@ def open_folder(path: str, keys: Sequence[DeploymentKey]) -> FactsFolder:
     if folder.completed is None:
         raise InputError(f"{folder.name}: its scan has not come to its end: start it again, and it goes on")
     return folder
-
-
-def key_id(key: DeploymentKey) -> str:
-    """What tells whether two processes have one key, and nothing else of it."""
-    return _derived(key, b"id").hex()[:_KEY_ID]
-
-
-def _derived(key: DeploymentKey, use: bytes) -> bytes:
-    return hmac.digest(key.material, _LABEL + use, "sha256")

@@ -182,6 +182,7 @@ def scan_work(
         suspected,
         plan.policy.skew,
         registry.identifiers,
+        plan.sources,
     )
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +19,7 @@ from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import TrustPolicy
+from detector.ingest.units import UNIT
 from detector.judge.policy import Accept
 from detector.outputs.baseline_use import baseline_use
 from detector.outputs.output import Output, Run, write_run
@@ -46,7 +47,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one replay. Times in nanoseconds; `now` is the wall clock.
 
     `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said. `baseline`
-    is the file of the findings that are known. The outputs are as in `Destinations`.
+    is the file of the findings that are known. The outputs are as in `Destinations`. Plain files are cut into units of so
+    many bytes; output may depend on it where a stream asks for more than its share.
     """
 
     config: str | None
@@ -65,6 +67,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     baseline: str | None = None
+    unit: int = UNIT
 
     @property
     def day(self) -> str:
@@ -82,10 +85,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.paths, *self.events, *self.logs)
 
 
-def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: Sequence[Output] = ()) -> int:
+RunnerOf = Callable[[Settings, PatternScanner], Runner]
+
+
+def run_replay(
+    request: Request,
+    *,
+    adapters: Sequence[Adapter] = (),
+    outputs: Sequence[Output] = (),
+    runner_of: RunnerOf | None = None,
+) -> int:
     """Replays, writes and prints; the exit code.
 
     `adapters` read sources beside the bundled ones, `outputs` are written beside those that the arguments name.
+    `runner_of` gives what runs the stages of units, by default processes of this machine.
 
     Raises:
         UsageError: the configuration or an input is wrong, or an output cannot be written.
@@ -104,6 +117,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
             *map(Path, known),
         ),
         warnings=passed_over,
+        runner=None if runner_of is None else runner_of(settings, scanner),
     )
     return conclude(request, Prepared(plan, finders, scanner, baseline), outputs=outputs)
 
@@ -250,6 +264,7 @@ def plan_of(  # noqa: PLR0913 - what a history is read with, each by its name
         now=request.now,
         until=request.until,
         runner=runner or Processes(request.jobs),
+        unit=request.unit,
         letters=found.letters,
         passed_over=tuple(found.passed_over),
         warnings=(*_in_vain(found.sources), *settings.warnings, *warnings, *found.passed_over),

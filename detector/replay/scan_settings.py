@@ -9,7 +9,7 @@ import msgspec
 from detector import __version__
 from detector.configuration.settings import Settings
 from detector.patterns.pattern import Pattern
-from detector.replay.facts_folder import FactsFolder
+from detector.replay.sealing import Sealer
 from detector.values.toml_file import TomlFile
 
 _TABLES: Final = {
@@ -21,7 +21,7 @@ _TABLES: Final = {
 
 
 def scan_settings(
-    folder: FactsFolder, config: str | None, settings: Settings, patterns: Mapping[str, Pattern]
+    sealer: Sealer, config: str | None, settings: Settings, patterns: Mapping[str, Pattern]
 ) -> dict[str, str]:
     """By a name for a person, a keyed hash of each part that a scan goes by."""
     data = {} if config is None else TomlFile.read(config).data
@@ -37,7 +37,7 @@ def scan_settings(
     }
     parts |= {name: [data.get(table) for table in tables] for name, tables in _TABLES.items()}
     return {
-        name: folder.hash_of(msgspec.json.encode(part, order="deterministic")) for name, part in parts.items()
+        name: sealer.hash_of(msgspec.json.encode(part, order="deterministic")) for name, part in parts.items()
     }
 
 

@@ -37,7 +37,7 @@ class Work(msgspec.Struct, frozen=True):
 
     `finder` is None while only events are read, and looks for the `identifiers` that are registered. `trust` has what holds each source, if anything holds one. `text` are
     the indices of the sources in which nothing is an event; they are read by the classifier `logs`. Lines that look like
-    events are counted in those that are `suspected`.
+    events are counted in those that are `suspected`. `found` are the sources under the names by which they were found.
     """
 
     sources: Sequence[Source]
@@ -50,6 +50,7 @@ class Work(msgspec.Struct, frozen=True):
     suspected: frozenset[int] = frozenset()
     skew: int = SKEW
     identifiers: Sequence[Identifier] = ()
+    found: Sequence[Source] = ()
 
 
 def lifecycle(work: Work, unit: Unit) -> LifecycleFacts:

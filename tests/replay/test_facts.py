@@ -18,8 +18,8 @@ from detector.replay.replay_command import Request, run_replay
 from detector.replay.runner import Processes
 from detector.replay.unit_facts import COLUMNS
 from detector.values.errors import UsageError
-from tests.ingest.archives_made import gzipped, tarred, zipped
-from tests.small_history import KEY, KEY_TEXT, NOW, event, events, jsonl, secret_of, write
+from tests.replay.files_of_histories import HASHED, POLICY, STRANGER, everything, packed, written
+from tests.small_history import KEY, KEY_TEXT, NOW, event, jsonl, secret_of
 
 ROOT = Path(__file__).parents[2]
 QUICK = "[patterns]\ndetect_secrets = false\n"
@@ -29,7 +29,6 @@ name = "own"
 match = [{ path = "schema", equals = "own" }]
 unwrap = "log"
 """
-WRITTEN = ("findings.jsonl", "revocations.jsonl", "dead-letters.jsonl", "summary.json")
 
 
 @pytest.fixture(autouse=True)
@@ -41,26 +40,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the small history in every packing, broken records, and uses by an unkeyed hash."""
     monkeypatch.chdir(tmp_path)
-    folder = Path("history")
-    registered, unknown = (hashlib.sha256(text).hexdigest() for text in (b"hashed-one" * 3, b"nobody's"))
-    by_hash = [
-        event(900, "credential.issued", 50, credential_id="hashed", task_id="task-0",
-              identifiers=[{"scheme": "sha256", "value": registered, "length": 30}]),
-        event(901, "credential.used", 400, identifier={"scheme": "sha256", "value": registered}, action="read"),
-        event(902, "credential.used", 410, identifier={"scheme": "sha256", "value": unknown}, action="read"),
-    ]  # fmt: skip
-    write(folder)
-    (folder / "by-hash.jsonl").write_bytes(jsonl(by_hash))
-    text = b"a token: " + secret_of(3) + b"\n" + b"hashed-one" * 3 + b"\nplain\n"
-    (folder / "text.log").write_bytes(text * 3)
-    (folder / "text.log.gz").write_bytes(gzipped(text + b"\xff\xfe broken \x00" * 4))
-    (folder / "all.tar.gz").write_bytes(gzipped(tarred({"in/a.log": text, "b.zip": zipped({"c.log": text})})))
-    (folder / "plain.zip").write_bytes(zipped({"build/1_Set up.txt": text}))
-    (folder / "torn.jsonl").write_bytes(jsonl(events()[:2]) + b'{"specversion": "1.0", "id": \n' + b'{"torn')
-    (folder / "cut.gz").write_bytes(gzipped(text * 50)[:-20])
-    (folder / "empty.log").write_bytes(b"")
+    packed(Path("history"))
     Path("curfewd.toml").write_text(QUICK)
-    return folder
+    return Path("history")
 
 
 def request(*paths: Path | str, out: str | None = None, **options: Any) -> Request:
@@ -68,21 +50,14 @@ def request(*paths: Path | str, out: str | None = None, **options: Any) -> Reque
     return Request(paths=tuple(map(str, paths)), out=out, **named)
 
 
-def files(folder: str | Path) -> dict[str, bytes]:
-    found = {name: (Path(folder) / name).read_bytes() for name in WRITTEN}
-    summary = json.loads(found["summary.json"])
-    del summary["durations"]
-    return found | {"summary.json": json.dumps(summary).encode()}
-
-
 def judged(*folders: str, out: str = "judged", **options: Any) -> dict[str, bytes]:
     run_judge(request(out=out, **options), folders)
-    return files(out)
+    return written(out)
 
 
 def replayed(*paths: Path | str, out: str = "replayed", **options: Any) -> dict[str, bytes]:
     run_replay(request(*paths, out=out, **options))
-    return files(out)
+    return written(out)
 
 
 def test_judged_facts_are_a_replay_byte_for_byte(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +70,20 @@ def test_judged_facts_are_a_replay_byte_for_byte(history: Path, capsys: pytest.C
     shutil.rmtree(history)  # nothing is read again
     assert judged("facts") == expected
     assert capsys.readouterr().out.replace("judged/", "replayed/") == printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [1 << 24, 3000])
+def test_every_kind_of_input_is_judged_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    everything(Path("all"))
+    Path("curfewd.toml").write_text(POLICY)
+    expected = replayed("all", unit=unit)
+    for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
+        assert expected[name].count(b"\n") > least, name
+    run_scan(request("all", unit=unit), "facts")
+    shutil.rmtree("all")
+    assert judged("facts", unit=unit) == expected
 
 
 def test_the_incident_is_judged_so_under_its_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,17 +150,17 @@ class Ending:
 def test_a_scan_that_was_ended_goes_on(history: Path, stage: str) -> None:
     expected = replayed(history)
     with pytest.raises(EndedError):
-        run_scan(request(history), "facts", Ending(stage, 3))
+        run_scan(request(history), "facts", lambda *_: Ending(stage, 3))
     with pytest.raises(UsageError, match="has not come to its end"):
         judged("facts")
     again = Ending(stage, 1 << 30)
-    run_scan(request(history, now=NOW + 1), "facts", again)
+    run_scan(request(history, now=NOW + 1), "facts", lambda *_: again)
     assert again.done > 0
     complete = Ending(stage, 0)
-    run_scan(request(history), "facts", complete)  # all is there
+    run_scan(request(history), "facts", lambda *_: complete)  # all is there
     assert judged("facts") == expected
     first = Ending(stage, 1 << 30)
-    run_scan(request(history), "others", first)
+    run_scan(request(history), "others", lambda *_: first)
     assert first.done == again.done + 3
 
 
@@ -197,11 +186,11 @@ def test_no_secret_and_no_unkeyed_hash_is_in_the_facts(history: Path) -> None:
     for path in found:
         data = path.read_bytes()
         clear += data + (zstandard.decompress(data) if path.suffix == ".zst" else b"")
-    hidden = [secret_of(number) for number in range(12)] + [b"hashed-one" * 3]
+    hidden = [secret_of(number) for number in range(12)] + [HASHED]
     for secret in hidden:
         assert secret not in clear
         assert hashlib.sha256(secret).hexdigest().encode() not in clear
-    assert hashlib.sha256(b"nobody's").hexdigest().encode() not in clear
+    assert hashlib.sha256(STRANGER).hexdigest().encode() not in clear
     assert b"sha256-keyed" in clear
 
 

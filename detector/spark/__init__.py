@@ -1,0 +1,1 @@
+"""A replay on Apache Spark: the stages of units as tasks of a cluster."""

@@ -1,0 +1,263 @@
+"""What a worker of Spark does with units. It loads the configuration, patterns and keys of its own machine.
+
+A worker gets the name of its configuration, and all else sealed under the deployment key: sources, registered
+identifiers. What it finds goes back sealed. So Spark's files, its network and its logs hold neither key nor facts.
+
+What is loaded stays for the next task of the same worker process.
+"""
+
+import contextlib
+import gc
+import os
+import socket
+import traceback
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, overload
+
+import msgspec
+
+from detector.configuration.allowlist import Allowlist
+from detector.configuration.settings import Settings
+from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.sources import Source
+from detector.ingest.stored_sources import StoredSource
+from detector.ingest.trust.policy import InputTrust, TrustPolicy
+from detector.ingest.units import Unit
+from detector.registry.finders import Finders
+from detector.replay.scan_settings import differing, scan_settings
+from detector.replay.sealing import Sealer
+from detector.replay.stages import LIFECYCLE, SCAN, Stage, Work
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
+from detector.scan.scanner_loader import load_scanner
+from detector.stages.masking import EventMasker
+from detector.terminal.output import path_bytes, shown
+from detector.values.errors import UsageError
+from detector.values.events import Identifier
+
+STAGES: Final[dict[str, Stage[Any]]] = {stage.name: stage for stage in (LIFECYCLE, SCAN)}
+FACTS, REFUSED, CRASHED = "facts", "refused", "crashed"  # what a result is
+_REMEMBERED: Final = 4096  # sources
+_COLLECTED: Final = (200_000, 20, 1000)  # as `seldom_collected` of a replay
+
+UnitBounds = tuple[int, int, int]
+Result = tuple[str, bytes]
+
+
+class SharedWork(msgspec.Struct, frozen=True):
+    """What all units of a stage need, as it crosses to workers. `identifiers` is None where nothing is looked for.
+
+    The rest is as `Work` has it; the sources have the names under which they were found.
+    """
+
+    sources: tuple[StoredSource, ...]
+    now: int
+    identifiers: tuple[Identifier, ...] | None
+    text: tuple[int, ...]
+    suspected: tuple[int, ...]
+    skew: int
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a task is told in clear: the stage, the path of the configuration, and what the worker's has to agree with.
+
+    `name` is another for each `SharedWork`.
+    """
+
+    stage: str
+    name: str
+    config: str | None
+    keys: tuple[str, ...]
+    settings: dict[str, str]
+
+
+def sealed_name(job: Job, unit: UnitBounds) -> str:
+    """The name under which the facts of a unit are sealed."""
+    return f"{job.name}/{job.stage}/{unit[0]}/{unit[1]}/{unit[2]}"
+
+
+def run_units(job: Job, shared: Any, groups: Iterator[Sequence[UnitBounds]]) -> Iterator[Result]:
+    """The sealed facts of each unit, in order. `shared` is a broadcast of a sealed `SharedWork`.
+
+    What goes wrong is a result too: an exception's text would be in Spark's logs, and may hold what was read.
+    """
+    for group in groups:
+        try:
+            sealer, work = _work(job, shared)
+            for unit in group:
+                facts = STAGES[job.stage].do(work, Unit(*unit))
+                yield FACTS, sealer.seal(sealed_name(job, unit), facts)
+        except UsageError as error:
+            yield REFUSED, f"{socket.gethostname()}: {error}".encode()
+            return
+        except Exception as error:  # noqa: BLE001 - its text may contain what was read: only the places go back
+            places = [
+                f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+                for frame in traceback.extract_tb(error.__traceback__)
+            ]
+            yield CRASHED, f"{type(error).__name__} at {', '.join(places[-4:])}".encode()
+            return
+
+
+class _Loaded:
+    """The configuration of this machine, and what is made of it."""
+
+    def __init__(self, job: Job) -> None:
+        gc.set_threshold(*_COLLECTED)
+        config = None if job.config is None else _found(job.config)
+        self.settings = Settings.load(config)
+        if not self.settings.keys:
+            raise UsageError(
+                "this worker has no deployment key: set CURFEWD_KEY in its environment, or key_file in its "
+                "configuration, as on the driver"
+            )
+        self.sealer = Sealer(self.settings.keys)
+        if self.sealer.keys != job.keys:
+            raise UsageError(
+                f"this worker has other deployment keys (ids {', '.join(self.sealer.keys)}) than the driver "
+                f"({', '.join(job.keys)}): give all the same"
+            )
+        self.scanner, _ = load_scanner(self.settings.patterns)
+        patterns = {pattern.id: pattern for pattern in self.scanner.patterns}
+        other = differing(job.settings, scan_settings(self.sealer, config, self.settings, patterns))
+        if other:
+            raise UsageError(
+                f"the configuration of this worker is not that of the driver ({', '.join(other)}): give all the same"
+            )
+        self.classifier = configured_classifier(self.settings.sources, ())
+        self.trust = TrustPolicy(self.settings.trust)
+
+
+_loaded: dict[tuple[str | None, tuple[str, ...], str], _Loaded] = {}
+_works: dict[str, Work] = {}  # of the job at hand
+
+
+def _work(job: Job, shared: Any) -> tuple[Sealer, Work]:
+    key = job.config, job.keys, str(sorted(job.settings.items()))
+    loaded = _loaded.get(key)
+    if loaded is None:
+        _loaded.clear()
+        _works.clear()
+        loaded = _loaded[key] = _Loaded(job)
+    work = _works.get(job.name)
+    if work is None:
+        _works.clear()
+        try:
+            told = loaded.sealer.unseal(job.name, shared.value, SharedWork)
+        except ValueError:
+            raise UsageError(
+                "what the driver sent cannot be opened with this worker's deployment key"
+            ) from None
+        work = _works[job.name] = _made(loaded, told)
+    return loaded.sealer, work
+
+
+def _made(loaded: _Loaded, told: SharedWork) -> Work:
+    finder = None if told.identifiers is None else _finder(loaded.settings, loaded.scanner, told.identifiers)
+    sources = _Sources(told.sources, None if finder is None else EventMasker(finder))
+    return Work(
+        sources,
+        told.now,
+        finder,
+        loaded.classifier,
+        _Trust(told.sources, loaded.trust),
+        loaded.classifier.logs_only(),
+        frozenset(told.text),
+        frozenset(told.suspected),
+        told.skew,
+    )
+
+
+def _finder(settings: Settings, scanner: PatternScanner, identifiers: Sequence[Identifier]) -> LeakFinder:
+    finders = Finders(
+        scanner,
+        settings.keys,
+        allowlist=Allowlist(settings.allows),
+        every_window=settings.scan.every_window,
+        forms=settings.scan.forms,
+        most_findings=settings.scan.findings_per_stream,
+    )
+    finders.renew(identifiers)
+    return finders.finder
+
+
+class _Sources(Sequence[Source]):
+    """The sources, each opened and named when it is asked for: a task needs a few of perhaps a million."""
+
+    def __init__(self, stored: Sequence[StoredSource], masker: EventMasker | None) -> None:
+        self._stored = stored
+        self._masker = masker
+        self._opened = lru_cache(_REMEMBERED)(self._open)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    @overload
+    def __getitem__(self, index: int) -> Source: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Source]: ...
+    def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
+        return (
+            self._opened(index) if isinstance(index, int) else [*map(self._opened, range(len(self))[index])]
+        )
+
+    def _open(self, index: int) -> Source:
+        source = self._stored[index].opened()
+        _check_there(source)
+        if self._masker is None:
+            return source
+        return msgspec.structs.replace(source, name=self._masker.path(source.name))
+
+
+def _check_there(source: Source) -> None:
+    """Refuses a file that this worker does not see as the driver does: nobody would have read it."""
+    place = source.place
+    seen = None
+    if place is not None:
+        with contextlib.suppress(OSError):
+            info = os.stat(path_bytes(place.path))  # noqa: PTH116 - a path of any bytes
+            seen = info.st_size, info.st_mtime_ns
+    if place is None or seen != (place.size, place.modified):
+        raise UsageError(
+            f"{source.name} is {'not there' if seen is None else 'another file'} on this worker: all workers have to see "
+            "the files that the driver sees, at the same paths"
+        )
+
+
+class _Trust(Sequence[InputTrust | None]):
+    """What holds each source. The path tells, and not the name that outputs have."""
+
+    def __init__(self, stored: Sequence[StoredSource], policy: TrustPolicy) -> None:
+        self._stored = stored
+        self._policy = policy
+        self._of = lru_cache(_REMEMBERED)(self._found)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    @overload
+    def __getitem__(self, index: int) -> InputTrust | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[InputTrust | None]: ...
+    def __getitem__(self, index: int | slice) -> InputTrust | Sequence[InputTrust | None] | None:
+        return self._of(index) if isinstance(index, int) else [*map(self._of, range(len(self))[index])]
+
+    def _found(self, index: int) -> InputTrust | None:
+        return self._policy.of_path(self._stored[index].name, self._stored[index].path)
+
+
+def _found(config: str) -> str:
+    """The configuration at its path, or as `spark-submit --files` brought it."""
+    if Path(config).exists():
+        return config
+    from pyspark import SparkFiles  # noqa: PLC0415 - there is no Spark in the tests of the stages
+
+    brought: str = SparkFiles.get(Path(config).name)
+    if Path(brought).exists():
+        return brought
+    raise UsageError(
+        f"{shown(config)}: no such file on this worker: put the configuration at the same path on each, or bring it "
+        "with `spark-submit --files`"
+    )

@@ -1,0 +1,139 @@
+"""A replay on Spark comes to what one on one machine comes to, byte for byte: on two cores here, and on two workers."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.configuration.settings import KEY_VARIABLE
+from detector.replay.facts_commands import run_judge
+from detector.replay.replay_command import Request, run_replay
+from detector.spark.command import replay_on_spark, scan_on_spark
+from detector.values.errors import UsageError
+from tests.replay.files_of_histories import POLICY, everything, written
+from tests.small_history import KEY_TEXT, NOW
+from tests.spark.standalone import Standalone
+
+pytestmark = pytest.mark.spark
+ROOT = Path(__file__).parents[2]
+SMALL_TASK = 20_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[str]:
+    """One Spark for the tests on this machine, with the key in the environment of its workers."""
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - `make test` has no Spark
+
+    os.environ[KEY_VARIABLE] = KEY_TEXT
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    conf = SparkConf().setMaster("local[2]").set("spark.ui.enabled", "false")
+    with SparkContext(conf=conf):
+        del os.environ[KEY_VARIABLE]
+        yield "local[2]"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY_TEXT)
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    everything(Path("all"))
+    Path("curfewd.toml").write_text(POLICY)
+    return Path("all")
+
+
+def request(*paths: Path | str, out: str, **options: Any) -> Request:
+    named: dict[str, Any] = {"config": "curfewd.toml", "jobs": 1, "now": NOW} | options
+    return Request(paths=tuple(map(str, paths)), out=out, **named)
+
+
+@pytest.mark.parametrize("unit", [1 << 24, 3000])
+def test_every_kind_of_input_gives_the_same(history: Path, local: str, unit: int) -> None:
+    run_replay(request(history, out="here", unit=unit))
+    expected = written("here")
+    for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
+        assert expected[name].count(b"\n") > least, name
+    replay_on_spark(request(history, out="spark", unit=unit), local, SMALL_TASK)
+    assert written("spark") == expected
+
+
+def test_the_incident_gives_the_same(tmp_path: Path, local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY_TEXT)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples" / "incident", "incident")
+    paths = "incident/events.jsonl", "incident/logs"
+    run_replay(request(*paths, out="here", config="incident/curfewd.toml"))
+    replay_on_spark(request(*paths, out="spark", config="incident/curfewd.toml"), local, SMALL_TASK)
+    assert written("spark") == written("here")
+
+
+def test_facts_of_spark_are_judged_so(history: Path, local: str) -> None:
+    run_replay(request(history, out="here"))
+    said = scan_on_spark(request(history, out="unused"), "facts", local, SMALL_TASK)
+    assert "judges them" in said
+    shutil.rmtree(history)
+    run_judge(request(out="judged"), ["facts"])
+    assert written("judged") == written("here")
+
+
+def test_another_key_on_the_workers_is_told(
+    history: Path, local: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "ff" * 16)
+    with pytest.raises(UsageError, match=r"other deployment keys .* than the driver"):
+        replay_on_spark(request(history, out="spark"), local)
+
+
+def test_another_configuration_on_the_workers_is_told(history: Path, local: str) -> None:
+    from detector.configuration.settings import Settings  # noqa: PLC0415
+    from detector.scan.scanner_loader import load_scanner  # noqa: PLC0415
+    from detector.spark.context import SparkStart  # noqa: PLC0415
+    from detector.spark.runner import SparkRunner  # noqa: PLC0415
+
+    settings = Settings.load("curfewd.toml")
+    scanner, _ = load_scanner(settings.patterns)
+    runner = SparkRunner(SparkStart(local), "curfewd.toml", settings, scanner)
+    Path("curfewd.toml").write_text(POLICY + "[scan]\nevery_window = false\n")
+    with pytest.raises(UsageError, match=r"not that of the driver \(\[scan]\)"):
+        run_replay(request(history, out="spark"), runner_of=lambda *_: runner)
+
+
+def test_without_a_key_it_is_refused(history: Path, local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(UsageError, match="sealed under a deployment key, and there is none"):
+        replay_on_spark(request(history, out="spark"), local)
+
+
+def test_a_standalone_cluster_gives_the_same(history: Path, tmp_path: Path) -> None:
+    """With authentication and encryption, a key file, and the driver as a program of its own."""
+    Path("deployment.key").write_text(KEY_TEXT)
+    Path("curfewd.toml").write_text('key_file = "deployment.key"\n' + POLICY)
+    os.environ.pop(KEY_VARIABLE)
+    run_replay(request(history, out="here"))
+    with Standalone(tmp_path / "cluster") as cluster:
+        until = ("--until", "2026-06-01T00:00:00Z")
+        run_replay(request(history, out="here", until=NOW))
+        done = subprocess.run(
+            [sys.executable, "-m", "detector.cli", "replay", "--engine", "spark", "--master", cluster.url,
+             "--config", "curfewd.toml", *until, "--out", "spark", str(history)],
+            env=cluster.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert written("spark") == written("here")
+        submitted = subprocess.run(
+            [cluster.submit, "--master", cluster.url, str(ROOT / "detector" / "spark" / "submit.py"),
+             "replay", "--config", "curfewd.toml", *until, "--out", "submitted", str(history)],
+            env=cluster.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert submitted.returncode == 0, submitted.stderr[-2000:]
+        assert written("submitted") == written("here")
+        assert cluster.workers_that_worked() == 2
