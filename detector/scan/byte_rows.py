@@ -78,6 +78,17 @@ STRIDE: Final = WORDS + 8  # words of a row: one more than is looked at is neede
     ROOM,
 ) = range(0, 60 * STRIDE, STRIDE)
 """Where each row begins: planes, classes, and, of 64 bytes each, where something may be; and how long all rows are."""
+NUMERIC, IN_BASE64, TOP5, TOP3, TOP1, ONES64, NONE64, AT_XORED = (
+    _PLANE0,
+    _PLANE1,
+    _PLANE2,
+    _PLANE3,
+    _PLANE4,
+    _PLANE5,
+    _PLANE6,
+    _PLANE7,
+)
+"""Rows in the place of the planes, once all classes are told: so there is room for the others in the cache."""
 
 _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS: Final = b"0123456789"
@@ -112,6 +123,13 @@ _in_ascii85 = class_of(range(0x21, 0x76))
 _first85 = class_of(_UPPER + b"abcde")  # digits 10 to 40: with any other a group says no four characters
 _first_ascii85 = class_of(range(0x2B, 0x4A))
 _telling85 = class_of(range(0x3B, 0x4A))  # those of them that stand in no time, number and address
+_numeric = class_of(b"+,-./:TZ" + _DIGITS + b"ABCDEFabcdef")  # of numbers, times, addresses and digests
+_alphabet64 = _UPPER + _UPPER.lower() + _DIGITS + b"+/"
+_in_base64 = class_of(_alphabet64 + b"-_")
+_top5, _top3, _top1 = (  # of a digit of base64: the first bits of three bytes are in three digits
+    class_of([*(byte for value, byte in enumerate(_alphabet64) if value >> bit & 1), 0x2D, 0x5F])
+    for bit in (5, 3, 1)
+)
 _capital_a, _capital_h = class_of(b"A"), class_of(b"H")
 _small_e, _behind_e = class_of(b"e"), class_of(b"AFJN")  # zlib in base64
 _small_b, _seven, _eight = class_of(b"b"), class_of(b"7"), class_of(b"8")
@@ -125,7 +143,7 @@ def ahead(rows: Any, at: int, count: int) -> Any:
 
 
 @bare
-def look(text: Any, words: int, rows: Any) -> None:
+def look(text: Any, words: int, rows: Any) -> None:  # noqa: PLR0915 - a statement for each class
     """Fill the rows of all classes for so many words of 64 bytes. The rest of a row means nothing."""
     for word in range(words):
         at = WORD * word
@@ -186,3 +204,8 @@ def look(text: Any, words: int, rows: Any) -> None:
         rows[OPENS + word] = _opens(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[SEVEN + word] = _seven(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[EIGHT + word] = _eight(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[NUMERIC + word] = _numeric(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[IN_BASE64 + word] = _in_base64(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[TOP5 + word] = _top5(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[TOP3 + word] = _top3(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[TOP1 + word] = _top1(b0, b1, b2, b3, b4, b5, b6, b7)

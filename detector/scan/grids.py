@@ -18,6 +18,9 @@ _SAMPLE: Final = 16
 _GRIDS: Final = ((1, 1), (2, 1), (3, 1), (4, 1), (1, 3), (1, 4), (1, 5))  # bytes of separator and of group
 
 
+_RARE: Final = np.array([byte in b"!#%&*?@^~" for byte in range(256)], np.uint8)
+
+
 def _periods() -> Any:
     """Of each number of 16 bits the separator and the group, 16·separator + group, if it is periodic; else 0."""
     table = np.zeros(1 << _SAMPLE, np.uint8)
@@ -52,6 +55,30 @@ def _blanks(data: Any, at: int) -> int:
 
 
 @bare
+def _apart(data: Any, at: int, period: int, count: int) -> bool:
+    """Whether the same sign stands so many times, a period apart."""
+    byte = data[at]
+    if 48 <= byte <= 122:
+        return False
+    for step in range(at + period, at + count * period, period):
+        if data[step] != byte:
+            return False
+    return True
+
+
+@bare
+def dense(data: Any, at: int) -> tuple[int, int]:
+    """As `PERIODS`, where there are signs within groups too; and where the first separator stands. It looks at 16 bytes."""
+    for first in range(at, at + 2):
+        if _apart(data, first, 2, 7):
+            return 17, first
+    for first in range(at, at + 3):
+        if _apart(data, first, 3, 4) and _apart(data, first + 1, 3, 4):
+            return 33, first
+    return (20, at) if _apart(data, at, 5, 4) else (0, at)
+
+
+@bare
 def _separated(data: Any, at: int, first: int, separator: int) -> bool:
     """Whether the separator at `first` stands at `at` too."""
     if at < 0 or at + separator > data.size:
@@ -75,13 +102,19 @@ def _graphic(data: Any, start: int, end: int) -> bool:
 
 @bare
 def _changes(data: Any, begin: int, end: int, period: int, group: int) -> int:
-    """How often a digit follows a letter or a letter a digit: more than once in a token, seldom in words and numbers."""
+    """How often a digit stands beside a letter, or a capital behind a small letter, and how many rare signs there are.
+
+    That is more than once in a token, and seldom in words and numbers.
+    """
     changes = last = 0
     for start in range(begin, end, period):
         for at in range(start, min(start + group, end)):
             byte = data[at]
-            kind = 1 if 48 <= byte <= 57 else 2 if CLASSES[byte] == ALNUM else 0
-            changes += kind != last and kind > 0 and last > 0
+            kind = 1 if 48 <= byte <= 57 else 0
+            if CLASSES[byte] == ALNUM and not kind:
+                kind = 3 if byte < 97 else 2
+            changes += kind != last and kind > 0 and last > 0 and (last != 3 or kind != 2)
+            changes += int(_RARE[byte])
             last = kind
     return changes
 
@@ -95,11 +128,14 @@ def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
     if place < done or place + _SAMPLE > data.size:
         return 0, 0, 0, 0, done
     kind = int(PERIODS[_mask(data, place)]) or int(PERIODS[_blanks(data, place)])  # in groups may be signs
-    separator, group = kind >> 4, kind & 15
-    if not kind:
-        return 0, 0, 0, 0, done
-    period = separator + group
     first = place  # the first whole separator
+    if not kind:
+        kind, first = dense(data, place)
+        if not kind:
+            return 0, 0, 0, 0, done
+    separator, group = kind >> 4, kind & 15
+    period = separator + group
+    place = first
     while first < place + period and not (
         _separated(data, first + period, first, separator)
         and _graphic(data, first + separator, first + period)

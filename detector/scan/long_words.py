@@ -3,7 +3,7 @@
 Eight bytes at a time, `samples` tells where no blank and few signs stand. Here the words around such places are looked at,
 and nearly all are given up after a few bytes: most are digests. Nothing is missed that has 31 letters and digits in a row.
 """
-# ruff: noqa: PLR0911, PLR0913, PLR0917, PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function, without sets
+# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function, without sets
 
 from typing import Any, Final
 
@@ -288,8 +288,6 @@ def _kind_of_run(data: Any, low: int, end: int) -> int:
         return REVERSED_BASE64
     if _says_text(data, low, 1, ROT_DIGITS):
         return ROT_BASE64
-    if may_be_xored(data, low, end, BASE64, 6):
-        return XORED_BASE64
     if end - low >= _LEAST_PACKED and _may_be_brotli(data, low, end) and _looks_packed(data, low, end):
         return BROTLI
     return _kind_of_token(data, low, end)
@@ -406,3 +404,36 @@ def add_words(
         elif where >= hex_done:
             found, done, hex_done = _hex_word(data, where, done, rows, found)
     return found, done, hex_done
+
+
+@bare
+def _only_hex(data: Any, low: int, end: int) -> bool:
+    for at in range(low, end):  # noqa: SIM110 - what numba compiles
+        if HEX[data[at]] == NONE:
+            return False
+    return True
+
+
+@bare
+def add_xored(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -> tuple[int, int]:
+    """The same of words of base64 digits that say bytes with the same top bit: how many there are, and where the last ends.
+
+    `bits` says of the 64 bytes from `at` on where five such groups begin.
+    """
+    while bits != np.uint64(0):
+        low = at + int(place(bits))
+        bits &= bits - np.uint64(1)
+        if low < done or found + 1 >= rows.shape[0]:
+            continue
+        group, end = low, low
+        while low > done and BASE64[data[low - 1]] != NONE:
+            low -= 1
+        while end < data.size and BASE64[data[end]] != NONE:
+            end += 1
+        done = end
+        if not may_be_xored(data, low, end, BASE64, 6):
+            low = group
+        if may_be_xored(data, low, end, BASE64, 6) and not _only_hex(data, low, end):
+            rows[found, 0], rows[found, 1], rows[found, 2] = XORED_BASE64, low, end
+            found += 1
+    return found, done

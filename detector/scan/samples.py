@@ -10,7 +10,7 @@ import numpy as np
 
 from detector.jit import bare, place
 from detector.scan.digits import HEX, NONE, PRINTABLE
-from detector.scan.grids import PERIODS, extent
+from detector.scan.grids import PERIODS, dense, extent
 from detector.scan.normalised import read
 
 _EIGHT: Final = 8
@@ -122,10 +122,13 @@ def add_grids(
         bits &= bits - one
         # Two shifts: one by 64 is none.
         signs = here >> np.uint64(bit) | (after << np.uint64(63 - bit)) << one
-        if PERIODS[signs & np.uint64(0xFFFF)]:
-            _, _, separator, _, done = extent(data, at + bit, done)
+        where = at + bit
+        if where + 2 * _EIGHT > data.size:
+            break
+        if PERIODS[signs & np.uint64(0xFFFF)] or dense(data, where)[0]:
+            _, _, separator, _, done = extent(data, where, done)
             if separator:
-                out[found] = at + bit
+                out[found] = where
                 found += 1
     return found, done
 

@@ -21,6 +21,7 @@ from detector.scan.byte_rows import (
     AT_OTHER,
     AT_PERIOD,
     AT_WORD,
+    AT_XORED,
     BACKSLASH,
     BEFORE_CUT,
     BEHIND_E,
@@ -42,12 +43,16 @@ from detector.scan.byte_rows import (
     HEX_DIGIT,
     HIGH,
     IN_ASCII85,
+    IN_BASE64,
     IN_BASE85,
     LEAD,
     LETTER,
     LINE_END,
     LISTED,
+    NONE64,
+    NUMERIC,
     OCTAL,
+    ONES64,
     OPENS,
     OPERATOR,
     PERCENT,
@@ -62,6 +67,9 @@ from detector.scan.byte_rows import (
     SPACE,
     STRIDE,
     TELLING85,
+    TOP1,
+    TOP3,
+    TOP5,
     WORDS,
     ahead,
 )
@@ -260,12 +268,47 @@ def _mark_periods(rows: Any) -> None:
         others, behind = here ^ blanks, after ^ behind
         same = ~_any(others | others >> np.uint64(8) | behind << np.uint64(56))
         rows[AT_GROUP + word] = _repeating(blanks, rows[SPACE + word + 1], ~np.uint64(0)) & ~(same & period)
+    _mark_dense_periods(rows)
+
+
+@bare
+def _mark_dense_periods(rows: Any) -> None:
+    """The same where what is set apart has signs in it: a sign in each place of a period, whatever stands in the others.
+
+    Every second place of sixteen bytes, two places of three, or four places five bytes apart; these without blanks.
+    """
+    first = np.uint64(0x0101010101010101)
+    even, odd = np.uint64(0x5555555555555555), np.uint64(0xAAAAAAAAAAAAAAAA)
+    for word in range(WORDS):
+        others, behind = ~rows[SIGN + word], ~rows[SIGN + word + 1]
+        second = others >> np.uint64(8) | behind << np.uint64(56)
+        two = ~(_any((others | second) & even) & _any((others | second) & odd))
+        # Of the bits of a byte, and of the next, those that two of three places are.
+        three = ~(
+            _any(others & np.uint64(0xDBDBDBDBDBDBDBDB) | second & np.uint64(0xB6B6B6B6B6B6B6B6))
+            & _any(others & np.uint64(0xB6B6B6B6B6B6B6B6) | second & np.uint64(0x6D6D6D6D6D6D6D6D))
+            & _any(others & np.uint64(0x6D6D6D6D6D6D6D6D) | second & np.uint64(0xDBDBDBDBDBDBDBDB))
+        )
+        rows[AT_PERIOD + word] |= (two | three) & _any(others) & _any(second) & first
+        signs, after = (
+            rows[SIGN + word] & ~rows[SPACE + word],
+            rows[SIGN + word + 1] & ~rows[SPACE + word + 1],
+        )
+        five = (
+            signs
+            & (signs >> np.uint64(5) | after << np.uint64(59))
+            & (signs >> np.uint64(10) | after << np.uint64(54))
+            & (signs >> np.uint64(15) | after << np.uint64(49))
+        )
+        two = signs >> np.uint64(1) & signs >> np.uint64(2)  # of a line of signs there are four within
+        rows[AT_PERIOD + word] |= five & ~(two & two >> np.uint64(2))
 
 
 @bare
 def _mark_base85(rows: Any) -> None:
-    """The first digits that begin five groups of base85 in a row; of Ascii85 one of the first four has a telling digit.
+    """The first digits that begin five groups of base85 in a row.
 
+    Of Ascii85 one of the first four has a telling digit, or the next two samples have more than numbers, times and digests.
     The next two samples are of digits alone, and not of hex digits alone: that would be no accident.
     """
     first = np.uint64(0x0101010101010101)
@@ -274,10 +317,12 @@ def _mark_base85(rows: Any) -> None:
             (~_any(~rows[IN_BASE85 + word]) & first)
             | (~_any(~rows[IN_ASCII85 + word]) & first) << np.uint64(1)
             | (rows[SAMPLES + word] >> np.uint64(2) & first << np.uint64(2))
+            | (_any(~rows[NUMERIC + word]) & first) << np.uint64(3)
         )
     for word in range(WORDS):
         sample = SAMPLES85 + word
-        two = ahead(rows, sample, 8) & ahead(rows, sample, 16)
+        one, other = ahead(rows, sample, 8), ahead(rows, sample, 16)
+        two, telling = one & other, (one | other) >> np.uint64(3) & first
         no_hex = ~(two >> np.uint64(2)) & first
         one, other = two & no_hex, two >> np.uint64(1) & no_hex
         at = FIRST85 + word
@@ -289,7 +334,7 @@ def _mark_base85(rows: Any) -> None:
             & ahead(rows, at, 15)
             & ahead(rows, at, 20)
         )
-        at, telling = FIRST_ASCII85 + word, TELLING85 + word
+        at, first_four = FIRST_ASCII85 + word, TELLING85 + word
         rows[AT_ASCII85 + word] = (
             ((other << np.uint64(8)) - other)
             & rows[at]
@@ -297,7 +342,40 @@ def _mark_base85(rows: Any) -> None:
             & ahead(rows, at, 10)
             & ahead(rows, at, 15)
             & ahead(rows, at, 20)
-            & (rows[telling] | ahead(rows, telling, 5) | ahead(rows, telling, 10) | ahead(rows, telling, 15))
+            & (
+                ((telling << np.uint64(8)) - telling)
+                | rows[first_four]
+                | ahead(rows, first_four, 5)
+                | ahead(rows, first_four, 10)
+                | ahead(rows, first_four, 15)
+            )
+        )
+
+
+@bare
+def _mark_xored(rows: Any) -> None:
+    """Where five groups of base64 begin that say bytes with the same top bit, which is in three digits of a group."""
+    for word in range(STRIDE):
+        five, three, one, digit = TOP5 + word, TOP3 + word, TOP1 + word, IN_BASE64 + word
+        second, third = ahead(rows, three, 1), ahead(rows, one, 2)
+        rows[ONES64 + word] = rows[five] & second & third
+        rows[NONE64 + word] = (
+            rows[digit] & ahead(rows, digit, 1) & ahead(rows, digit, 2) & ~(rows[five] | second | third)
+        )
+    for word in range(WORDS):
+        ones, none = ONES64 + word, NONE64 + word
+        rows[AT_XORED + word] = (
+            rows[ones]
+            & ahead(rows, ones, 4)
+            & ahead(rows, ones, 8)
+            & ahead(rows, ones, 12)
+            & ahead(rows, ones, 16)
+        ) | (
+            rows[none]
+            & ahead(rows, none, 4)
+            & ahead(rows, none, 8)
+            & ahead(rows, none, 12)
+            & ahead(rows, none, 16)
         )
 
 
@@ -311,6 +389,7 @@ def mark(rows: Any) -> None:
     _mark_rows(rows)
     _mark_periods(rows)
     _mark_base85(rows)
+    _mark_xored(rows)
     for word in range(WORDS):
         rows[AT_ANY + word] = (
             rows[AT_BASE64 + word]
@@ -322,6 +401,7 @@ def mark(rows: Any) -> None:
             | rows[AT_PERIOD + word]
             | rows[AT_GROUP + word]
             | rows[AT_WORD + word]
+            | rows[AT_XORED + word]
             | rows[AT_BASE85 + word]
             | rows[AT_ASCII85 + word]
             | rows[LEAD + word]

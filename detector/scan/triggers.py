@@ -36,6 +36,7 @@ from detector.scan.byte_rows import (
     AT_OTHER,
     AT_PERIOD,
     AT_WORD,
+    AT_XORED,
     BEFORE_CUT,
     BLOCK,
     FEED,
@@ -58,7 +59,7 @@ from detector.scan.digits import (
     hex_stretches,
 )
 from detector.scan.line_wraps import BESIDE, add_line_feeds, add_wraps
-from detector.scan.long_words import ASCII85, BASE85, add_words
+from detector.scan.long_words import ASCII85, BASE85, add_words, add_xored
 from detector.scan.samples import add_beyond, add_grids, add_lists
 from detector.scan.sieves import mark
 from detector.scan.word_runs import SCRATCH, may_be_zlib
@@ -85,9 +86,9 @@ from detector.scan.word_runs import SCRATCH, may_be_zlib
     LONG_WORD,
 ) = range(19)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
-# In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits and base85 are done.
-_PLACES, _GRIDS_DONE, _WORDS_DONE, _HEX_DONE, _BASE85_DONE, _ASCII85_DONE, _COUNTS = range(
-    LONG_WORD + 1, LONG_WORD + 8
+# In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits, what was XORed and base85 are done.
+_PLACES, _GRIDS_DONE, _WORDS_DONE, _HEX_DONE, _XORED_DONE, _BASE85_DONE, _ASCII85_DONE, _COUNTS = range(
+    LONG_WORD + 1, LONG_WORD + 9
 )
 _FORMS: Final = {
     ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\]|[01][0-7]{2})"),
@@ -216,6 +217,10 @@ def _add_words(data: Any, at: int, rows: Any, word: int, words: Any, counts: Any
             counts[_WORDS_DONE],
             counts[_HEX_DONE],
         )
+    if rows[AT_XORED + word] != np.uint64(0):
+        counts[LONG_WORD], counts[_XORED_DONE] = add_xored(
+            data, at, rows[AT_XORED + word], words, counts[LONG_WORD], counts[_XORED_DONE]
+        )
     if rows[AT_BASE85 + word] != np.uint64(0):
         counts[LONG_WORD], counts[_BASE85_DONE] = add_groups(
             data, at, rows[AT_BASE85 + word], 0, BASE85, words, counts[LONG_WORD], counts[_BASE85_DONE]
@@ -292,7 +297,8 @@ def _found(data: Any, places: Any, digits: Any, words: Any, counts: Any) -> bool
                 counts[BEYOND] = add_beyond(data, at, rows[LEAD + word], beyond, counts[BEYOND])
             if rows[AT_PERIOD + word] | rows[AT_GROUP + word] != none:
                 _add_grids(data, at, rows, word, grids, counts)
-            if rows[AT_WORD + word] | rows[AT_BASE85 + word] | rows[AT_ASCII85 + word] != none:
+            long_words = rows[AT_WORD + word] | rows[AT_XORED + word]
+            if long_words | rows[AT_BASE85 + word] | rows[AT_ASCII85 + word] != none:
                 _add_words(data, at, rows, word, words, counts)
         counts[CUT] = add_wraps(data, lines, feeds, parts, cuts, counts[CUT])
     counts[CUT] = add_last(data, parts, lines, cuts, counts[CUT])

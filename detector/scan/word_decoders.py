@@ -167,25 +167,34 @@ class SwappedToken(_Turned):
     near_misses = (b"GHP_TNmyTf6kLeAtWCt6wDcx",)
 
 
-class _Xored(LinearDecoder):
+class _Xored(GrowingDecoder):
     """What digits say, each byte XORed with the same one."""
 
     group = forms.OBFUSCATED
     digits: ClassVar[tuple[Any, int]]
-    most_keys: ClassVar[int] = 4  # that are tried of a word
+    most_keys: ClassVar[int] = 48  # of a word: those that leave ASCII what it is, and some more
 
-    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
         """Decodes the words that are text with some key."""
         table, bits = self.digits
-        sizes = (places[:, 1] - places[:, 0]) * bits // 8 + 1
-        best, tally = np.empty((self.most_keys, 2), np.int64), np.empty((2, 256), np.int64)
-        scratch = np.empty(sizes.max(), np.uint8)
-        out = np.empty(self.most_keys * int((sizes + 2).sum()), np.uint8)
-        segments = np.empty((self.most_keys * len(places), 4), np.int32)
         view, rows = np.frombuffer(data, np.uint8), np.ascontiguousarray(places)
-        size, count = xored.unxored(view, rows, table, bits, best, scratch, tally, out, segments)
-        if size:
-            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count].copy())
+        sizes = (rows[:, 1] - rows[:, 0]) * bits // 8
+        best, tally = np.empty((self.most_keys, 2), np.int64), np.empty((2, 256), np.int64)
+        scratch, wanted = np.empty(int(sizes.max()) + 1, np.uint8), np.empty(len(rows), np.int64)
+        xored.keys_of(view, rows, table, bits, best, scratch, tally, wanted)
+        texts = np.flatnonzero(wanted)
+        if not texts.size:
+            return
+        rows, wanted, sizes = rows[texts], wanted[texts], sizes[texts] + len(BETWEEN)
+        for row, line in enumerate(room.lines(rows[:, 0]).tolist()):
+            if wanted[row] > xored.FEW and wanted[row] * sizes[row] > room.left(line):
+                wanted[row] = xored.FEW
+                room.cut_short(line)
+            room.spend(line, int(wanted[row] * sizes[row]))
+        out = np.empty(int((wanted * sizes).sum()), np.uint8)
+        segments = np.empty((int(wanted.sum()), 4), np.int32)
+        size, _ = xored.unxored(view, rows, table, bits, wanted, best, scratch, tally, out, segments)
+        yield part_of_texts(self.names[0], out[: size - len(BETWEEN)].tobytes(), segments)
 
 
 class XoredBase64(_Xored):

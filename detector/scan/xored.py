@@ -2,6 +2,8 @@
 
 Its bytes have the same top bit, which of a thousand digests not one has in sixteen bytes. So few words are looked at, and all
 keys are tried that make printable text of the whole word. Of several those are the best that make most letters and digits.
+Of a short word that no key makes letters and digits alone, such as a password with signs, all are taken: nothing tells them
+apart.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - a compiled loop takes its arrays apart
 
@@ -14,6 +16,9 @@ from detector.scan.digits import PRINTABLE
 from detector.scan.kernels import ALNUM, CLASSES
 
 LEAST: Final = 16  # bytes
+FEW: Final = 4  # keys of a word
+MOST_SHORT: Final = 64  # bytes
+_WORDS: Final = 16  # text as it stands has a blank for so many bytes
 _LEAST_DIFFERENT: Final = 8  # bytes: numbers and padding have fewer
 
 
@@ -83,10 +88,21 @@ def _varied(said: Any) -> bool:
 
 
 @bare
+def _are_words(said: Any) -> bool:
+    """Whether it is text as it stands, with a blank behind each few bytes."""
+    blanks = 0
+    for byte in said:
+        if not PRINTABLE[byte]:
+            return False
+        blanks += byte == 0x20
+    return bool(blanks > 2 and _WORDS * blanks >= said.size)
+
+
+@bare
 def _keys(said: Any, best: Any, tally: Any) -> int:
-    """Fill the rows (score, key) of `best`, the best first; how many: none if it is text as it stands."""
+    """Fill the rows (score, key) of `best`, the best first; how many: none if it is text as it stands, as words are."""
     found = 0
-    if not _varied(said):
+    if not _varied(said) or _are_words(said):
         return 0
     top = said[0] & 128
     different = _tally(said, tally)
@@ -100,27 +116,53 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
             row -= 1
         best[row, 0], best[row, 1] = score, low | top
         found = min(found + 1, best.shape[0])
-    if found and best[0, 1] == 0 and (found == 1 or best[1, 0] < best[0, 0]):
+    as_it_stands = found and best[0, 1] == 0 and (found == 1 or best[1, 0] < best[0, 0])
+    if as_it_stands and (said.size > MOST_SHORT or best[0, 0] == said.size):
         return 0
     return found
 
 
 @bare
-def unxored(
-    data: Any, rows: Any, table: Any, size: int, best: Any, scratch: Any, tally: Any, out: Any, segments: Any
-) -> tuple[int, int]:
-    """Write what the words (start, end) say with each of their keys, two line feeds after each: bytes, texts.
+def keys_of(
+    data: Any, rows: Any, table: Any, size: int, best: Any, scratch: Any, tally: Any, wanted: Any
+) -> None:
+    """Fills `wanted` with how many keys are to be tried of each word (start, end).
 
-    As many keys are tried as `best` has rows of two. `scratch` is for the bytes of one word, `tally` two rows of
-    256 numbers.
+    At most `FEW`, or of some short words as many as `best` has rows of two. `scratch` is for the bytes of one word, `tally`
+    two rows of 256 numbers.
+    """
+    for row in range(rows.shape[0]):
+        start, end = rows[row, 0], rows[row, 1]
+        said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
+        many = _keys(said, best, tally)
+        if many > FEW and (said.size > MOST_SHORT or best[0, 0] == said.size):
+            many = FEW
+        wanted[row] = many
+
+
+@bare
+def unxored(
+    data: Any,
+    rows: Any,
+    table: Any,
+    size: int,
+    wanted: Any,
+    best: Any,
+    scratch: Any,
+    tally: Any,
+    out: Any,
+    segments: Any,
+) -> tuple[int, int]:
+    """Write what the words say with so many of their best keys as are `wanted`, two line feeds after each: bytes, texts.
+
+    `out` and `segments` have room for all.
     """
     to = count = 0
     for row in range(rows.shape[0]):
         start, end = rows[row, 0], rows[row, 1]
         said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
-        for nth in range(_keys(said, best, tally)):
-            if to + said.size + 2 > out.size or count == segments.shape[0]:
-                return to, count
+        _keys(said, best, tally)
+        for nth in range(wanted[row]):
             segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, start, end, 0
             count += 1
             for byte in said:

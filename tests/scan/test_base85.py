@@ -33,6 +33,13 @@ def test_base85_of_text_is_read_at_every_place(text: str, before: int, form: str
         assert data[one.start : one.end] in digits
 
 
+@pytest.mark.parametrize("before", range(8))
+def test_ascii85_is_read_where_no_group_begins_with_a_telling_digit(before: int) -> None:
+    password = b"Pdjo%qvkG5w5+rm.0-_CuYZE"
+    data = b"=" * before + b" " + base64.a85encode(password) + b"\n"
+    assert password in [one.data for one in decoded(data) if one.encodings == ("ascii85",)]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=4).map("\n".join), st.sampled_from(["", "12:00:01 step "]))
 def test_uuencoded_lines_are_read_with_what_a_log_puts_before_each(text: str, head: str) -> None:

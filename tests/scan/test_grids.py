@@ -85,6 +85,36 @@ def test_characters_without_a_width_hide_no_secret(token: str, hidden: str, data
     assert done == f"caf\u00e9 \u2039known-credential:{len(token)}\u203a and more"
 
 
+_SIGNS: Final = "!#%&*+-.:;=?@^_~"
+_PASSWORDS: Final = st.text(string.ascii_letters + string.digits + _SIGNS * 3, min_size=20, max_size=40).map(
+    lambda text: f"a1#B{text}Z"
+)
+
+
+@given(_PASSWORDS, st.sampled_from([*SEPARATORS[:6], "\u00a0"]), _BEFORE)
+@settings(max_examples=150)
+def test_a_separator_between_all_characters_hides_no_password_of_signs(
+    password: str, separator: str, before: str
+) -> None:
+    shown = separator.join(password)
+    assert any(password.encode() in one.data for one in decoded(f"{before}{shown} and more".encode()))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ZwT*H.Qxi*Tz~@iH5&=nIr8-",
+        "Pdjo%qvkG5w5+rm.0-_CuYZE",
+        "dfe685aa-bfc7-404b-a2c9-6805cb65e332",
+        "a1-----B2c3-d4e5-f6G7-h8",
+    ],
+)
+def test_dashes_between_groups_of_four_hide_no_secret_with_signs(secret: str) -> None:
+    shown = "-".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+    assert secret not in masked(secret, f"10:00:01 {shown}\n").replace("-", "")
+    assert "known-credential" in masked(secret, f"10:00:01 {shown}\n")
+
+
 @given(_TOKENS)
 @settings(max_examples=50)
 def test_full_width_forms_hide_no_secret(token: str) -> None:
@@ -101,6 +131,7 @@ def test_full_width_forms_hide_no_secret(token: str) -> None:
         "1024 2048 4096 8192 1638 3276 6553 1310",
         "192.168.1.1 10.0.0.1 1.2.3.4.5.6.7.8.9",
         "------------------------------------------------",
+        "{{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}}",
         "+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+",
         "caf\u00e9 \u2014 \u201cquoted\u201d \u00fcber stra\u00dfe \u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587",
     ],

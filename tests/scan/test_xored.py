@@ -9,7 +9,7 @@ import pytest
 
 from detector.scan.decode import decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.shares import SECOND_LOOK
+from detector.scan.shares import SECOND_LOOK, Share
 from detector.scan.sightings import NoPatterns, sightings_in
 from detector.values.secrets import DeploymentKey, Secret
 
@@ -54,3 +54,37 @@ def test_a_registered_credential_is_found(encode: Callable[[bytes], bytes], key:
 )
 def test_hex_of_text_of_digests_and_of_numbers_is_left_alone(text: bytes) -> None:
     assert not _said(text)
+
+
+@pytest.mark.parametrize(
+    "encode", [lambda text: text.hex().encode(), base64.b64encode], ids=["hex", "base64"]
+)
+@pytest.mark.parametrize("key", [1, 7, 0x3A, 0x5A, 0x9B, 0xFF])
+def test_each_key_of_a_short_password_with_signs_is_tried(encode: Callable[[bytes], bytes], key: int) -> None:
+    rng = random.Random(key)
+    for _ in range(20):
+        password = "".join(
+            rng.choices(string.ascii_letters + string.digits + 2 * string.punctuation, k=24)
+        ).encode()
+        line = b"sent data: " + encode(bytes(byte ^ key for byte in password)) + b"\n"
+        assert password in [one.data for one in decoded(line)], password
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_base64_of_xored_text_is_seen_among_signs(before: int) -> None:
+    text = b"dfe685aa-bfc7-404b-a2c9-6805cb65e332"
+    digits = base64.b64encode(bytes(byte ^ 0xCB for byte in text))
+    assert b"/" in digits[:24]
+    assert b"+" in digits[:24]
+    assert text in _said(b"x" * before + b" payload: " + digits + b"\n")
+
+
+def test_a_line_of_short_words_with_many_keys_is_cut_short_and_says_so() -> None:
+    rng = random.Random(5)
+    words = [
+        bytes(byte ^ 0x9B for byte in rng.choices(string.punctuation.encode(), k=32)) for _ in range(400)
+    ]
+    line = b" ".join(base64.b64encode(word) for word in words) + b"\n"
+    share = Share(1 << 10, 1, 1 << 10)
+    _, limited = sightings_in(line, NoPatterns(), KnownIndex(), share)
+    assert [(one.start, one.reason) for one in limited] == [(0, "decoding")]
