@@ -4,7 +4,7 @@ from detector.patterns.pattern import load_bundled
 from tests.docs import services_page
 
 # They belong to no service: kinds of credentials, or places where they stand.
-OF_NO_SERVICE = {"unbranded", "command-line", "agent-tools", "hashicorp-acl", "names"}
+OF_NO_SERVICE = {"unbranded", "command-line", "printed-by-tools", "agent-tools", "hashicorp-acl", "names"}
 
 
 def test_the_page_is_fresh() -> None:
