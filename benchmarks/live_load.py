@@ -27,7 +27,7 @@ ACTIONS: Final = ("s3:GetObject", "s3:PutObject")
 _TEXTS: Final = 20_000
 _AT_ONCE: Final = 100  # tasks of one partition whose events come by turns
 _USES: Final = 6
-_LENGTHS: Final = (32, 33, 36, 40, 43, 64)
+LENGTHS: Final = (32, 33, 36, 40, 43, 64)
 _SAME_TIME: Final = 64  # records with one time: writing a time costs more than the rest of a record
 _TOKEN: Final = families.BY_NAME["github-pat"]
 
@@ -86,7 +86,7 @@ def known(count: int, seed: int, time: int) -> Iterator[CredentialIssued]:
             task_id=f"job-{number}",
             identifiers=(
                 Identifier(
-                    HMAC, digits[:64], _LENGTHS[number % 6], digits[128:], folded=digits[64:128], shape=MIXED
+                    HMAC, digits[:64], LENGTHS[number % 6], digits[128:], folded=digits[64:128], shape=MIXED
                 ),
             ),
             kind="token",

@@ -2,13 +2,16 @@
 
 Each size runs in a process of its own. The records of the registry topic are made outside the clock, in polls of 5,000,
 and applied as the service applies them: to the registry and to what finds the secrets. CPU time, one core. Memory is
-what the process grew by. A hit is one look-up of an identifier, by a single call.
+what the process grew by. A hit is one look-up of an identifier, by a single call. A snapshot is written to the disk, and
+resumed from by another registry: mapped, checked, and what finds the secrets made anew. That is CPU time too.
 """
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import multiprocessing
+import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,20 +19,23 @@ from typing import Final
 
 import msgspec
 
-from benchmarks import compare, tables
-from benchmarks.live_load import key_of, known
+from benchmarks import compare, curves, peers, tables
+from benchmarks.live_load import LEAKING, LENGTHS, key_of, known
 from detector.judge.routing import encode, registry_key, without_terms
 from detector.registry.credential_registry import compile_registry
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
+from detector.registry.snapshot import Origin, Writing, opened
 from detector.scan.known_credentials import compile_known
 from detector.scan.sightings import NoPatterns
 from detector.values.events import CredentialIssued
+from detector.values.times import DAY
 
 SIZES: Final = (10_000, 1_000_000, 10_000_000)
 _SEED: Final = 7
 _POLL: Final = 5000
 _HITS: Final = 20_000
+_TIME: Final = 1_764_333_333_000_000_000
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -44,7 +50,11 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One size: CPU seconds to read all, bytes a credential (of the registry alone, and in all), µs a hit, an update and a removal, seconds to compact."""
+    """One size: CPU seconds to read all, bytes a credential (of the registry alone, and in all), µs a hit, an update and a removal.
+
+    CPU seconds to compact, and of its longest step. CPU seconds to write a snapshot, of them those in which nothing may
+    change, and to resume from it; its bytes.
+    """
 
     credentials: int
     seconds: float
@@ -54,6 +64,11 @@ class Row(msgspec.Struct, frozen=True):
     update: float
     removal: float
     compacting: float
+    step: float
+    saving: float
+    still: float
+    resuming: float
+    file: int
 
     def cells(self) -> list[str]:
         """A line of the table."""
@@ -66,6 +81,11 @@ class Row(msgspec.Struct, frozen=True):
             f"{self.update:.1f}",
             f"{self.removal:.1f}",
             f"{self.compacting:.2f}",
+            f"{1e3 * self.step:.0f}",
+            f"{self.saving:.2f}",
+            f"{self.still:.2f}",
+            f"{self.resuming:.2f}",
+            f"{self.file / 1e6:,.0f}",
         ]
 
 
@@ -77,7 +97,12 @@ HEAD: Final = [
     "µs a hit",
     "µs an update",
     "µs a removal",
-    "s to compact",
+    "CPU s to compact",
+    "ms its longest step",
+    "CPU s to save",
+    "of them still",
+    "CPU s to resume",
+    "MB saved",
 ]
 
 
@@ -90,13 +115,13 @@ async def _measure(size: int) -> Row:
     compile_known()
     compile_registry()
     registered = RegisteredCredentials(Finders(NoPatterns(), (key_of(_SEED),)))
-    issues = known(size + 2 * _POLL, _SEED, time.time_ns())
-    first = [next(issues) for _ in range(_POLL)]
-    await _applied(registered, first)
+    first = list(known(_POLL, _SEED, _TIME))
+    await _applied(registered, [_record(issue) for issue in first])
+    records = _records(_POLL)
     gc.collect()
     before, seconds = _resident(), 0.0
-    for some in _portions(itertools.islice(issues, size - _POLL)):
-        seconds += await _applied(registered, some)
+    for done in range(_POLL, size, _POLL):
+        seconds += await _applied(registered, [*itertools.islice(records, min(_POLL, size - done))])
     gc.collect()
     memory = (_resident() - before) / max(size - _POLL, 1)
     registry = registered.registry
@@ -106,27 +131,74 @@ async def _measure(size: int) -> Row:
     for identifier in itertools.islice(itertools.cycle(identifiers), _HITS):
         registry.by_identifier(identifier)
     hit = (time.process_time() - start) / _HITS
-    update = await _applied(registered, [*issues][:_POLL]) / _POLL
+    update = await _applied(registered, [*itertools.islice(records, _POLL)]) / _POLL
     start = time.process_time()
     for issue in first:
         registry.remove(issue.credential_id, issue.source, issue.id)
     removal = (time.process_time() - start) / len(first)
-    start = time.process_time()
-    registry.compact()
+    start, step = time.process_time(), 0.0
+    registry.begin_compaction()
+    done = False
+    while not done:
+        began = time.process_time()
+        done = registry.compact_some()
+        step = max(step, time.process_time() - began)
+    registry.use_copy()
     compacting = time.process_time() - start
-    return Row(size, seconds, rate, memory, hit * 1e6, update * 1e6, removal * 1e6, compacting)
+    with peers.scratch() as folder:
+        saved = await _saved(registered, Path(folder) / "registry.snapshot")
+    return Row(size, seconds, rate, memory, hit * 1e6, update * 1e6, removal * 1e6, compacting, step, *saved)
 
 
-async def _applied(registered: RegisteredCredentials, issues: Sequence[CredentialIssued]) -> float:
-    records = [_Record(registry_key(issue), encode(without_terms(issue))) for issue in issues]
+async def _saved(registered: RegisteredCredentials, path: Path) -> tuple[float, float, float, int]:
+    """Seconds to write a snapshot, of them those in which nothing may change, and to resume from it; its bytes."""
+    origin, now, start = Origin("registry", "", ""), time.time_ns(), time.process_time()
+    with contextlib.closing(Writing(path)) as writing:
+        image = registered.registry.image()
+        writing.write(image)
+        still = time.process_time() - start
+        size = writing.finish(origin, image, {}, now)
+    saving = time.process_time() - start
+    start = time.process_time()
+    other = RegisteredCredentials(Finders(NoPatterns(), (key_of(_SEED),)))
+    image, _ = opened(path, origin, now, {})
+    await other.resume(image)
+    assert len(other.registry) == len(registered.registry)
+    return saving, still, time.process_time() - start, size
+
+
+async def _applied(registered: RegisteredCredentials, records: Sequence[_Record]) -> float:
     start = time.process_time()
     await registered.apply(records)
     return time.process_time() - start
 
 
-def _portions(issues: Iterator[CredentialIssued]) -> Iterator[list[CredentialIssued]]:
-    while some := list(itertools.islice(issues, _POLL)):
-        yield some
+def _record(issue: CredentialIssued) -> _Record:
+    return _Record(registry_key(issue), encode(without_terms(issue)))
+
+
+def _records(first: int) -> Iterator[_Record]:
+    """The records of issues as those of `known`, from a number on, of which ten million are made in a minute."""
+    rng = random.Random(_SEED)
+    (like,) = itertools.islice(known(LEAKING + 1, _SEED, _TIME), LEAKING, None)
+    [identifier] = like.identifiers
+    model = _record(like)
+    made = _made(
+        LEAKING, identifier.value, identifier.length or 0, identifier.check or "", identifier.folded or ""
+    )
+    assert made == model
+    for number in itertools.count(first):
+        digits = f"{rng.getrandbits(544):0136x}"
+        yield _made(number, digits[:64], LENGTHS[number % 6], digits[128:], digits[64:128])
+
+
+def _made(number: int, value: str, length: int, check: str, folded: str) -> _Record:
+    return _Record(
+        f'["cred","c-{number}","bench/issuer","i-{number}"]'.encode(),
+        f'["credential.issued",{_TIME},"bench/issuer","i-{number}","c-{number}","job-{number}",[["hmac-sha256",'
+        f'"{value}",{length},"{check}",null,"{folded}","mixed"]],"token",null,{_TIME + DAY},null,null,null,null,[],'
+        "null,null,null]".encode(),
+    )
 
 
 def _resident() -> int:
@@ -154,4 +226,25 @@ def main(sizes: Sequence[int] = SIZES) -> None:
         ]
     )
     print(text)
+    sizes = [row.credentials for row in rows]
+    drawn = curves.drawn(
+        "credentials",
+        [
+            curves.Panel(
+                "bytes a credential",
+                sizes,
+                {"all in": [row.memory for row in rows], "registry": [row.registry for row in rows]},
+            ),
+            curves.Panel(
+                "µs",
+                sizes,
+                {
+                    "a hit": [row.hit for row in rows],
+                    "an update": [row.update for row in rows],
+                    "to read one": [1e6 * row.seconds / row.credentials for row in rows],
+                },
+            ),
+        ],
+    )
+    (compare.RESULTS / "registry.svg").write_text(drawn)
     tables.save(compare.RESULTS, "registry", text, {"machine": machine, "rows": rows})

@@ -2,7 +2,8 @@
 
 The judge stage: its state topic holds what the judge writes of so many tasks with a credential each (`live_state.py`).
 It is restored without a local store, with the one that a clean stop left, and with the one that kill -9 left. The scan
-stage: so many credentials stand in the registry topic, and it starts reading its inputs when it knows them all.
+stage: so many credentials stand in the registry topic, and it starts reading its inputs when it knows them all, which
+it reads or has from its snapshot.
 """
 
 import asyncio
@@ -121,20 +122,25 @@ async def judge_starts(bootstrap: str, folder: Path, size: int, seed: int) -> li
     return made
 
 
-async def scan_start(bootstrap: str, folder: Path, size: int, seed: int) -> Start:
-    """A registry of that size, read by a scan stage."""
+async def scan_starts(bootstrap: str, folder: Path, size: int, seed: int) -> list[Start]:
+    """A registry of that size, read by a scan stage, and resumed from the snapshot that it writes then."""
     source = f"logs-scan-{size}"
     await make(bootstrap, [source], PARTITIONS)
     deployment = Deployment(bootstrap, folder, source, seed=seed, partitions=PARTITIONS)
     deployment.create_topics()
     await register(bootstrap, f"{deployment.name}.registry", size, seed, time.time_ns() - SECOND)
-    with deployment.start("--stage", "scan") as process:
-        seconds = await at_work(process, "rebalanced", 1)
-        cpu = cpu_of(process.pid)
-        await asyncio.sleep(_SETTLED)
-        resident, peak = memory_of(process.pid)
-    made = Start("scan", size, "registry read", seconds, 0.0, cpu, resident, peak)
-    print(made.cells(), flush=True)
+    made = []
+    for how in ("registry read", "from its snapshot"):
+        with deployment.start("--stage", "scan") as process:
+            seconds = await at_work(process, "rebalanced", 1)
+            cpu = cpu_of(process.pid)
+            await asyncio.sleep(_SETTLED)
+            resident, peak = memory_of(process.pid)
+            if how == "registry read":
+                await at_work(process, "snapshot of the registry written", 1)
+            disk = _bytes_in(deployment.folder / "state")
+        made.append(Start("scan", size, how, seconds, 0.0, cpu, resident, peak, disk))
+        print(made[-1].cells(), flush=True)
     return made
 
 
@@ -143,7 +149,8 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> list[Start]
     rows: list[Start] = []
     for size in (0, *options.sizes):
         rows += await judge_starts(bootstrap, folder, size, options.seed)
-    rows += [await scan_start(bootstrap, folder, size, options.seed) for size in (0, *options.sizes)]
+    for size in (0, *options.sizes):
+        rows += await scan_starts(bootstrap, folder, size, options.seed)
     return rows
 
 

@@ -19,7 +19,7 @@ from detector.configuration.fields import (
 from detector.configuration.secret_references import secret_of_file, secret_of_variable
 from detector.configuration.urls import loopback
 from detector.values.secrets import Secret
-from detector.values.times import MINUTE
+from detector.values.times import HOUR, MINUTE
 
 VIEW_TOKEN_VARIABLE: Final = "CURFEWD_VIEW_TOKEN"  # noqa: S105 - a variable's name
 _PORTS: Final = range(65536)
@@ -45,7 +45,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class ServiceSettings(msgspec.Struct, frozen=True):
-    """Everything under `[service]`. `ready_lag` is in ns; `state` is relative to the configuration's folder.
+    """Everything under `[service]`. Durations are in ns; `state` is relative to the configuration's folder.
 
     `worker` is the number of a process among `workers`, None if it is the only one.
     Without a `view_token` the live view is open, but only to this machine.
@@ -58,6 +58,7 @@ class ServiceSettings(msgspec.Struct, frozen=True):
     state: str = "curfewd-state"
     cache_size: int = 100_000
     ready_lag: int = MINUTE
+    registry_snapshot: int = HOUR
     workers: int = 1
     worker: int | None = None
     view: bool = False
@@ -94,7 +95,8 @@ SERVICE_FIELDS: Final = {
     "log_level": Field(one_of("debug", "info", "warning", "error"), "lowest level to log", '"info"'),
     "state": Field(
         FILE,
-        "folder for the judge stage's store, a copy of the `state` topic; created if missing",
+        "folder for the judge stage's store, a copy of the `state` topic, and for a snapshot of the registry; created if "
+        "missing",
         '"curfewd-state"',
     ),
     "cache_size": Field(
@@ -104,6 +106,12 @@ SERVICE_FIELDS: Final = {
     ),
     "ready_lag": Field(
         duration_between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'
+    ),
+    "registry_snapshot": Field(
+        duration_between("0s", "6h"),
+        "how often to write a snapshot of the registry, from which the next start goes on instead of reading the whole "
+        "`registry` topic; `0s`: never",
+        '"1h"',
     ),
     "workers": Field(
         whole_number(1, 256),

@@ -1,14 +1,16 @@
-"""Requests that aiokafka has only in older versions, or not at all (KIP-447, KIP-664).
+"""Requests that aiokafka has only in older versions, or not at all (KIP-447, KIP-516, KIP-664).
 
 - `TxnOffsetCommit` v3 says which member of which generation commits, so that the coordinator can refuse others.
 - `OffsetFetch` v7 can ask for stable offsets: while a transaction that commits one is open, the answer is an error.
 - `ListTransactions` lists what is open.
+- `Metadata` v10 tells the id of a topic, which another topic of its name does not have.
 
 Each request is made and each answer read as in Kafka's protocol guide.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -146,6 +148,72 @@ class _ListTransactions(RequestStruct):  # type: ignore[misc]  # as above
     SCHEMA = Schema(("states", CompactArray(_TEXT)), ("producer_ids", CompactArray(Int64)), _TAGS)
 
 
+class _Id:
+    """A topic's id: 16 bytes."""
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        return value
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> bytes:
+        return data.read(16)
+
+
+class _MetadataAnswer(Response):  # type: ignore[misc]  # as above
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), _TAGS),
+        ),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("topic", _TEXT),
+                ("topic_id", _Id),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline", CompactArray(Int32)),
+                        _TAGS,
+                    ),
+                ),
+                ("operations", Int32),
+                _TAGS,
+            ),
+        ),
+        ("operations", Int32),
+        _TAGS,
+    )
+
+
+class _Metadata(RequestStruct):  # type: ignore[misc]  # as above
+    API_KEY = 3
+    API_VERSION = 10
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _MetadataAnswer
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Id), ("topic", _TEXT), _TAGS)),
+        ("allow_auto_topic_creation", Boolean),
+        ("cluster_operations", Boolean),
+        ("topic_operations", Boolean),
+        _TAGS,
+    )
+
+
 class _Made:
     """A request as aiokafka's connections take it: they ask for the form of a version that the broker knows."""
 
@@ -191,3 +259,10 @@ class ListTransactions(_Made):
 
     def __init__(self) -> None:
         super().__init__(_ListTransactions, ["Ongoing"], [])
+
+
+class TopicId(_Made):
+    """Asks for a topic's id. Kafka 2.8 has it."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(_Metadata, [(bytes(16), topic, _NO_TAGS)], False, False, False)

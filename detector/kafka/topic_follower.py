@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+import msgspec
 from aiokafka import TopicPartition
+from aiokafka import errors as kafka
 
 from detector.kafka.clients import (
     admin_client,
@@ -16,6 +18,7 @@ from detector.kafka.clients import (
     stray_cancellations_are_errors,
 )
 from detector.kafka.connection import ConnectionSettings
+from detector.kafka.group_requests import TopicId
 from detector.values.errors import RetryError, StopError
 
 POLL_RECORDS: Final = 5000
@@ -38,14 +41,23 @@ class TopicReader(Protocol):
         """
 
 
+class TopicSpans(msgspec.Struct, frozen=True):
+    """A topic, its id (hex; empty if the brokers tell none), and the first offset and the end of each partition."""
+
+    name: str
+    id: str
+    spans: Mapping[int, tuple[int, int]]
+
+
 class TopicFollower:
     """Gives all committed records of a topic to a reader.
 
     `problem` is why it cannot read now, None while it can; `observe` gets each. It finds partitions that are added to
-    the topic within `discovery_seconds`.
+    the topic within `discovery_seconds`. `resume` is asked once, before it reads: it gives the offsets of what the
+    reader has already.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where it reads, for whom, and who else is told
         self,
         topic: str,
         connection: ConnectionSettings,
@@ -53,6 +65,7 @@ class TopicFollower:
         *,
         observe: Callable[[str], None] = lambda _: None,
         discovery_seconds: float = 30.0,
+        resume: Callable[[TopicSpans], Awaitable[Mapping[int, int]]] | None = None,
     ) -> None:
         self.problem: str | None = None
         self._topic = topic
@@ -61,6 +74,7 @@ class TopicFollower:
         self._doing = f"reading {topic}"
         self._observe = observe
         self._discovery_seconds = discovery_seconds
+        self._resume = resume
         self._positions: dict[int, int] = {}
         self._ends: dict[int, int] | None = None
         self._offsets: Any = None
@@ -84,6 +98,17 @@ class TopicFollower:
                 self.problem = str(known)
                 self._observe(self.problem)
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """The offset of each partition before which the reader has all."""
+        return dict(self._positions)
+
+    @property
+    def behind(self) -> int:
+        """How many offsets are still to be read of those that there were at the start."""
+        ends = self._ends or {}
+        return sum(max(end - self._positions.get(number, 0), 0) for number, end in ends.items())
 
     async def up_to_date(self) -> None:
         """Waits until it has read everything that anybody has written by now.
@@ -137,11 +162,15 @@ class TopicFollower:
         sources = [TopicPartition(self._topic, number) for number in sorted(numbers)]
         consumer.assign(sources)
         first = await consumer.beginning_offsets(sources)
-        for source in sources:
-            consumer.seek(source, max(self._positions.get(source.partition, 0), first[source]))
         if self._ends is None:
             ends = await consumer.end_offsets(sources)
+            if self._resume is not None:
+                spans = {source.partition: (first[source], ends[source]) for source in sources}
+                topic_id = await _topic_id(consumer, self._topic)
+                self._positions.update(await self._resume(TopicSpans(self._topic, topic_id, spans)))
             self._ends = {source.partition: end for source, end in ends.items()}
+        for source in sources:
+            consumer.seek(source, max(self._positions.get(source.partition, 0), first[source]))
         self.problem = None
 
     async def _poll(self, consumer: Any) -> None:
@@ -153,3 +182,16 @@ class TopicFollower:
             reached = (self._positions.get(number, 0) >= end for number, end in self._ends.items())
             if all(reached):
                 self._reader.complete.set()
+
+
+async def _topic_id(consumer: Any, topic: str) -> str:
+    """The id of a topic, empty if the brokers are older than Kafka 2.8 and have none."""
+    client = consumer._client  # noqa: SLF001 - aiokafka's own admin client asks for no ids
+    try:
+        answer = await client.send(client.get_random_node(), TopicId(topic))
+    except kafka.IncompatibleBrokerVersion:
+        return ""
+    error_code, _, topic_id, *_ = answer.topics[0]
+    if error_code:
+        raise kafka.for_code(error_code)
+    return bytes(topic_id).hex()

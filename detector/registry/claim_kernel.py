@@ -1,37 +1,50 @@
-"""The compiled loops of a `CredentialRegistry`: issues as records in one array of bytes, found by open addressing.
-
-A pointer is a place in the array, 5 bytes; 0 is none. All numbers are little-endian; a varint has 7 bits a byte.
-
-| record | fields, and their bytes |
-| --- | --- |
-| source | `KIND` 1; then as a claim without a next one and without an issue |
-| issue | `KIND` 1; `TIME` 8 (ns); `SOURCE` 5; varints: how many claims, the size of the task + 1 (0: none), of the id; |
-| | the claims; the task; the event's id |
-| claim | `NEXT` 5: the next claim of that name; varints: how far its issue stands before it, twice the size of the name |
-| | + 1 if several credentials claim it (told in the first claim of a name only); the name; |
-| | of an identifier also: `FLAGS` 1; `LENGTH` 2; `CHECK` 4; `KEY` 2: its number. If it is kept whole, behind the flags |
-| | only: how many bytes (4), and these |
-
-The first claim of an issue is that of its credential's id, the others those of its identifiers; behind that of an
-identifier with a digest of its secret without case stands one of that digest, by its first 16 bytes.
+"""The compiled loops of a `CredentialRegistry`: its records (`issue_records`) are found by open addressing.
 
 `names` has the first claim of each name. `events` has all issues but the earliest of each credential, which its id finds.
 """
-# ruff: noqa: PLR0913, PLR0917, PLR2004, SIM110 - numba takes arrays, not objects; bytes are written as their codes
+# ruff: noqa: PLR0913, PLR0917 - numba takes arrays, not objects; bytes are written as their codes
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from detector.jit import compiled
+from detector.registry.issue_records import (
+    CREDENTIAL_ID,
+    DETAIL,
+    FOLDED_NAME,
+    HALF_DIGEST,
+    HAS_FOLDED,
+    ISSUE_HEAD,
+    ISSUE_RECORD,
+    POINTER,
+    REMOVED_RECORD,
+    SOURCE,
+    SOURCE_NAME,
+    SOURCE_RECORD,
+    TIME,
+    WHOLE,
+    claim_after,
+    credential_of,
+    id_of,
+    is_checked,
+    is_contested,
+    issue_of,
+    mark_contested,
+    name_of,
+    of_one_credential,
+    order_of,
+    parts_of,
+    record_end,
+    scheme_of,
+    task_of,
+)
 from detector.registry.packed_names import (
     DELETED,
     HEX,
     POINTER_BITS,
     POINTER_MASK,
     TAG,
-    TEXT,
-    UUID,
     copy,
     first_slot,
     hash_of,
@@ -41,110 +54,15 @@ from detector.registry.packed_names import (
     pack_digits,
     put,
     put_varint,
-    varint,
+    same,
 )
-from detector.values.registrable import MAX_LENGTH
 
-POINTER: Final = 5
-KIND, TIME, SOURCE, ISSUE_HEAD = 0, 1, 9, 14
-SOURCE_RECORD, ISSUE_RECORD, REMOVED_RECORD = 0, 1, 2
-DETAIL: Final = 9  # flags, length, check, key
-HALF_DIGEST: Final = 16
-CREDENTIAL_ID, SOURCE_NAME, FOLDED_NAME, HMAC_NAME = 0, 1, 2, 3  # schemes with a number of their own
-HAS_LENGTH, HAS_CHECK, HAS_FOLDED, WHOLE, UNBROKEN_FLAG, MIXED_FLAG = 1, 2, 4, 8, 16, 32
 # Columns of what `add` gets: where the texts begin and end, -1 for none; an issue has `COUNT` identifiers from `FIRST_ONE`.
 CREDENTIAL, TASK, ORIGIN, EVENT_ID, ISSUED, FIRST_ONE, COUNT, ISSUE_ROW = 0, 2, 4, 6, 8, 9, 10, 11
 SCHEME, VALUE, LENGTH, CHECK, KEY, FLAGS, BESIDE, NEW, IDENTIFIER_ROW = 0, 1, 3, 4, 5, 6, 7, 9, 10
-FIRST: Final = 8  # the place of the first record
 # What the loops keep up: the bytes used and those of what was removed, slots used ever since a table was made, and how
 # many issues, credentials and contested names there are.
 USED, DEAD, NAMES, EVENTS, ISSUES, CREDENTIALS, CONFLICTS, STATE = 0, 1, 2, 3, 4, 5, 6, 8
-
-
-@compiled
-def _same(arena: Any, first: int, source: Any, begin: int, end: int) -> Any:
-    """Whether these bytes stand there."""
-    for place in range(begin, end):
-        if arena[first + place - begin] != source[place]:
-            return False
-    return True
-
-
-@compiled
-def name_of(arena: Any, claim: int) -> Any:
-    """Where the name of a claim begins and ends."""
-    at = varint(arena, claim + POINTER)[1]
-    size, at = varint(arena, at)
-    return at, at + (size >> 1)
-
-
-@compiled
-def _is_contested(arena: Any, claim: int) -> Any:
-    return arena[varint(arena, claim + POINTER)[1]] & 1
-
-
-@compiled
-def _mark_contested(arena: Any, claim: int, contested: int) -> None:
-    at = varint(arena, claim + POINTER)[1]
-    arena[at] = np.uint8((arena[at] & 0xFE) | contested)
-
-
-@compiled
-def issue_of(arena: Any, claim: int) -> Any:
-    """The issue that makes a claim."""
-    return claim - varint(arena, claim + POINTER)[0]
-
-
-@compiled
-def parts_of(arena: Any, issue: int) -> Any:
-    """How many claims an issue has, the sizes of its task (-1: none) and of its event's id, and its first claim."""
-    count, at = varint(arena, issue + ISSUE_HEAD)
-    task, at = varint(arena, at)
-    size, at = varint(arena, at)
-    return count, task - 1, size, at
-
-
-@compiled
-def _scheme(arena: Any, name: int) -> Any:
-    return number(arena, name, 2) >> 2
-
-
-@compiled
-def claim_after(arena: Any, claim: int) -> Any:
-    """Where a claim ends."""
-    begin, end = name_of(arena, claim)
-    scheme = _scheme(arena, begin)
-    if scheme in (CREDENTIAL_ID, FOLDED_NAME):
-        return end
-    if arena[end] & WHOLE:
-        return end + 5 + number(arena, end + 1, 4)
-    return end + DETAIL
-
-
-@compiled
-def is_checked(arena: Any, claim: int) -> Any:
-    """Whether a claim is of an HMAC whose secret is found by its length and check."""
-    begin, end = name_of(arena, claim)
-    if number(arena, begin, 2) != 4 * HMAC_NAME + HEX:
-        return False
-    if arena[end] & (HAS_LENGTH | HAS_CHECK | WHOLE) != (HAS_LENGTH | HAS_CHECK):
-        return False
-    return 0 < number(arena, end + 1, 2) <= MAX_LENGTH
-
-
-@compiled
-def task_of(arena: Any, issue: int) -> Any:
-    """Where the task of an issue stands: from and to. The event's id follows."""
-    count, task, _, claim = parts_of(arena, issue)
-    for _ in range(count):
-        claim = claim_after(arena, claim)
-    return claim, claim + max(task, 0)
-
-
-@compiled
-def _id_of(arena: Any, issue: int) -> Any:
-    begin = task_of(arena, issue)[1]
-    return begin, begin + parts_of(arena, issue)[2]
 
 
 @compiled
@@ -155,53 +73,10 @@ def _find_name(arena: Any, names: Any, source: Any, begin: int, end: int, hashed
         slot = names[at]
         if slot > DELETED and slot >> POINTER_BITS == tag:
             first, last = name_of(arena, slot & POINTER_MASK)
-            if last - first == end - begin and _same(arena, first, source, begin, end):
+            if last - first == end - begin and same(arena, first, source, begin, end):
                 return at
         at = at + 1 if at + 1 < names.size else 0
     return -1
-
-
-@compiled
-def _letter(arena: Any, begin: int, size: int, place: int) -> Any:
-    """A byte of the text of a packed name, -1 behind its end."""
-    kind = arena[begin] & 3
-    begin, size = begin + 2, size - 2
-    if kind == TEXT:
-        return int(arena[begin + place]) if place < size else -1
-    if kind == UUID:
-        if place in (8, 13, 18, 23):
-            return 45
-        place -= (place > 8) + (place > 13) + (place > 18) + (place > 23)
-    if place >= 2 * size:
-        return -1
-    digit = (int(arena[begin + (place >> 1)]) >> (0 if place & 1 else 4)) & 15
-    return 48 + digit if digit < 10 else 87 + digit
-
-
-@compiled
-def _order(arena: Any, one: Any, other: Any) -> Any:
-    """Below 0 if the first of two packed names comes first, above 0 if the other does."""
-    place = 0
-    while True:
-        first = _letter(arena, one[0], one[1] - one[0], place)
-        second = _letter(arena, other[0], other[1] - other[0], place)
-        if first != second or first < 0:
-            return first - second
-        place += 1
-
-
-@compiled
-def _credential_of(arena: Any, issue: int) -> Any:
-    """Where the name of an issue's credential begins and ends."""
-    return name_of(arena, parts_of(arena, issue)[3])
-
-
-@compiled
-def _of_one_credential(arena: Any, issue: int, other: int) -> Any:
-    if issue == other:
-        return True
-    one, two = _credential_of(arena, issue), _credential_of(arena, other)
-    return one[1] - one[0] == two[1] - two[0] and _same(arena, one[0], arena, two[0], two[1])
 
 
 @compiled
@@ -209,8 +84,8 @@ def _is_event(arena: Any, issue: int, named: int, source: Any, begin: int, end: 
     """Whether an issue has this source and id."""
     if number(arena, issue + SOURCE, POINTER) != named:
         return False
-    first, last = _id_of(arena, issue)
-    return last - first == end - begin and _same(arena, first, source, begin, end)
+    first, last = id_of(arena, issue)
+    return last - first == end - begin and same(arena, first, source, begin, end)
 
 
 @compiled
@@ -223,7 +98,7 @@ def _event_hash(origin: Any, of_origin: Any, source: Any, begin: int, end: int, 
 
 @compiled
 def _hash_of_issue(arena: Any, issue: int, keys: Any) -> Any:
-    begin, end = _id_of(arena, issue)
+    begin, end = id_of(arena, issue)
     origin = name_of(arena, number(arena, issue + SOURCE, POINTER))
     return _event_hash(arena, origin, arena, begin, end, keys)
 
@@ -238,7 +113,7 @@ def _find_event(
         slot = events[at]
         if slot > DELETED and slot >> POINTER_BITS == tag:
             issue = slot & POINTER_MASK
-            if _is_event(arena, issue, named, source, begin, end) and _of_one_credential(arena, issue, first):
+            if _is_event(arena, issue, named, source, begin, end) and of_one_credential(arena, issue, first):
                 return at
         at = at + 1 if at + 1 < events.size else 0
     return -1
@@ -284,10 +159,10 @@ def _earlier(arena: Any, issue: int, other: int) -> Any:
         return times[0] < times[1]
     sources = number(arena, issue + SOURCE, POINTER), number(arena, other + SOURCE, POINTER)
     if sources[0] != sources[1]:
-        order = _order(arena, name_of(arena, sources[0]), name_of(arena, sources[1]))
+        order = order_of(arena, name_of(arena, sources[0]), name_of(arena, sources[1]))
         if order != 0:
             return order < 0
-    return _order(arena, _id_of(arena, issue), _id_of(arena, other)) < 0
+    return order_of(arena, id_of(arena, issue), id_of(arena, other)) < 0
 
 
 @compiled
@@ -300,7 +175,7 @@ def _lead(names: Any, at: int, claim: int) -> None:
 def _link(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int, issue: int) -> Any:
     """Adds a claim to those of its name; whether it is the only one. The earliest issue of a credential leads its id's."""
     begin, end = name_of(arena, claim)
-    scheme = _scheme(arena, begin)
+    scheme = scheme_of(arena, begin)
     hashed = hash_of(arena, begin, end, keys)
     at = _find_name(arena, names, arena, begin, end, hashed)
     if at < 0:
@@ -319,8 +194,8 @@ def _link(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int
     put(arena, head, claim, POINTER)
     if scheme == CREDENTIAL_ID:
         _insert_event(arena, events, state, keys, issue)
-    elif not _is_contested(arena, head) and not _of_one_credential(arena, issue, other):
-        _mark_contested(arena, head, 1)
+    elif not is_contested(arena, head) and not of_one_credential(arena, issue, other):
+        mark_contested(arena, head, 1)
         state[CONFLICTS] += scheme != FOLDED_NAME
     return False
 
@@ -439,7 +314,7 @@ def add(
 @compiled
 def _first_issue(arena: Any, names: Any, keys: Any, claim: int) -> Any:
     """The first issue of a claim's credential."""
-    begin, end = _credential_of(arena, issue_of(arena, claim))
+    begin, end = credential_of(arena, issue_of(arena, claim))
     at = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
     return issue_of(arena, names[at] & POINTER_MASK)
 
@@ -450,7 +325,7 @@ def _issued_before(arena: Any, issue: int, other: int) -> Any:
     times = number(arena, issue + TIME, 8), number(arena, other + TIME, 8)
     if times[0] != times[1]:
         return times[0] < times[1]
-    return _order(arena, _credential_of(arena, issue), _credential_of(arena, other)) < 0
+    return order_of(arena, credential_of(arena, issue), credential_of(arena, other)) < 0
 
 
 @compiled
@@ -463,7 +338,7 @@ def owner(arena: Any, names: Any, keys: Any, text: Any, begin: int, end: int, sc
         return 0
     claim = names[at] & POINTER_MASK
     best = _first_issue(arena, names, keys, claim)
-    if not _is_contested(arena, claim):
+    if not is_contested(arena, claim):
         return best
     while claim != 0:
         other = _first_issue(arena, names, keys, claim)
@@ -483,7 +358,7 @@ def aggregate(arena: Any, names: Any, keys: Any, text: Any, scheme: int) -> Any:
     if issue == 0:
         return False, 0, 0
     if parts_of(arena, issue)[1] < 0:
-        begin, end = _credential_of(arena, issue)
+        begin, end = credential_of(arena, issue)
         return False, begin, end
     begin, end = task_of(arena, issue)
     return True, begin, end
@@ -509,21 +384,12 @@ def claims_of(arena: Any, names: Any, keys: Any, scheme: int, digests: Any, size
 
 
 @compiled
-def claim_before(arena: Any, claim: int) -> Any:
-    """The claim of the same issue before this one."""
-    before = parts_of(arena, issue_of(arena, claim))[3]
-    while claim_after(arena, before) != claim:
-        before = claim_after(arena, before)
-    return before
-
-
-@compiled
 def _of_several(arena: Any, head: int) -> Any:
     """Whether the claims from `head` on are of more than one credential."""
     first = issue_of(arena, head)
     claim = number(arena, head, POINTER)
     while claim != 0:
-        if not _of_one_credential(arena, first, issue_of(arena, claim)):
+        if not of_one_credential(arena, first, issue_of(arena, claim)):
             return True
         claim = number(arena, claim, POINTER)
     return False
@@ -550,11 +416,11 @@ def _first_to_head(arena: Any, names: Any, events: Any, keys: Any, at: int) -> N
 def _unlink(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int) -> None:
     """Takes a claim from those of its name, and the name away with its last one."""
     begin, end = name_of(arena, claim)
-    scheme = _scheme(arena, begin)
+    scheme = scheme_of(arena, begin)
     at = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
     following = number(arena, claim, POINTER)
     head = names[at] & POINTER_MASK
-    contested = _is_contested(arena, head)
+    contested = is_contested(arena, head)
     if head != claim:
         before = head
         while number(arena, before, POINTER) != claim:
@@ -567,11 +433,11 @@ def _unlink(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: i
         state[CREDENTIALS] -= scheme == CREDENTIAL_ID
     else:
         _lead(names, at, following)
-        _mark_contested(arena, following, contested)
+        mark_contested(arena, following, contested)
         if scheme == CREDENTIAL_ID:
             _first_to_head(arena, names, events, keys, at)
     if contested and names[at] != DELETED and not _of_several(arena, names[at] & POINTER_MASK):
-        _mark_contested(arena, names[at] & POINTER_MASK, 0)
+        mark_contested(arena, names[at] & POINTER_MASK, 0)
         state[CONFLICTS] -= scheme != FOLDED_NAME
 
 
@@ -595,7 +461,7 @@ def remove(arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any
         claim = claim_after(arena, claim)
     arena[issue] = REMOVED_RECORD
     state[ISSUES] -= 1
-    state[DEAD] += _id_of(arena, issue)[1] - issue
+    state[DEAD] += id_of(arena, issue)[1] - issue
     return True
 
 
@@ -611,14 +477,6 @@ def rehash(arena: Any, old: Any, new: Any, keys: Any, of_names: bool) -> None:  
             else:
                 hashed = _hash_of_issue(arena, pointer, keys)
             insert(new, hashed, pointer)
-
-
-@compiled
-def record_end(arena: Any, record: int) -> Any:
-    """Where a record ends."""
-    if arena[record] == SOURCE_RECORD:
-        return name_of(arena, record + 1)[1]
-    return _id_of(arena, record)[1]
 
 
 @compiled
@@ -647,38 +505,10 @@ def add_again(
             count, _, _, claim = parts_of(arena, issue)
             for _ in range(count):
                 put(arena, claim, 0, POINTER)
-                _mark_contested(arena, claim, 0)
+                mark_contested(arena, claim, 0)
                 following = claim_after(arena, claim)
                 _link(arena, names, events, state, keys, claim, issue)
                 claim = following
         begin = after
         most -= 1
     return begin
-
-
-@compiled
-def list_claims(arena: Any, begin: int, end: int, checked: Any, others: Any) -> Any:
-    """Lists the claims of identifiers from `begin` on: those of HMACs with length and check, and the others.
-
-    Of the first it writes length << 32 | check, the number of the key, and the flags. It stops when a list may be full,
-    and gives where, and how many are in each.
-    """
-    listed = rest = 0
-    while begin < end:
-        if arena[begin] == ISSUE_RECORD:
-            count, _, _, claim = parts_of(arena, begin)
-            if listed + count > len(checked) or rest + count > len(others):
-                break
-            for _ in range(count):
-                first, last = name_of(arena, claim)
-                if is_checked(arena, claim):
-                    checked[listed, 0] = number(arena, last + 1, 2) << 32 | number(arena, last + 3, 4)
-                    checked[listed, 1] = number(arena, last + 7, 2)
-                    checked[listed, 2] = arena[last]
-                    listed += 1
-                elif _scheme(arena, first) > FOLDED_NAME:
-                    others[rest] = claim
-                    rest += 1
-                claim = claim_after(arena, claim)
-        begin = record_end(arena, begin)
-    return begin, listed, rest

@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.judge.routing import candidates_key, encode, registry_key, task_key
 from detector.registry import claim_kernel as kernel
+from detector.registry import issue_records as records
 from detector.registry import packed_names
 from detector.registry.issue_batch import (
     IssueBatch,
@@ -21,7 +22,9 @@ from detector.registry.issue_batch import (
     parsed,
     whole_identifier,
 )
+from detector.registry.snapshot import Image
 from detector.scan.known_credentials import Checked
+from detector.scan.pages import zeros
 from detector.values.events import CredentialEvent, CredentialIssued, CredentialRevoked, Identifier
 
 _ARENA: Final = 1 << 16
@@ -30,7 +33,7 @@ _WASTE: Final = 1 << 18  # bytes of removed issues that are never worth a compac
 _STEP: Final = 1 << 13  # records that are copied together, in some ms
 _LISTED: Final = 1 << 16  # claims that are listed together
 _DETAIL: Final = struct.Struct("<BHIH")  # of an identifier: flags, length, check, key
-_SHAPES: Final = {kernel.UNBROKEN_FLAG: "unbroken", kernel.MIXED_FLAG: "mixed"}
+_SHAPES: Final = {records.UNBROKEN_FLAG: "unbroken", records.MIXED_FLAG: "mixed"}
 
 
 class Arrays(NamedTuple):
@@ -155,14 +158,14 @@ class CredentialRegistry:
 
     def claims(self) -> Iterator[Claims]:
         """What is to be looked for: of all issues, a part at a time."""
-        return self._claims(self._arrays, kernel.FIRST)
+        return self._claims(self._arrays, records.FIRST)
 
     def _claims(self, arrays: Arrays, begin: int) -> Iterator[Claims]:
         end = int(arrays.state[kernel.USED])
         most = _LISTED
         while begin < end:
             checked, others = np.empty((most, 3), np.int64), np.empty(most, np.int64)
-            after, count, rest = kernel.list_claims(arrays.arena, begin, end, checked, others)
+            after, count, rest = records.list_claims(arrays.arena, begin, end, checked, others)
             if after == begin:
                 most *= 2
                 continue
@@ -185,7 +188,7 @@ class CredentialRegistry:
         )
         used = int(old.state[kernel.USED] - old.state[kernel.DEAD])
         self._copy = _empty(_spacious(used), _room(names), _room(events))
-        self._copied = self._told = kernel.FIRST
+        self._copied = self._told = records.FIRST
 
     def compact_some(self, most: int = _STEP) -> bool:
         """Copies so many records at the most. Whether all are copied; then `use_copy` is to follow at once."""
@@ -218,23 +221,37 @@ class CredentialRegistry:
         used = int(arrays.state[kernel.USED])
         return Arrays(_longer(arrays.arena, used, (used >> 2) + _ARENA), names, events, arrays.state)
 
+    def image(self) -> Image:
+        """All of it, as it is until it is changed."""
+        arrays, numbers = self._arrays, self._numbers
+        used = (int(arrays.state[kernel.USED]), *(each.nbytes for each in arrays[1:]))
+        first, second = (int(key) for key in self._keys)
+        names = tuple(name or "" for name in numbers.keys[1:])
+        return Image((first, second), tuple(numbers.schemes[records.HMAC_NAME + 1 :]), names, arrays, used)
+
+    def use_image(self, image: Image) -> None:
+        """Becomes what `image` was taken of."""
+        self._keys = np.array(image.hash_keys, np.uint64)
+        self._numbers = NamedNumbers(image.schemes, image.key_ids)
+        self._arrays, self._copy = Arrays(*image.arrays), None
+
     def identifiers(self) -> Iterator[Identifier]:
         """All identifiers of all issues. Of `folded` only the first half is known of those with length and check."""
         arrays = self._arrays
-        at, end = kernel.FIRST, int(arrays.state[kernel.USED])
+        at, end = records.FIRST, int(arrays.state[kernel.USED])
         while at < end:
-            if arrays.arena[at] == kernel.ISSUE_RECORD:
-                count, _, _, claim = kernel.parts_of(arrays.arena, at)
+            if arrays.arena[at] == records.ISSUE_RECORD:
+                count, _, _, claim = records.parts_of(arrays.arena, at)
                 for index in range(count):
                     scheme = _name(arrays.arena, claim)[0]
-                    if index and scheme != kernel.FOLDED_NAME:
+                    if index and scheme != records.FOLDED_NAME:
                         yield self._identifier(arrays, claim)
-                    claim = kernel.claim_after(arrays.arena, claim)
-            at = kernel.record_end(arrays.arena, at)
+                    claim = records.claim_after(arrays.arena, claim)
+            at = records.record_end(arrays.arena, at)
 
     def known(self, credential_id: str) -> str | None:
         """The key of the aggregate that judges a credential, by its earliest issue."""
-        return self._aggregate(credential_id, kernel.CREDENTIAL_ID)
+        return self._aggregate(credential_id, records.CREDENTIAL_ID)
 
     def by_identifier(self, identifier: Identifier) -> str | None:
         """The key of the aggregate that judges the credential that owns an identifier."""
@@ -249,26 +266,26 @@ class CredentialRegistry:
 
     def has_hmac(self, digest: bytes) -> bool:
         """Whether a credential has the `hmac-sha256` identifier of these 32 bytes."""
-        return bool(self._claims_of(kernel.HMAC_NAME, np.frombuffer(digest, np.uint8))[0])
+        return bool(self._claims_of(records.HMAC_NAME, np.frombuffer(digest, np.uint8))[0])
 
     def like_folded(self, halves: Any) -> list[int]:
         """The indexes of the `halves` of digests without case, 16 bytes each, that credentials have."""
-        found: list[int] = np.flatnonzero(self._claims_of(kernel.FOLDED_NAME, halves)).tolist()
+        found: list[int] = np.flatnonzero(self._claims_of(records.FOLDED_NAME, halves)).tolist()
         return found
 
     def owner_of_folded(self, digest: bytes) -> bytes | None:
         """The digest of the HMAC that was registered with this digest without case."""
         arrays = self._arrays
-        half = np.frombuffer(digest[: kernel.HALF_DIGEST], np.uint8)
-        claim = self._claims_of(kernel.FOLDED_NAME, half, arrays)[0]
+        half = np.frombuffer(digest[: records.HALF_DIGEST], np.uint8)
+        claim = self._claims_of(records.FOLDED_NAME, half, arrays)[0]
         if not claim:
             return None
-        begin, end = kernel.name_of(arrays.arena, kernel.claim_before(arrays.arena, claim))
+        begin, end = records.name_of(arrays.arena, records.claim_before(arrays.arena, claim))
         return bytes(arrays.arena[begin + 2 : end])
 
     def _claims_of(self, scheme: int, digests: Any, arrays: Arrays | None = None) -> Any:
         arena, names, *_ = self._arrays if arrays is None else arrays
-        size = 2 * kernel.HALF_DIGEST if scheme == kernel.HMAC_NAME else kernel.HALF_DIGEST
+        size = 2 * records.HALF_DIGEST if scheme == records.HMAC_NAME else records.HALF_DIGEST
         found = np.empty(digests.size // size, np.int64)
         kernel.claims_of(arena, names, self._keys, scheme, digests, size, found)
         return found
@@ -284,14 +301,14 @@ class CredentialRegistry:
 
     def _identifier(self, arrays: Arrays, claim: int) -> Identifier:
         arena = memoryview(arrays.arena)
-        _, end = kernel.name_of(arrays.arena, claim)
-        if arena[end] & kernel.WHOLE:
+        _, end = records.name_of(arrays.arena, claim)
+        if arena[end] & records.WHOLE:
             size = int.from_bytes(arena[end + 1 : end + 5], "little")
             return whole_identifier(bytes(arena[end + 5 : end + 5 + size]))
         detail = _DETAIL.unpack_from(arena, end)
         folded = None
-        if detail[0] & kernel.HAS_FOLDED:
-            begin, end = kernel.name_of(arrays.arena, end + kernel.DETAIL)
+        if detail[0] & records.HAS_FOLDED:
+            begin, end = records.name_of(arrays.arena, end + records.DETAIL)
             folded = bytes(arena[begin + 2 : end]).hex()
         return identifier_of(self._numbers, *_name(arrays.arena, claim), detail, folded)
 
@@ -299,27 +316,27 @@ class CredentialRegistry:
         text = memoryview(batch.text)
         for scheme, begin, end, length, check, key, flags, first, last, _ in batch.identifiers[rows].tolist():
             beside = bytes(text[first:last])
-            if flags & kernel.WHOLE:
+            if flags & records.WHOLE:
                 yield whole_identifier(beside)
                 continue
             value = bytes(text[begin:end]).decode("utf-8", "surrogatepass")
-            folded = beside.decode() if flags & kernel.HAS_FOLDED else None
+            folded = beside.decode() if flags & records.HAS_FOLDED else None
             yield identifier_of(self._numbers, scheme, value, (flags, length, check, key), folded)
 
     def _checked(self, columns: Any) -> tuple[Checked, ...]:
-        """What is found by length and check, by key and shape. `columns` are those of `kernel.list_claims`."""
-        shapes = columns[:, 2] & (kernel.UNBROKEN_FLAG | kernel.MIXED_FLAG)
+        """What is found by length and check, by key and shape. `columns` are those of `records.list_claims`."""
+        shapes = columns[:, 2] & (records.UNBROKEN_FLAG | records.MIXED_FLAG)
         kinds = columns[:, 1] << 8 | shapes
         parts = []
         for kind in np.unique(kinds).tolist():
             some = columns[kinds == kind]
             checks = some[:, 0].astype(np.uint64)
-            folded = np.unique(some[some[:, 2] & kernel.HAS_FOLDED != 0, 0] >> 32)
+            folded = np.unique(some[some[:, 2] & records.HAS_FOLDED != 0, 0] >> 32)
             parts.append(Checked(self._numbers.keys[kind >> 8], _SHAPES.get(kind & 0xFF), checks, folded))
         return tuple(parts)
 
     def _wider(self, arrays: Arrays, table: Any, more: int) -> Any:
-        wider = np.zeros(_room(int(np.count_nonzero(table > packed_names.DELETED)) + more), np.int64)
+        wider = zeros(_room(int(np.count_nonzero(table > packed_names.DELETED)) + more), np.int64)
         kernel.rehash(arrays.arena, table, wider, self._keys, table is arrays.names)
         return wider
 
@@ -344,8 +361,8 @@ def compile_registry() -> None:
 
 def _empty(arena: int, names: int, events: int) -> Arrays:
     state = np.zeros(kernel.STATE, np.int64)
-    state[kernel.USED] = kernel.FIRST
-    return Arrays(np.empty(arena, np.uint8), np.zeros(names, np.int64), np.zeros(events, np.int64), state)
+    state[kernel.USED] = records.FIRST
+    return Arrays(zeros(arena, np.uint8), zeros(names, np.int64), zeros(events, np.int64), state)
 
 
 def _spacious(used: int) -> int:
@@ -354,7 +371,7 @@ def _spacious(used: int) -> int:
 
 
 def _longer(arena: Any, used: int, room: int) -> Any:
-    longer = np.empty(_spacious(used + room), np.uint8)
+    longer = zeros(_spacious(used + room), np.uint8)
     longer[:used] = arena[:used]
     return longer
 
@@ -371,7 +388,7 @@ def _full(table: Any, slots: int) -> bool:
 
 def _name(arena: Any, claim: int) -> tuple[int, str]:
     """The scheme and text of the name of a claim."""
-    begin, end = kernel.name_of(arena, claim)
+    begin, end = records.name_of(arena, claim)
     return _unpacked(bytes(arena[begin:end]))
 
 

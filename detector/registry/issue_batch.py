@@ -10,6 +10,7 @@ import numpy as np
 from detector.judge.routing import decode
 from detector.registry import claim_kernel as kernel
 from detector.registry import issue_parser
+from detector.registry import issue_records as records
 from detector.values.events import CredentialIssued, Identifier
 from detector.values.registrable import LONGEST_FORM, MIXED, SHORTEST_FORM, UNBROKEN
 
@@ -21,7 +22,7 @@ _MOST_KEYS: Final = 1 << 16
 _LENGTHS: Final = range(1 << 16)
 _TIMES: Final = np.iinfo(np.int64)
 _FORMS: Final = range(SHORTEST_FORM, LONGEST_FORM + 1)
-_SHAPES: Final = {None: 0, UNBROKEN: kernel.UNBROKEN_FLAG, MIXED: kernel.MIXED_FLAG}
+_SHAPES: Final = {None: 0, UNBROKEN: records.UNBROKEN_FLAG, MIXED: records.MIXED_FLAG}
 _SHAPE_OF: Final = {flag: shape for shape, flag in _SHAPES.items()}
 _CHECK_DIGITS: Final = re.compile("[0-9a-f]{8}")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
@@ -45,7 +46,7 @@ class NamedNumbers:
         ]  # the first three are of no identifier: see `claim_kernel`
         self.keys: list[str | None] = [None, *keys]
         self._schemes = {
-            name: number for number, name in enumerate(self.schemes) if number >= kernel.HMAC_NAME
+            name: number for number, name in enumerate(self.schemes) if number >= records.HMAC_NAME
         }
         self._keys = {name: number for number, name in enumerate(self.keys)}
 
@@ -180,9 +181,9 @@ def _kept(one: Identifier, scheme: int, numbers: NamedNumbers) -> tuple[tuple[in
         and one.shape in _SHAPES
     )
     if scheme == _OTHER or key is None or not usual:
-        return (0, 0, 0, kernel.WHOLE), _encoder.encode(one)
-    flags = (one.length is not None) * kernel.HAS_LENGTH | (one.check is not None) * kernel.HAS_CHECK
-    flags |= (one.folded is not None) * kernel.HAS_FOLDED | _SHAPES[one.shape]
+        return (0, 0, 0, records.WHOLE), _encoder.encode(one)
+    flags = (one.length is not None) * records.HAS_LENGTH | (one.check is not None) * records.HAS_CHECK
+    flags |= (one.folded is not None) * records.HAS_FOLDED | _SHAPES[one.shape]
     check = 0 if one.check is None else int(one.check, 16)
     return (one.length or 0, check, key, flags), (one.folded or "").encode()
 
@@ -201,11 +202,11 @@ def identifier_of(
     return Identifier(
         numbers.schemes[scheme],
         value,
-        length if flags & kernel.HAS_LENGTH else None,
-        f"{check:08x}" if flags & kernel.HAS_CHECK else None,
+        length if flags & records.HAS_LENGTH else None,
+        f"{check:08x}" if flags & records.HAS_CHECK else None,
         numbers.keys[key],
         folded,
-        _SHAPE_OF[flags & (kernel.UNBROKEN_FLAG | kernel.MIXED_FLAG)],
+        _SHAPE_OF[flags & (records.UNBROKEN_FLAG | records.MIXED_FLAG)],
     )
 
 

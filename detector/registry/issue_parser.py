@@ -18,20 +18,22 @@ from detector.registry.claim_kernel import (
     EVENT_ID,
     FIRST_ONE,
     FLAGS,
-    HAS_CHECK,
-    HAS_FOLDED,
-    HAS_LENGTH,
-    HMAC_NAME,
     ISSUED,
     KEY,
     LENGTH,
-    MIXED_FLAG,
     NEW,
     ORIGIN,
     SCHEME,
     TASK,
-    UNBROKEN_FLAG,
     VALUE,
+)
+from detector.registry.issue_records import (
+    HAS_CHECK,
+    HAS_FOLDED,
+    HAS_LENGTH,
+    HMAC_NAME,
+    MIXED_FLAG,
+    UNBROKEN_FLAG,
 )
 from detector.registry.packed_names import DIGITS
 from detector.values.registrable import LONGEST_FORM, MAX_LENGTH, SHORTEST_FORM

@@ -21,30 +21,35 @@ TEXT, UUID, HEX = 0, 1, 2
 @compiled
 def number(data: Any, at: int, size: int) -> Any:
     """The number in so many bytes."""
-    value = np.int64(0)
+    value, first = np.int64(0), np.uint64(at)  # places without a sign need no test for Python's negative ones
     for place in range(size):
-        value |= np.int64(data[at + place]) << np.int64(8 * place)
+        value |= np.int64(data[first + np.uint64(place)]) << np.int64(8 * place)
     return value
 
 
 @compiled
 def put(data: Any, at: int, value: int, size: int) -> None:
     """Writes a number in so many bytes, the lowest first."""
+    first = np.uint64(at)
     for place in range(size):
-        data[at + place] = np.uint8((value >> (8 * place)) & 0xFF)
+        data[first + np.uint64(place)] = np.uint8((value >> (8 * place)) & 0xFF)
 
 
 @compiled
 def varint(data: Any, at: int) -> Any:
     """The number that stands there in 7 bits a byte, the lowest first, and where it ends."""
-    value = np.int64(0)
-    shift = 0
+    place = np.uint64(at)
+    value = np.int64(data[place])
+    if value < 128:
+        return value, np.int64(place) + 1
+    value &= 127
+    shift = 7
     while True:
-        byte = np.int64(data[at])
-        at += 1
+        place += np.uint64(1)
+        byte = np.int64(data[place])
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, at
+            return value, np.int64(place) + 1
         shift += 7
 
 
@@ -62,9 +67,20 @@ def put_varint(data: Any, at: int, value: int) -> int:
 @compiled
 def copy(source: Any, begin: int, end: int, target: Any, at: int) -> int:
     """Copies bytes. Gives where the copy ends."""
-    for place in range(begin, end):
-        target[at + place - begin] = source[place]
+    first, to = np.uint64(begin), np.uint64(at)
+    for place in range(end - begin):
+        target[to + np.uint64(place)] = source[first + np.uint64(place)]
     return at + end - begin
+
+
+@compiled
+def same(one: Any, first: int, other: Any, begin: int, end: int) -> Any:
+    """Whether the bytes from `begin` to `end` stand at `first` too."""
+    place, at, last = np.uint64(begin), np.uint64(first), np.uint64(end)
+    while place < last and one[at] == other[place]:
+        place += np.uint64(1)
+        at += np.uint64(1)
+    return place == last
 
 
 def _digits() -> Any:
@@ -118,7 +134,7 @@ def pack_digits(text: Any, begin: int, end: int, out: Any, at: int) -> int:
         else:
             out[at] = 16 * high + digit
             at += 1
-            high = -1
+            high = np.int64(-1)
     return at
 
 

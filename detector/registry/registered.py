@@ -5,8 +5,9 @@ judge stage, at the names that it speaks of.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from detector.registry.credential_registry import Claims, CredentialRegistry
 from detector.registry.finders import Finders
 from detector.registry.issue_batch import IssueBatch
+from detector.registry.snapshot import Image
 from detector.scan.known_credentials import KnownIndex
 from detector.values.events import CredentialIssued
 from detector.values.secrets import DeploymentKey, decode_key
@@ -52,6 +54,26 @@ class RegisteredCredentials:
         async with self._changing:
             batch = await asyncio.to_thread(self.registry.prepared, issues)
             await self._take(batch)
+
+    @contextlib.asynccontextmanager
+    async def standing_still(self) -> AsyncIterator[CredentialRegistry]:
+        """The registry, which nobody changes meanwhile."""
+        async with self._changing:
+            yield self.registry
+
+    async def resume(self, image: Image) -> None:
+        """Knows what `image` was taken of, and nothing else."""
+        async with self._changing:
+            await asyncio.to_thread(self._use, image)
+
+    def _use(self, image: Image) -> None:
+        self._renewing = None
+        self.registry.use_image(image)
+        known = self.finders.unfilled()
+        for claims in self.registry.claims():
+            known.add_checked(claims.checked)
+            known.add(claims.others)
+        self.finders.use(known)
 
     async def apply(self, records: Sequence[Any]) -> None:
         """Applies records of the registry topic, in the order of each partition. They are aiokafka's ConsumerRecord.

@@ -22,13 +22,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import chain
-from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from detector.patterns.pattern import JWT_ID
 from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, unbroken_kernel, window_kernel
+from detector.scan.check_tables import SPANS, CheckTables, batches
 from detector.scan.digest_set import DigestMap, DigestSet
 from detector.scan.known_forms import Disguise
 from detector.values.events import Identifier
@@ -46,10 +46,8 @@ from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
 LONGEST, MOST_ENDS = 512, 64  # bounds of a sub-token that is found by hashing alone, from SHORTEST on
-_LONG: Final = 1024
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
-_SPANS: Final = 1 << 13  # sub-tokens looked at together
 _FEW: Final = 16  # texts that hashlib hashes sooner
 
 
@@ -77,80 +75,6 @@ class Checked(NamedTuple):
     shape: str | None
     checks: Any
     folded_lengths: Any
-
-
-class _Tables(NamedTuple):
-    lengths: Any  # ascending
-    weights: Any
-    powers: Any
-    sieve: Any
-    slots: Any
-    only_mixed: Any  # of each length: whether all secrets that have it are mixed
-    room: int  # how many keys the slots and the sieve are made for
-
-
-class _Checks:
-    """The lengths and checks of some identifiers under one key, and the tables of the kernel that looks for them."""
-
-    def __init__(self, key: DeploymentKey, kernel: ModuleType) -> None:
-        self._key = key
-        self._kernel = kernel
-        self._count = 0
-        self._any_shape = np.empty(0, np.int64)  # lengths of secrets that need not be mixed
-        self._tables: _Tables | None = None
-
-    def add(self, keys: Any, *, mixed: bool = False) -> None:
-        if not keys.size:
-            return
-        tables = self._tables
-        lengths = _lengths(keys)
-        if not mixed:
-            self._any_shape = np.union1d(self._any_shape, lengths)
-        if tables is None or self._count + keys.size > tables.room or lengths[-1] > tables.lengths[-1]:
-            self._tables = self._build(keys)
-            return
-        kernels.fill(tables.sieve, keys)
-        self._count += kernels.put(tables.slots, keys)
-        lengths = np.union1d(tables.lengths, lengths)
-        only_mixed = ~np.isin(lengths, self._any_shape)
-        self._tables = tables._replace(lengths=lengths, only_mixed=only_mixed)
-
-    def _build(self, keys: Any) -> _Tables:
-        """Tables of what there was and of more `keys`, with room for some more."""
-        if self._tables is not None:
-            slots = self._tables.slots
-            keys = np.concatenate([slots[slots != 0], keys])
-        lengths = _lengths(keys)
-        weights, powers = self._kernel.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
-        room = max(1024, keys.size + (keys.size >> 1))
-        bits = min(1 << (32 * max(keys.size, 1024)).bit_length(), 1 << 29)  # 21 and more for each key
-        sieve = np.zeros(bits >> 6, np.uint64)
-        kernels.fill(sieve, keys)
-        slots = np.zeros(room + (room >> 2), np.uint64)
-        self._count = kernels.put(slots, keys)
-        only_mixed = ~np.isin(lengths, self._any_shape)
-        return _Tables(lengths, weights, powers, sieve, slots, only_mixed, room)
-
-    @property
-    def tables(self) -> _Tables | None:
-        """None while nothing is registered."""
-        return self._tables
-
-    def spans(self, view: Any) -> Iterator[tuple[int, int]]:
-        """The spans of `view` that have a registered length and check."""
-        tables = self._tables
-        if tables is None:
-            return
-        # Long ones by themselves: their sums take more room than the caches have.
-        split = int(tables.lengths.searchsorted(_LONG, "right"))
-        for some in (slice(split), slice(split, None)):
-            if tables.lengths[some].size:
-                part = tables._replace(lengths=tables.lengths[some], only_mixed=tables.only_mixed[some])
-                yield from _spans(self._step(view, part), view.size)
-
-    def _step(self, view: Any, tables: _Tables) -> Callable[[int, Any], tuple[int, int]]:
-        given = tables[:6] if self._kernel is unbroken_kernel else tables[:5]
-        return lambda done, out: self._kernel.checked(view, done, *given, out)
 
 
 class Registered(Protocol):
@@ -198,9 +122,9 @@ class _Keyed:
     def __init__(self, key: DeploymentKey, registered: Registered | None) -> None:
         self.key = key
         self.hash = KeyedHash(key)
-        self.windows = _Checks(key, window_kernel)
-        self.unbroken = _Checks(key, unbroken_kernel)
-        self.subtokens = _Checks(key, kernels)
+        self.windows = CheckTables(key, window_kernel)
+        self.unbroken = CheckTables(key, unbroken_kernel)
+        self.subtokens = CheckTables(key, kernels)
         self.checks = self.windows, self.unbroken, self.subtokens
         self.hashes = _Hashes(self.hash)
         self.folded = _Folded(key, registered)
@@ -476,8 +400,8 @@ class KnownIndex:
                 lambda done, out: subtoken_kernel.subtokens(view, done, SHORTEST, LONGEST, MOST_ENDS, out)
             )
         for step in steps:
-            room = max(_SPANS, 2 * lengths.size, 2 * MOST_ENDS)
-            for spans in _batches(step, len(data), room):
+            room = max(SPANS, 2 * lengths.size, 2 * MOST_ENDS)
+            for spans in batches(step, len(data), room):
                 yield from self._hash(data, view, spans, keyed)
 
     def _plainly_hashed(self, data: bytes, view: Any) -> Iterator[tuple[int, int]]:
@@ -486,7 +410,7 @@ class KnownIndex:
         if not lengths.size:
             return
         runs = subtoken_kernel.token_runs(view, int(lengths[0]))
-        starts = np.empty(_SPANS, np.int64)
+        starts = np.empty(SPANS, np.int64)
         for length in lengths.tolist():
             blocks = int(hmac_kernel.blocks(np.array([[0, length]]))[0])
             glued = self._every_window and length >= SHORTEST
@@ -525,11 +449,6 @@ def compile_known() -> None:
     text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1]))
     index.find(text)
     index.disguised(text)
-
-
-def _lengths(keys: Any) -> Any:
-    """The lengths in some keys (length << 32 | check), ascending."""
-    return np.flatnonzero(np.bincount((keys >> np.uint64(32)).astype(np.int64)))
 
 
 def never_found(identifier: Identifier) -> str | None:
@@ -571,24 +490,6 @@ def _check_key(identifier: Identifier) -> int | None:
         return length << 32 | int.from_bytes(bytes.fromhex(check), "big")
     except ValueError:
         return None
-
-
-def _batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) -> Iterator[Any]:
-    """Yields what `step` finds, at most `room` spans at a time."""
-    out = np.empty((room, 2), np.int64)
-    done = 0
-    while done < size:
-        count, done = step(done, out)
-        if count < 0:
-            out = np.empty((2 * out.shape[0], 2), np.int64)
-        elif count:
-            yield out[:count]
-
-
-def _spans(step: Callable[[int, Any], tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
-    for spans in _batches(step, size, _SPANS):
-        for start, end in spans.tolist():  # noqa: UP028 - pairs, not the lists they stand in
-            yield start, end
 
 
 def _apart(data: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

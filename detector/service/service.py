@@ -12,6 +12,7 @@ import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +63,7 @@ from detector.service.observability.metrics_observer import MetricsObserver
 from detector.service.observability.operator_log import OperatorLog
 from detector.service.observability.readiness import Readiness
 from detector.service.observability.sampling import Sampling
+from detector.service.registry_snapshots import RegistrySnapshots
 from detector.service.reload import Reloads
 from detector.service.rights import Which, rights
 from detector.service.stage_settings import connection_of
@@ -212,6 +214,13 @@ class Service:
         registered = RegisteredCredentials(finders)
         self._log_mask.clean = self._metrics.clean = finders.clean
         self._tell_inputs(found)
+        snapshots = RegistrySnapshots(
+            Path(self._settings.service.state),
+            registered,
+            self._log,
+            every=self._settings.service.registry_snapshot,
+            writes=not self._settings.service.worker,
+        )
         registry_topic = TopicFollower(
             self._live.topics.registry.name,
             connection,
@@ -219,6 +228,7 @@ class Service:
             observe=lambda why: self._operator_log.warn(
                 "the registry cannot be read now, trying again", why=why
             ),
+            resume=snapshots.resume,
         )
         with ThreadPoolExecutor(threads_of(self._settings.service.workers), "scan") as threads:
             classifier_of = classifier_in_topics(self._live, configured_classifier(self._settings.sources))
@@ -236,7 +246,8 @@ class Service:
             if self._approvals is not None:
                 following.append(self._lifecycle.watched(self._approvals.run(connection)))
             try:
-                await self._registry_read(registered)
+                await self._registry_read(registered, registry_topic)
+                following.append(self._lifecycle.watched(snapshots.run(lambda: registry_topic.positions)))
                 if (
                     not self._settings.keys
                     and self._which != "judge"
@@ -248,6 +259,7 @@ class Service:
                         "cannot agree on a key for ids yet",
                     )
                 await self._run_stages(context, scanner)
+                await snapshots.save(registry_topic.positions)
             finally:
                 await end(*following)
 
@@ -272,11 +284,19 @@ class Service:
                 "but leaks of known patterns"
             )
 
-    async def _registry_read(self, registered: RegisteredCredentials) -> None:
-        self._readiness.waiting = "reading the registry"
+    async def _registry_read(self, registered: RegisteredCredentials, topic: TopicFollower) -> None:
         complete = asyncio.create_task(registered.complete.wait())
         stopping = asyncio.create_task(self._lifecycle.stopping.wait())
-        await asyncio.wait([complete, stopping], return_when=asyncio.FIRST_COMPLETED)
+        done: AbstractSet[Any] = set()
+        while not done:
+            self._readiness.waiting = (
+                f"reading the registry: {len(registered.registry):,} credentials are known, {topic.behind:,} offsets "
+                "are to be read"
+            )
+            self._metrics.set(series.CREDENTIALS, len(registered.registry))
+            done, _ = await asyncio.wait(
+                [complete, stopping], timeout=SAMPLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
         await end(complete, stopping)
         gc.freeze()  # a collection over a million credentials takes a second and finds nothing
 

@@ -56,7 +56,7 @@ issues = st.builds(
     st.lists(identifiers, max_size=3),
 )
 steps = st.lists(
-    st.one_of(st.lists(issues, min_size=1, max_size=4), issues, st.just("compact")),
+    st.one_of(st.lists(issues, min_size=1, max_size=4), issues, st.sampled_from(["compact", "copy some"])),
     max_size=14,
 )
 
@@ -89,9 +89,17 @@ def asked(registry: CredentialRegistry, plain: PlainRegistry, one: CredentialIss
 def test_it_answers_as_dictionaries_do(steps: list[Any], strangers: list[CredentialIssued]) -> None:
     registry, plain = CredentialRegistry(), PlainRegistry()
     seen = [*strangers]
+    copying = False
     for step in steps:
         if step == "compact":
             registry.compact()
+            copying = False
+        elif step == "copy some":
+            if not copying:
+                registry.begin_compaction()
+            copying = not registry.compact_some(1)
+            if not copying:
+                registry.use_copy()
         elif isinstance(step, list):
             batch = registry.prepared(step)
             new = {each for one in step for each in one.identifiers if not plain.claimed(each)}

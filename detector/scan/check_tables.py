@@ -1,0 +1,114 @@
+"""The tables in which compiled loops look for registered lengths and checks."""
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from detector.scan import kernels, unbroken_kernel
+from detector.scan.pages import zeros
+from detector.values.secrets import DeploymentKey
+
+_LONG: Final = 1024
+SPANS: Final = 1 << 13  # sub-tokens looked at together
+
+
+class Tables(NamedTuple):
+    """What the loops get: see `kernels.checked`."""
+
+    lengths: Any  # ascending
+    weights: Any
+    powers: Any
+    sieve: Any
+    slots: Any
+    only_mixed: Any  # of each length: whether all secrets that have it are mixed
+    room: int  # how many keys the slots and the sieve are made for
+
+
+class CheckTables:
+    """The lengths and checks of some identifiers under one key, and the tables of the kernel that looks for them."""
+
+    def __init__(self, key: DeploymentKey, kernel: ModuleType) -> None:
+        self._key = key
+        self._kernel = kernel
+        self._count = 0
+        self._any_shape = np.empty(0, np.int64)  # lengths of secrets that need not be mixed
+        self._tables: Tables | None = None
+
+    def add(self, keys: Any, *, mixed: bool = False) -> None:
+        """Adds `keys` (length << 32 | check); whether the shape of all of them is `mixed`."""
+        if not keys.size:
+            return
+        tables = self._tables
+        lengths = _lengths(keys)
+        if not mixed:
+            self._any_shape = np.union1d(self._any_shape, lengths)
+        if tables is None or self._count + keys.size > tables.room or lengths[-1] > tables.lengths[-1]:
+            self._tables = self._build(keys)
+            return
+        kernels.fill(tables.sieve, keys)
+        self._count += kernels.put(tables.slots, keys)
+        lengths = np.union1d(tables.lengths, lengths)
+        only_mixed = ~np.isin(lengths, self._any_shape)
+        self._tables = tables._replace(lengths=lengths, only_mixed=only_mixed)
+
+    def _build(self, keys: Any) -> Tables:
+        """Tables of what there was and of more `keys`, with room for some more."""
+        if self._tables is not None:
+            slots = self._tables.slots
+            keys = np.concatenate([slots[slots != 0], keys])
+        lengths = _lengths(keys)
+        weights, powers = self._kernel.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
+        room = max(1024, keys.size + (keys.size >> 1))
+        bits = min(1 << (32 * max(keys.size, 1024)).bit_length(), 1 << 29)  # 21 and more for each key
+        sieve = zeros(bits >> 6, np.uint64)
+        kernels.fill(sieve, keys)
+        slots = zeros(room + (room >> 2), np.uint64)
+        self._count = kernels.put(slots, keys)
+        only_mixed = ~np.isin(lengths, self._any_shape)
+        return Tables(lengths, weights, powers, sieve, slots, only_mixed, room)
+
+    @property
+    def tables(self) -> Tables | None:
+        """None while nothing is registered."""
+        return self._tables
+
+    def spans(self, view: Any) -> Iterator[tuple[int, int]]:
+        """The spans of `view` that have a registered length and check."""
+        tables = self._tables
+        if tables is None:
+            return
+        # Long ones by themselves: their sums take more room than the caches have.
+        split = int(tables.lengths.searchsorted(_LONG, "right"))
+        for some in (slice(split), slice(split, None)):
+            if tables.lengths[some].size:
+                part = tables._replace(lengths=tables.lengths[some], only_mixed=tables.only_mixed[some])
+                yield from _spans(self._step(view, part), view.size)
+
+    def _step(self, view: Any, tables: Tables) -> Callable[[int, Any], tuple[int, int]]:
+        given = tables[:6] if self._kernel is unbroken_kernel else tables[:5]
+        return lambda done, out: self._kernel.checked(view, done, *given, out)
+
+
+def _lengths(keys: Any) -> Any:
+    """The lengths in some keys (length << 32 | check), ascending."""
+    return np.flatnonzero(np.bincount((keys >> np.uint64(32)).astype(np.int64)))
+
+
+def batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) -> Iterator[Any]:
+    """Yields what `step` finds, at most `room` spans at a time."""
+    out = np.empty((room, 2), np.int64)
+    done = 0
+    while done < size:
+        count, done = step(done, out)
+        if count < 0:
+            out = np.empty((2 * out.shape[0], 2), np.int64)
+        elif count:
+            yield out[:count]
+
+
+def _spans(step: Callable[[int, Any], tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    for spans in batches(step, size, SPANS):
+        for start, end in spans.tolist():  # noqa: UP028 - pairs, not the lists they stand in
+            yield start, end
