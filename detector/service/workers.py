@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from detector import __version__
@@ -21,6 +22,7 @@ from detector.configuration.settings import Settings
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import Answer, HttpServer, Page, Request, probe_answer
 from detector.service.lifecycle import Lifecycle, end
+from detector.service.observability import series
 from detector.service.observability.metrics import PAGE_SECONDS, answer_of
 from detector.service.observability.readiness import Readiness
 from detector.service.rights import Which
@@ -95,7 +97,9 @@ class Workers:
             "/healthz": lambda _: probe_answer(self._readiness.alive()),
             "/readyz": lambda _: probe_answer(self._readiness.ready()),
         }
-        pages: dict[str, Page] = {"/metrics": WorkersPage(lambda: self._ends).page}
+        pages: dict[str, Page] = {
+            "/metrics": WorkersPage(lambda: self._ends, lambda: self._readiness.ready() is None).page
+        }
         async with (
             ProbeServer(self._settings.probes, probed) as probes,
             HttpServer(self._settings.listen, pages) as server,
@@ -190,11 +194,13 @@ class Workers:
 class WorkersPage:
     """`/metrics` of all workers: every series with the label `worker`, as if each were an instance.
 
-    They are not added up: where a worker was started again, a sum of counters would fall.
+    They are not added up: where a worker was started again, a sum of counters would fall. Whether they are `ready`
+    together has no such label, so that one that has ended counts, and an instance is one whatever its workers.
     """
 
-    def __init__(self, ends: Callable[[], dict[int, ParentEnd]]) -> None:
+    def __init__(self, ends: Callable[[], dict[int, ParentEnd]], ready: Callable[[], bool]) -> None:
         self._ends = ends
+        self._ready = ready
         self._lock = asyncio.Lock()
         self._made = 0.0
         self._families: list[Metric] = []
@@ -214,11 +220,14 @@ class WorkersPage:
         return self._families
 
     def _collected(self) -> list[Metric]:
-        families: dict[str, Metric] = {}
+        name, about = series.READY.shown, series.READY.about
+        families: dict[str, Metric] = {name: GaugeMetricFamily(name, about, value=float(self._ready()))}
         for number, each in sorted(self._ends().items()):
             written = each.metrics()
             text = (written or b"# EOF\n").decode()
             for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]  # it has no types
+                if family.name == name:
+                    continue
                 known = families.setdefault(
                     family.name, Metric(family.name, family.documentation, family.type)
                 )

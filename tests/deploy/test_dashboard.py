@@ -1,6 +1,7 @@
 """The dashboard is one that Grafana takes, and is put where it looks. What its panels show is seen in test_alerts.py."""
 
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +52,19 @@ def test_every_panel_says_what_it_shows_and_asks_the_chosen_prometheus_for_the_c
             assert target["datasource"]["uid"] == "${datasource}"
             assert 'namespace=~"$namespace"' in target["expr"]
     assert [each["name"] for each in DASHBOARD["templating"]["list"]] == ["datasource", "namespace"]
+
+
+def test_a_panel_has_one_line_however_many_workers_an_instance_has() -> None:
+    """Every series of a worker has the label `worker`: what is not added up over it has to show it."""
+    for panel in PANELS:
+        for target in panel.get("targets", []):
+            expression, legend = target["expr"], target.get("legendFormat", "")
+            added_up = re.match(r"(time\(\) - )?(sum|max|min|avg|count|histogram_quantile)\b", expression)
+            recorded = re.match(r"curfewd:[a-z_0-9:]+", expression)
+            assert added_up or recorded, (panel["title"], expression)
+            assert "worker" not in expression
+            if recorded and recorded[0] == "curfewd:busy:ratio5m":
+                assert "{{worker}}" in legend
 
 
 def test_it_is_loaded_from_where_it_is_mounted() -> None:

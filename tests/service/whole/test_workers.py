@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -53,7 +54,8 @@ async def test_a_worker_and_then_the_parent_are_killed(small: tuple[Deployment, 
     await until(deployment.ready, "both workers")
     (first, second) = (workers(parent.pid)[number] for number in (0, 1))
     page = (await asyncio.to_thread(deployment.get, "/metrics"))[1]
-    assert all(f'curfewd_ready{{worker="{number}"}} 1.0' in page for number in (0, 1))
+    assert "\ncurfewd_ready 1.0\n" in page
+    assert all(f'curfewd_event_loop_delay_seconds{{worker="{number}"}}' in page for number in (0, 1))
 
     os.kill(second, signal.SIGKILL)
 
@@ -119,13 +121,16 @@ async def test_the_series_of_each_worker_are_told_apart() -> None:
     ends = {number: ParentEnd() for number in (0, 1)}
     gone = threading.Semaphore(0)
     for number, end in ends.items():
-        written = f'# TYPE x counter\nx_total{{topic="t"}} {number + 5}.0 # {{uid="u"}} 1.0\n# EOF\n'.encode()
+        written = f'# TYPE curfewd_ready gauge\ncurfewd_ready {number}.0\n# TYPE x counter\nx_total{{topic="t"}} {number + 5}.0 # {{uid="u"}} 1.0\n# EOF\n'.encode()
         worker = WorkerEnd(os.dup(end.descriptor), gone.release)
         worker.answer(WorkerStatus, functools.partial(bytes, written))
         end.started()
-    page = WorkersPage(lambda: ends)
+    page = WorkersPage(lambda: ends, lambda: False)
     plain = (await page.page(Request("", {}))).body.decode()
     assert 'x_total{topic="t",worker="0"} 5.0\nx_total{topic="t",worker="1"} 6.0\n' in plain
+    assert re.findall(r"^curfewd_ready.*", plain, re.MULTILINE) == ["curfewd_ready 0.0"], (
+        "the instance, not each"
+    )
     exact = (await page.page(Request("", {"accept": "application/openmetrics-text"}))).body.decode()
     assert 'worker="1"} 6.0 # {uid="u"} 1.0' in exact
     assert ends[0].status() == WorkerStatus()
