@@ -53,6 +53,7 @@ from detector.service.hopeless import HopelessFailures
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import HttpServer, Page, Post, probe_answer
 from detector.service.id_key import agree_on_id_key
+from detector.service.judge.restore import Restoring
 from detector.service.lifecycle import Lifecycle, end
 from detector.service.observability import series
 from detector.service.observability.http_log import HttpLog
@@ -374,6 +375,8 @@ class Service:
             self._check_input(fact.partition.topic)
         if isinstance(fact, Rebalanced):
             self._readiness.assigned(stage)
+        if isinstance(fact, Restoring):
+            self._readiness.restoring(stage, fact.changes)
         if (hopeless := self._hopeless.observe(stage, fact)) is not None:
             self._lifecycle.fail(hopeless)
 

@@ -25,7 +25,7 @@ from detector.outputs.output import Run
 from detector.records.dead_letters import UNREADABLE, DeadLetter
 from detector.service.judge.poll import CachedAggregate, Poll, RestingFact
 from detector.service.judge.reports import JudgedTransaction, OutputCause
-from detector.service.judge.restore import Restored, restore
+from detector.service.judge.restore import Restored, Restoring, restore
 from detector.service.judge.store import (
     FORMAT,
     SOURCES,
@@ -105,7 +105,8 @@ class _Work:
 class JudgeHandler:
     """Handles the work topic.
 
-    `run` puts findings into words. `clock` gives ns. `observe` gets each `Restored` and `JudgedTransaction`.
+    `run` puts findings into words. `clock` gives ns. `observe` gets each `Restoring`, `Restored` and
+    `JudgedTransaction`.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class JudgeHandler:
         run: Run,
         changelog: Changelog,
         clock: Callable[[], int],
-        observe: Callable[[Restored | JudgedTransaction], None] = lambda _: None,
+        observe: Callable[[Restoring | Restored | JudgedTransaction], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
@@ -139,7 +140,7 @@ class JudgeHandler:
             Store.destroy(path)
             self._broken.discard(partition)
         now = self._clock()
-        store, restored = await restore(path, partition.number, self._changelog, now)
+        store, restored = await restore(path, partition.number, self._changelog, now, self._observe)
         try:
             with self._guard(partition):  # what is damaged may show only now
                 watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())

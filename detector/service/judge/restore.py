@@ -1,6 +1,7 @@
 """Restores the store of a partition: brings whatever is on the disk to the end of its changelog."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,13 @@ OLDEST: Final = 12 * HOUR
 REMOVE: Final = "remove that folder: its state is read again from the state topic"
 
 
+class Restoring(msgspec.Struct, frozen=True):
+    """A partition's state is being restored: so many more `changes` of the changelog were read."""
+
+    partition: int
+    changes: int
+
+
 class Restored(msgspec.Struct, frozen=True):
     """How a partition's state was restored: `changes` is how many records of the changelog were read.
 
@@ -29,8 +37,16 @@ class Restored(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-async def restore(path: Path, partition: int, changelog: Changelog, now: int) -> tuple[Store, Restored]:
+async def restore(
+    path: Path,
+    partition: int,
+    changelog: Changelog,
+    now: int,
+    observe: Callable[[Restoring], None] = lambda _: None,
+) -> tuple[Store, Restored]:
     """Opens the store at `path` and brings it to the end of its changelog. A store that cannot be used is replaced.
+
+    `observe` is told how it goes on.
 
     Raises:
         RetryError, StopError: the disk or the changelog cannot be read or written, or a later version wrote them.
@@ -49,6 +65,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
         async for changes in changelog.read(partition, start):
             store.write(changes)
             count += len(changes)
+            observe(Restoring(partition, len(changes)))
         check_format(store.format(), f"partition {partition} of the state topic")
         store.write((), Position(end, now))
     except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again

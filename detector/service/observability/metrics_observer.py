@@ -24,7 +24,7 @@ from detector.kafka.stage_facts import (
 )
 from detector.records.dead_letters import REASONS, UNTRUSTED, DeadLetter
 from detector.service.judge.reports import JudgedTransaction
-from detector.service.judge.restore import Restored
+from detector.service.judge.restore import Restored, Restoring
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput, StageName
@@ -237,6 +237,9 @@ class MetricsObserver:
     def _restored(self, fact: Restored, _stage: StageName) -> None:
         self._metrics.add(series.RESTORES, "caught-up" if fact.reason is None else "rebuilt")
         self._metrics.time(series.RESTORE_SECONDS, fact.seconds)
+
+    @_take.register
+    def _restoring(self, fact: Restoring, _stage: StageName) -> None:
         self._metrics.add(series.RESTORED, amount=fact.changes)
 
     @_take.register

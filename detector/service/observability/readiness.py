@@ -32,6 +32,7 @@ class Readiness:
         self._stages: dict[StageName, str | None] = {}
         self._assigned: set[StageName] = set()
         self._stalled: dict[StageName, str | None] = {}
+        self._restored: dict[StageName, int] = {}
 
     def loop_turned(self) -> None:
         """The event loop runs. Once this was called, it has to be called again and again."""
@@ -46,6 +47,10 @@ class Readiness:
         self._assigned.discard(stage)
         self._stages[stage] = f"{stage}: not in its group yet"
 
+    def restoring(self, stage: StageName, records: int) -> None:
+        """So many more records of the stage's changelog were read."""
+        self._restored[stage] = self._restored.get(stage, 0) + records
+
     def update(
         self,
         stage: StageName,
@@ -55,6 +60,8 @@ class Readiness:
     ) -> None:
         """How a stage is: its partitions, and whether each is restored. `problem` is why it has no connection."""
         unready = sum(not ready for ready in partitions.values())
+        if not unready:
+            self._restored.pop(stage, None)
         reason = None
         if problem is not None:
             reason = f"{stage}: {problem}"
@@ -62,6 +69,8 @@ class Readiness:
             reason = f"{stage}: not in its group yet"
         elif unready:
             reason = f"{stage}: {unready} of {len(partitions)} partitions are not restored"
+            if stage in self._restored:
+                reason += f", {self._restored[stage]:,} records of their changelog are read"
         elif behind_seconds * SECOND > self._ready_lag:
             reason = f"{stage}: {behind_seconds:.0f} s behind"
         self._stages[stage] = reason

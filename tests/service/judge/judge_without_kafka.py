@@ -20,7 +20,7 @@ from detector.outputs.output import Run
 from detector.registry.credential_registry import CredentialRegistry
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.reports import JudgedTransaction
-from detector.service.judge.restore import Restored
+from detector.service.judge.restore import Restored, Restoring
 from detector.values.errors import RetryError
 from detector.values.events import AnyEvent, CredentialIssued
 from detector.values.times import SECOND
@@ -87,7 +87,7 @@ class World:
         self.commands: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
-        self.facts: list[JudgedTransaction | Restored] = []
+        self.facts: list[JudgedTransaction | Restored | Restoring] = []
         self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cache_size, compact_every)
         self.handler = self._start()
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]

@@ -12,7 +12,7 @@ from detector.judge.totals import Totals
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Partition
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
-from detector.service.judge.restore import restore
+from detector.service.judge.restore import Restoring, restore
 from detector.values.errors import RetryError
 from tests.service.judge.judge_without_kafka import RUN, Logs
 
@@ -43,8 +43,10 @@ async def test_a_partition_that_moves_while_it_is_restored_can_come_back(tmp_pat
     with pytest.raises(asyncio.CancelledError):
         await task
     changelog.going_on.set()
-    store, restored = await restore(path, 0, changelog, 2)
+    told: list[Restoring] = []
+    store, restored = await restore(path, 0, changelog, 2, told.append)
     try:
+        assert told == [Restoring(0, len(CHANGES))]
         assert (store.watermark(), restored.reason) == (17, "never complete")
     finally:
         store.close()

@@ -21,7 +21,7 @@ from detector.kafka.stage_facts import (
 )
 from detector.records.dead_letters import DeadLetter
 from detector.service.judge.reports import JudgedTransaction, OutputCause
-from detector.service.judge.restore import Restored
+from detector.service.judge.restore import Restored, Restoring
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput, MeasuredHandler, StageName
@@ -188,6 +188,8 @@ def test_what_the_handlers_tell() -> None:
         }
         totals = Totals(aggregates=20, parked=number + 1)
         made.observer.observe("judge", judged(number, totals=totals, **known))
+    made.observer.observe("judge", Restoring(0, 60))
+    made.observer.observe("judge", Restoring(0, 40))
     made.observer.observe("judge", Restored(0, 100, 0.2, "too old"))
     made.observer.observe("judge", Restored(1, 0, 0.001))
     assert value(made, "curfewd_formats_total", format="json-log") == 2

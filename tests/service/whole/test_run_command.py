@@ -184,6 +184,11 @@ def test_ready_is_assigned_restored_and_caught_up() -> None:
     readiness.assigned("scan")
     readiness.update("scan", {partition: False}, 0)
     assert readiness.ready() == "scan: 1 of 1 partitions are not restored"
+    for _ in range(2):
+        readiness.restoring("scan", 1000)
+    readiness.update("scan", {partition: False}, 0)
+    progress = "2,000 records of their changelog are read"
+    assert readiness.ready() == f"scan: 1 of 1 partitions are not restored, {progress}"
     readiness.update("scan", {partition: True}, 61)
     assert readiness.ready() == "scan: 61 s behind"
     readiness.update("scan", {partition: True}, 1)
