@@ -57,6 +57,7 @@ _BLOCK: Final = 256  # records of other forms read together: one of another shap
 _ODD: Final = 16  # one in so many records of a run may be of another form than most, and is read by itself
 _LEAST: Final = 64  # records of a run, however long they are
 _FEW: Final = 8  # records read one by one, where they are not of one shape
+_STEP: Final = 4  # records read one by one before it is asked whether a line still stands open
 _PARTS: Final = 512  # of a line that are held
 _LETTERS: Final = 16  # of one record
 _OPENERS: Final = (ord("{"), ord("["))
@@ -317,34 +318,29 @@ class RecordAssembler:
         return self._with_reassembled([*self._assembler.streams.end(), *self._assembler.close_lines()])
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
-        """The text of a run: that of the plainest form from columns, whatever is of another by itself.
+        """The text of a run: that of the common forms from columns, whatever is of another by itself.
 
         If many are of another form, all are read block by block.
         """
         if len(run) < _FEW:
             return self._one_by_one(run, now, into, events=True)
         data, starts = value_lines(run, PAD)
-        objects = np.frombuffer(data, np.uint8)[starts[:-1]] == _OPENERS[0]
-        if np.count_nonzero(objects) * 2 < len(run):
-            return self._blocks(run, now, into)
         marked = np.zeros(len(run), np.bool_)  # that it may hold an event, or begins a key
         for numbers in (self._classifier.lines_with_marks(data, starts), lines_with(KEY_BEGIN, data, starts)):
             marked[list(numbers)] = True
         flat = FlatRecords(data, starts, marked, self._classifier.named)
-        odd = np.count_nonzero(~(flat.taken | marked))
+        apart = ~(flat.taken | flat.blank)
+        odd = np.count_nonzero(apart & ~marked)
         if odd * _ODD > len(run) or np.count_nonzero(flat.taken) < _FEW:
             return self._blocks(run, now, into)
         return self._around(
-            ~flat.taken,
-            run,
-            lambda numbers: self._flat(flat.texts(numbers), _of(run, numbers), now, into),
-            now,
-            into,
+            apart, flat.blank, run, lambda numbers: self._flat(flat, numbers, run, now, into), now, into
         )
 
-    def _around(
+    def _around(  # noqa: PLR0913, PLR0917 - a run, and how it is read
         self,
         apart: npt.NDArray[np.bool_],
+        blank: npt.NDArray[np.bool_],
         run: Sequence[Any],
         between: Callable[[Ints], list[Segment]],
         now: int,
@@ -353,11 +349,11 @@ class RecordAssembler:
         """Reads the records of a run that stand `apart` one by one, and the others as if there were no events.
 
         The text before and behind an event is read at once. A record that turns out to be text keeps its place.
-        `between` reads those of the others that follow each other, by their numbers.
+        `between` reads those of the others that follow each other, by their numbers. Those that are `blank` say nothing.
         """
         alone = np.flatnonzero(apart).tolist()
         texts = {number: logs for number in alone if (logs := self._logs(run[number], now, into))}
-        others = np.flatnonzero(~apart)
+        others = np.flatnonzero(~(apart | blank))
         segments: list[Segment] = []
         given: list[LogRecord] = []
         for some, number in zip(np.split(others, others.searchsorted([*texts])), (*texts, None), strict=True):
@@ -369,13 +365,21 @@ class RecordAssembler:
                 given += self._assembler.take(log)
         return [*segments, joined(given)] if given else segments
 
-    def _flat(self, texts: LogTexts, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
-        """The text of records of the plainest form."""
-        segment = self._placed(texts, run, now, into)
+    def _flat(
+        self, flat: FlatRecords, numbers: Ints, run: Sequence[Any], now: int, into: Contents
+    ) -> list[Segment]:
+        """The text of records of the common forms. While lines or keys stand open, what may belong to one is looked at."""
+        segments: list[Segment] = []
+        while len(numbers) and self._assembler.in_parts and flat.in_channels(numbers):
+            segments += self._one_by_one(_of(run, numbers[:_STEP]), now, into, events=False)
+            numbers = numbers[_STEP:]
+        if not len(numbers):
+            return segments
+        segment = self._placed(flat.texts(numbers), _of(run, numbers), now, into)
         if not self._assembler.streams.holding:
-            return [segment]
+            return [*segments, segment]
         given = [one for record in segment.records() for one in self._assembler.take(record)]
-        return [joined(given)] if given else []
+        return [*segments, joined(given)] if given else segments
 
     def _blocks(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """The text of records of any form."""
@@ -392,7 +396,10 @@ class RecordAssembler:
             return self._plain(run, now, into, data)
         apart = np.zeros(len(run), np.bool_)
         apart[numbers] = True
-        return self._around(apart, run, lambda some: self._plain(chosen(run, some), now, into), now, into)
+        none = np.zeros(len(run), np.bool_)
+        return self._around(
+            apart, none, run, lambda some: self._plain(chosen(run, some), now, into), now, into
+        )
 
     def _plain(
         self, run: Sequence[Any], now: int, into: Contents, data: bytes | None = None
@@ -431,11 +438,13 @@ class RecordAssembler:
         stamps, problems = texts.times.usable(now + MAX_FUTURE)
         for index, reason, field in problems:
             into.dead(run[index], bad(reason, field))
-        into.count(texts.format, len(run))
+        for name, count in (texts.counts or {texts.format: len(run)}).items():
+            into.count(name, count)
         skew, received = self._skew, timestamps_of(run)
 
         def time(index: int) -> LogTime:
-            written = stated(stamps.exactly(index), texts.origin, None, skew)
+            origin = texts.origin if texts.origins is None else texts.origins(index)
+            written = stated(stamps.exactly(index), origin, None, skew)
             return _record_time(written, received[index], now, skew)
 
         positions = Positions(offsets_of(run), time)

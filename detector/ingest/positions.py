@@ -6,12 +6,12 @@ means, and turns it into a `RecordAt` when something is found there.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import msgspec
 import numpy as np
 
-from detector.ingest.formats.log_texts import Beside, LogTexts, nowhere
+from detector.ingest.formats.log_texts import Beside, LogTexts, Rests, nowhere
 from detector.records.log_times import LogTime
 from detector.records.timestamps import Ints
 from detector.scan.finding_shares import Stream, Texts
@@ -56,7 +56,8 @@ class Segment(msgspec.Struct, frozen=True):
     `record` gives the record of a text by its index; the text inside that record counts for nothing. `made_of` are the
     records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
     `at` has the positions of the texts if they are known at once, `alike` their stream if they all have one. With `again`
-    its records stand in another segment too. `beside` is as `LogTexts` has it.
+    its records stand in another segment too. `beside` is as `LogTexts` has it. The last texts are what
+    the records with these `owners`, by index, say beside theirs.
     """
 
     data: bytes
@@ -69,6 +70,7 @@ class Segment(msgspec.Struct, frozen=True):
     alike: Stream | None = None
     again: bool = False
     beside: Callable[[], Beside] | None = None
+    owners: Sequence[int] = ()
 
     def index(self, offset: int) -> int:
         """The index of the text that holds a byte."""
@@ -79,16 +81,23 @@ class Segment(msgspec.Struct, frozen=True):
         if self.made_of is not None:
             return list(self.made_of)
         edges = self.edges().tolist()
+        texts = [self.data[start : end - 1] for start, end in pairwise(edges)]
+        count = len(texts) - len(self.owners)
+        rests = dict(zip(self.owners, texts[count:], strict=True))
         return [
-            msgspec.structs.replace(self.record(index), text=self.data[edges[index] : edges[index + 1] - 1])
-            for index in range(len(edges) - 1)
+            msgspec.structs.replace(self.record(index), text=text, rest=rests.get(index, b""))
+            for index, text in enumerate(texts[:count])
         ]
 
 
 def segment_of(texts: LogTexts, positions: Positions) -> Segment:
-    """The texts of a block at their positions."""
+    """The texts of a block at their positions, and behind all of them their rests."""
+    rests = texts.rests
+    count = len(positions.at)
 
     def record(index: int) -> LogRecord:
+        if rests is not None and index >= count:
+            index = int(rests.owners[index - count])
         task_id, stream = texts.whereabouts(index)
         return LogRecord(
             b"",
@@ -99,7 +108,7 @@ def segment_of(texts: LogTexts, positions: Positions) -> Segment:
         )
 
     alike = (positions.task_id, positions.stream) if texts.whereabouts is nowhere else None
-    return Segment(
+    segment = Segment(
         texts.data,
         texts.edges,
         record,
@@ -109,6 +118,26 @@ def segment_of(texts: LogTexts, positions: Positions) -> Segment:
         positions.at,
         alike,
         beside=texts.beside,
+    )
+    return segment if rests is None else _with_rests(segment, rests, positions.at)
+
+
+def _with_rests(segment: Segment, rests: Rests, at: Sequence[int]) -> Segment:
+    before = len(segment.data) + 1
+    kept: list[Ints] = []
+
+    def edges() -> Ints:
+        if not kept:
+            end = before + len(rests.data) + 1
+            kept.append(np.concatenate((segment.edges()[:-1], before + rests.begins, np.array([end]))))
+        return kept[0]
+
+    return msgspec.structs.replace(
+        segment,
+        data=segment.data + b"\n" + rests.data,
+        edges=edges,
+        at=[*at, *(at[owner] for owner in rests.owners.tolist())],
+        owners=rests.owners.tolist(),
     )
 
 
@@ -185,7 +214,7 @@ def _texts(segment: Segment, base: int) -> Texts:
         record = segment.record(index) if records is None else records[index]
         return record.task_id, record.stream
 
-    fresh = len(at) if segment.made_of is None else len(segment.made_of)  # behind them are rests
+    fresh = len(at) - len(segment.owners) if segment.made_of is None else len(segment.made_of)
     return Texts(
         base + edges[:-1], base + edges[1:] - 1, at, stream, segment.alike, 0 if segment.again else fresh
     )

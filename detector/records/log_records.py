@@ -17,8 +17,8 @@ JSON_LOG: Final = "json"
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "datetime", "date")
 MESSAGE_NAMES: Final = ("message", "msg", "log", "MESSAGE")
 _WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
-_LONG_LABEL: Final = 16  # no name of a stream or a level is as long
-_LONG_NAME: Final = 16  # shorter keys hold no secret
+LONG_LABEL: Final = 16  # no name of a stream or a level is as long
+LONG_NAME: Final = 16  # shorter keys hold no secret
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -125,7 +125,7 @@ def _beside(value: Mapping[str, Any], message_name: str | None) -> list[str]:
 
 def may_hide_text(name: str, value: str) -> bool:
     """Whether the value of a time, a stream or a level is none, so that it is scanned like any other text."""
-    if name == "task_id" or len(value) < _LONG_LABEL:
+    if name == "task_id" or len(value) < LONG_LABEL:
         return False
     return name not in TIME_NAMES or log_time(value) is None
 
@@ -185,7 +185,7 @@ def texts(name: str, value: Any) -> Iterator[str]:
             stack.extend(reversed(item.items()))
         elif isinstance(item, list):
             stack.extend((key, one) for one in reversed(item))
-        elif len(key) >= _LONG_NAME:
+        elif len(key) >= LONG_NAME:
             yield f"{key}={item}"
 
 

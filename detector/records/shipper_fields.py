@@ -26,7 +26,7 @@ _PARTIAL: Final = (
     ("CONTAINER_PARTIAL_MESSAGE", "CONTAINER_PARTIAL_ID", "CONTAINER_PARTIAL_LAST"),
     ("container_partial_message", "container_partial_id", "container_partial_last"),
 )
-_PARTS: Final = frozenset({*_FLAGS, "_partial", *(name for names in _PARTIAL for name in names[:2])})
+PARTS: Final = frozenset({*_FLAGS, "_partial", *(name for names in _PARTIAL for name in names[:2])})
 _SHIPPED: Final = frozenset({*_FLAGS, "_partial", "partial_message"})
 # What else shippers write beside a line, or beside the fields of a JSON line that they merged: Filebeat, Logstash,
 # Vector, Fluent Bit on ECS, Docker's drivers. A CloudEvent has none of them at its top; audit records may.
@@ -44,7 +44,7 @@ _LOGGED: Final = frozenset(
     }
 )
 _STREAMS: Final = frozenset({"stream", "source"})
-_WRITERS: Final = frozenset({"kubernetes", "docker", *_CONTAINER, *_UNIT})
+WRITERS: Final = frozenset({"kubernetes", "docker", *_CONTAINER, *_UNIT})
 PART_MARKS: Final = (
     *(f'"{name}":{space}"P'.encode() for name in _FLAGS for space in ("", " ")),
     b'"_partial"',
@@ -66,7 +66,7 @@ def task_of(record: Record, named: Named | None = None) -> str | None:
         return found
     if (session := session_task(record)) is not None:
         return session
-    if record.keys().isdisjoint(_WRITERS):
+    if record.keys().isdisjoint(WRITERS):
         return None
     namespace, name, uid, _ = _pod(record)
     if namespace and name and (task := pod_task(namespace, name, uid)):
@@ -93,7 +93,7 @@ def part_of(record: Record, message: str | None) -> tuple[str, bool] | None:
 
     A line of a container that is cut where Docker cuts, and does not end, goes on though nothing says so.
     """
-    if not record.keys().isdisjoint(_PARTS):
+    if not record.keys().isdisjoint(PARTS):
         for told, identity, last in _PARTIAL:
             if told in record or identity in record:
                 ends = _true(record[last]) if last in record else not _true(record.get(told))
@@ -103,7 +103,7 @@ def part_of(record: Record, message: str | None) -> tuple[str, bool] | None:
             return _channel(record), flag[:1] == "F"
         if record.get("_partial") is True:
             return _channel(record), False
-    if record.keys().isdisjoint(_STREAMS) or record.keys().isdisjoint(_WRITERS):
+    if record.keys().isdisjoint(_STREAMS) or record.keys().isdisjoint(WRITERS):
         return None
     cut = message is not None and len(message) <= SPLIT <= 4 * len(message) and not message.endswith("\n")
     return _channel(record), not (cut and len((message or "").encode("utf-8", "replace")) == SPLIT)

@@ -1,7 +1,7 @@
-"""Reads log records that have no fields but `message`, `time`, `task_id` and `stream`, in one compiled pass.
+"""Reads log records of the common forms in one compiled pass: JSON, lines of text, and those of CRI and Docker.
 
-A record is taken only if a strict parser reads it so. One of any other form costs a look at its first bytes. A message is
-written out as it is scanned: without its escapes, and without the newline at its end.
+A record is taken only if the strict reader reads it so, and gives the same for it. One of any other form costs a look at
+its first bytes. A message is written out as it is scanned: without its escapes, and without the newline at its end.
 """
 
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes
@@ -10,46 +10,45 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.ingest.formats.flat_columns import (
+    BLANK_LINE,
+    CHANNEL,
+    CRI_LINE,
+    GOES_ON,
+    KEY,
+    KIND,
+    NANOS,
+    PLAIN_JSON,
+    POD,
+    REST,
+    REST_END,
+    SECONDS,
+    STREAM,
+    STREAM_SIZE,
+    TASK,
+    TASK_SIZE,
+    TEXT,
+    TIME_NAME,
+    TIMED,
+)
+from detector.ingest.formats.line_kernel import NAME_SIZE, NO_LINE, line
+from detector.ingest.formats.object_kernel import read_object
+from detector.ingest.formats.stream_key_kernel import stream_key
 from detector.ingest.line_continuation import LEAST, MOST, varied
 from detector.jit import bare
 from detector.records.blocks import LONG_JSON
-from detector.records.json_string_kernel import behind, mark, spaced, stands, written
+from detector.records.json_string_kernel import behind, copy, mark, spaced, stands, written
+from detector.records.log_records import LONG_LABEL
 from detector.records.timestamp_kernel import stamp
 
-# The columns of a record that was taken; of another only `TEXT` counts.
-TEXT: Final = 0  # where its text begins; -1 if it was not taken
-TIMED: Final = 1  # whether it states a time
-SECONDS: Final = 2
-NANOS: Final = 3
-TASK: Final = 4  # where its task stands
-TASK_SIZE: Final = 5  # 0 if it names none
-STREAM: Final = 6
-STREAM_SIZE: Final = 7
-KEY: Final = 8  # a number that all records of its stream have, and few others
-GOES_ON: Final = 9  # whether its text may go on in the next record of its stream
-WIDTH: Final = 10
-
-LONG_LABEL: Final = 16  # no name of a stream is as long
 _LEAST_BYTES: Final = len('{"message":""}')
+_LEAST_BYTES_OF_ANY: Final = len('{"a":1}')
+_BRACE, _CLOSING_BRACE, _LINE_FEED = 123, 125, 10
 _MESSAGE: Final = np.frombuffer(b'message"', np.uint8)
 _TIME: Final = np.frombuffer(b'time"', np.uint8)
 _TASK_ID: Final = np.frombuffer(b'task_id"', np.uint8)
 _STREAM: Final = np.frombuffer(b'stream"', np.uint8)
 _NULL: Final = np.frombuffer(b"null", np.uint8)
-_BASIS: Final = np.uint64(14695981039346656037)
-_PRIME: Final = np.uint64(1099511628211)
-
-
-@bare
-def stream_key(data: Any, task: int, task_size: int, stream: int, stream_size: int) -> int:
-    """The number of a stream (FNV-1a of its task and its name)."""
-    key = _BASIS
-    for at in range(task, task + task_size):
-        key = (key ^ np.uint64(data[at])) * _PRIME
-    key = (key ^ np.uint64(256)) * _PRIME
-    for at in range(stream, stream + stream_size):
-        key = (key ^ np.uint64(data[at])) * _PRIME
-    return int(np.int64(key >> np.uint64(1)))
 
 
 @bare
@@ -103,6 +102,7 @@ def _record(data: Any, words: Any, at: int, end: int, into: Any, to: int, row: A
             if at < 0 or data[at] != 34:
                 return -1
             row[TIMED] = 1
+            row[TIME_NAME] = 0
             at += 1
         else:
             begin = at + 1
@@ -125,28 +125,68 @@ def _record(data: Any, words: Any, at: int, end: int, into: Any, to: int, row: A
 
 @bare
 def flat(
-    data: Any, starts: Any, left_out: Any, flags: Any, words: Any, kinds: Any, into: Any, rows: Any
-) -> int:
+    data: Any,
+    starts: Any,
+    left_out: Any,
+    flags: Any,
+    words: Any,
+    tables: Any,
+    scratch: Any,
+    into: Any,
+    rest: Any,
+    rows: Any,
+) -> tuple[int, int]:
     """Fills a row for each record that begins at `starts`, the last of which is where one more would.
 
-    `flags` are bytes for `mark`, eight or more of them behind the data, which are set; `words` the same by eights. `into`
-    has room for the data. Returns how many bytes were written there: texts, each with a newline behind it.
+    `flags` are bytes for `mark`, eight or more of them behind the data, which are set; `words` the same by eights. `tables`
+    are `KINDS` of digits, `DOUBTFUL`, `NAME_BYTES` and `NAME_CODES`, `scratch` the room that `read_object` needs. `into`
+    and `rest` have room for the data. Returns how many bytes were written to both: texts, and what is said beside them,
+    each with a newline behind it.
     """
     mark(data, flags)
-    to = 0
+    kinds, doubtful, names, codes = tables
+    places, hashes = scratch
+    to = rest_to = 0
     for number in range(rows.shape[0]):
         row = rows[number]
-        end = -1
-        if not left_out[number]:
-            end = _record(data, words, starts[number], starts[number + 1] - 1, into, to, row)
-        if end < 0:
-            row[TEXT] = -1
+        row[TEXT], row[KIND] = -1, PLAIN_JSON
+        at, behind = starts[number], starts[number + 1] - 1
+        if left_out[number]:
             continue
-        if end > to and into[end - 1] == 10:
-            end -= 1
+        if data[at] == _BRACE:
+            end = _record(data, words, at, behind, into, to, row)
+            rest_end = rest_to
+            if end >= 0:
+                row[KIND] = PLAIN_JSON
+                row[CHANNEL] = row[POD] = 0
+                row[REST] = row[REST_END] = rest_to
+                row[KEY] = stream_key(data, row[TASK], row[TASK_SIZE], row[STREAM], row[STREAM_SIZE])
+                if end > to and into[end - 1] == _LINE_FEED:
+                    end -= 1
+            elif _LEAST_BYTES_OF_ANY <= behind - at <= LONG_JSON and data[behind - 1] == _CLOSING_BRACE:
+                end, rest_end = read_object(
+                    data, words, names, codes, places, hashes, at, behind, into, to, rest, rest_to, row
+                )
+            if end < 0:
+                continue
+            rest_to = rest_end
+        else:
+            kind, text, stream, timed, seconds, nanos = line(data, doubtful, at, behind)
+            if kind == NO_LINE:
+                continue
+            row[KIND] = kind
+            if kind == BLANK_LINE:
+                continue
+            row[TIMED], row[SECONDS], row[NANOS], row[TIME_NAME] = timed, seconds, nanos, -1
+            row[TASK] = row[TASK_SIZE] = row[POD] = 0
+            row[STREAM], row[STREAM_SIZE] = stream, NAME_SIZE if stream else 0
+            row[CHANNEL] = kind == CRI_LINE
+            row[REST] = row[REST_END] = rest_to
+            row[KEY] = stream_key(data, 0, 0, stream, row[STREAM_SIZE])
+            copy(data, text, behind, into, to)
+            end = to + behind - text
         row[TEXT] = to
         row[GOES_ON] = _goes_on(into, kinds, to, end)
-        row[KEY] = stream_key(data, row[TASK], row[TASK_SIZE], row[STREAM], row[STREAM_SIZE])
-        into[end] = 10
+        into[end] = _LINE_FEED
         to = end + 1
-    return to
+    return to, rest_to

@@ -1,31 +1,52 @@
-"""Log records of the plainest form in a run of records, as columns: a Python object is made of those asked for only.
+"""Log records of the common forms in a run of records, as columns: a Python object is made of those asked for only.
 
-A record has that form if it is an object of `message`, and perhaps `time`, `task_id` and `stream`, written without what
-parsers differ in. `detector.ingest.formats.flat_kernel` reads them.
+Which forms these are is in `detector.ingest.formats.flat_kernel`, which reads them. What is written in a way that parsers
+differ in is left to the reader that takes records one by one.
 """
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from detector.ingest.format_names import CRI, DOCKER, TEXT
+from detector.ingest.formats import flat_columns as column
 from detector.ingest.formats import flat_kernel as kernel
-from detector.ingest.formats.log_texts import NUMBERED, Beside, LogTexts, Times
+from detector.ingest.formats.line_kernel import DOUBTFUL
+from detector.ingest.formats.log_texts import NUMBERED, Beside, LogTexts, Rests, Times, nowhere
+from detector.ingest.formats.object_kernel import DEPTH, NAME_BYTES, NAME_CODES, NAMES
+from detector.ingest.formats.stream_key_kernel import stream_key as stream_key_of
 from detector.ingest.line_continuation import KINDS
 from detector.records.literal_search import lines_with
-from detector.records.log_records import JSON_LOG, whereabouts
+from detector.records.log_records import JSON_LOG, TIME_NAMES, whereabouts, whereabouts_of
+from detector.records.log_times import CARRIER, RECORD
 from detector.records.shipper_fields import Named
-from detector.records.timestamps import Ints, Stamps
+from detector.records.timestamps import Ints, Stamps, log_time
+from detector.values.times import SECOND
 
 _WORD: Final = 8
+_TABLES: Final = KINDS, DOUBTFUL, NAME_BYTES, NAME_CODES
+_FORMATS: Final = {
+    column.PLAIN_JSON: JSON_LOG,
+    column.ANY_JSON: JSON_LOG,
+    column.DOCKER_JSON: DOCKER,
+    column.TEXT_LINE: TEXT,
+    column.CRI_LINE: CRI,
+}
+_CARRIED: Final = (column.DOCKER_JSON, column.CRI_LINE)  # whose times are their carrier's
+_FEW_STREAMS: Final = 16  # of a run: then it costs less to ask each record for its own
+_NUMBERS: Final = msgspec.json.Decoder()
 
 
 class FlatRecords:
-    """The records of this form in `data`, where they begin at `starts`, the last of which is where one more would.
+    """The records of these forms in `data`, where they begin at `starts`, the last of which is where one more would.
 
     There is a byte behind each record, and behind the last `PAD` newlines (`detector.records.json_string_kernel`).
-    `taken` says which records are of this form; those that are `left_out` are not looked at. `named` is what a
-    configuration says of the task of a log record.
+    `taken` says which records are of these forms, `blank` which are lines without any text; those that are `left_out` are
+    not looked at. `keys` are the numbers of their streams (`stream_key`). `named` is what a configuration says of the task
+    of a log record.
     """
 
     def __init__(
@@ -36,80 +57,157 @@ class FlatRecords:
         self._named = named
         flags = np.empty((len(data) // _WORD + 2) * _WORD, np.uint8)
         flags[len(data) :] = 1
-        into = np.empty(len(data), np.uint8)
-        self._rows = np.empty((len(left_out), kernel.WIDTH), np.int64)
-        self._size = kernel.flat(
+        self._text, self._rest = np.empty(len(data), np.uint8), np.empty(len(data), np.uint8)
+        self._rows = np.empty((len(left_out), column.WIDTH), np.int64)
+        self._size, self._rest_size = kernel.flat(
             np.frombuffer(data, np.uint8),
             starts,
             left_out.view(np.uint8),
             flags,
             flags.view(np.uint64),
-            KINDS,
-            into,
+            _TABLES,
+            (np.empty((DEPTH, 5), np.int64), np.empty(NAMES, np.uint64)),
+            self._text,
+            self._rest,
             self._rows,
         )
-        self._text = into
-        self.taken = self._rows[:, kernel.TEXT] >= 0
+        self.taken = self._rows[:, column.TEXT] >= 0
+        self.blank = self._rows[:, column.KIND] == column.BLANK_LINE
+        self.keys = self._rows[:, column.KEY]
+
+    def in_channels(self, numbers: Ints) -> bool:
+        """Whether one of the records may be of a line that others are parts of."""
+        return bool(self._rows[numbers, column.CHANNEL].any())
 
     def texts(self, numbers: Ints) -> LogTexts:
         """The texts of those of the records that were taken and have no other such record between them."""
         rows = self._rows[numbers]
-        begins = rows[:, kernel.TEXT]
+        kinds = rows[:, column.KIND]
+        begins = rows[:, column.TEXT]
         first, behind = int(begins[0]), self._behind(int(numbers[-1]))
         text = self._text[first : behind - 1].tobytes()
+        data, starts = self._data, self._starts
+
+        rests = self._rests(rows)
+        kept: list[Ints] = []
 
         def edges() -> Ints:
-            return np.append(begins, behind) - first
+            if not kept:
+                kept.append(np.append(begins, behind) - first)
+            return kept[0]
 
         def message(index: int) -> str:
             end = behind if index + 1 == len(begins) else int(begins[index + 1])
-            return text[int(begins[index]) - first : end - first - 1].decode()
+            return text[int(begins[index]) - first : end - first - 1].decode("utf-8", "replace")
 
         def placed(index: int) -> tuple[str | None, str | None]:
-            task, size, stream, stream_size = rows[index, kernel.TASK : kernel.STREAM_SIZE + 1].tolist()
-            task_id = self._data[task : task + size].decode() or None
-            name = self._data[stream : stream + stream_size].decode() or None
-            if task_id is not None or self._named is None:
-                return task_id, name
-            return whereabouts({"message": message(index), "stream": name}, self._named)
+            row = rows[index].tolist()
+            task = data[row[column.TASK] : row[column.TASK] + row[column.TASK_SIZE]].decode() or None
+            at = row[column.STREAM]
+            name = data[at : at + row[column.STREAM_SIZE]].decode() or None
+            if task is not None:
+                return task, name
+            kind = row[column.KIND]
+            if kind == column.ANY_JSON and (self._named is not None or row[column.POD]):
+                number = numbers[index]
+                return whereabouts_of(data[starts[number] : starts[number + 1] - 1], self._named)
+            if kind == column.PLAIN_JSON and self._named is not None:
+                return whereabouts({"message": message(index), "stream": name}, self._named)
+            return None, name
 
         def beside() -> Beside:
+            plain = rows[kinds == column.PLAIN_JSON]
             places = (
-                *rows[:, kernel.TASK : kernel.TASK_SIZE + 1],
-                *rows[:, kernel.STREAM : kernel.STREAM_SIZE + 1],
+                *plain[:, column.TASK : column.TASK_SIZE + 1],
+                *plain[:, column.STREAM : column.STREAM_SIZE + 1],
             )
-            fields = {self._data[at : at + size] for at, size in np.array(places).tolist() if size}
-            escaped = np.isin(numbers, lines_with(NUMBERED, self._data, self._starts))
-            return Beside([field.decode() for field in fields], np.flatnonzero(escaped).tolist())
+            fields = {data[at : at + size] for at, size in np.array(places).tolist() if size}
+            escaped = np.isin(numbers, lines_with(NUMBERED, data, starts)) & (kinds != column.TEXT_LINE)
+            escaped |= kinds == column.ANY_JSON
+            doubtful = [*np.flatnonzero(escaped).tolist()]
+            doubtful += range(len(rows), len(rows) + (0 if rests is None else len(rests.owners)))
+            return Beside([field.decode() for field in fields], doubtful)
 
-        known = self._named is None or bool((rows[:, kernel.TASK_SIZE] > 0).all())
+        only_lines = bool((kinds == column.TEXT_LINE).all())
         return LogTexts(
-            JSON_LOG,
+            _FORMATS[int(kinds[0])],
             text,
             edges,
-            _times(rows),
+            self._times(rows),
             message,
-            placed,
+            nowhere if only_lines else placed,
             beside=beside,
-            marked=np.flatnonzero(rows[:, kernel.GOES_ON]).tolist(),
-            keys=rows[:, kernel.KEY] if known else None,
+            marked=np.flatnonzero(rows[:, column.GOES_ON]).tolist(),
+            keys=self._keys(rows),
+            counts=_counts(kinds),
+            origins=_origins(kinds),
+            rests=rests,
         )
 
     def _behind(self, number: int) -> int:
         """Where the text begins that follows the text of a record."""
-        following = self._rows[number + 1 :, kernel.TEXT]
+        following = self._rows[number + 1 :, column.TEXT]
         later = following[following >= 0]
         return int(later[0]) if len(later) else self._size
 
+    def _rests(self, rows: Ints) -> Rests | None:
+        owners = np.flatnonzero(rows[:, column.REST] < rows[:, column.REST_END])
+        if not len(owners):
+            return None
+        begins = rows[owners, column.REST]
+        first, end = int(begins[0]), int(rows[owners[-1], column.REST_END])
+        return Rests(self._rest[first:end].tobytes(), begins - first, owners)
 
-def _times(rows: Any) -> Times:
-    timed = np.flatnonzero(rows[:, kernel.TIMED])
-    stamps = Stamps(timed, rows[timed, kernel.SECONDS], rows[timed, kernel.NANOS])
-    return Times(stamps, field=lambda _: "time")
+    def _keys(self, rows: Ints) -> Ints | None:
+        """The numbers of the streams, if they are known and many."""
+        keys = rows[:, column.KEY]
+        if self._named is not None:
+            json = rows[:, column.KIND] <= column.ANY_JSON
+            if (json & (rows[:, column.TASK_SIZE] == 0)).any():
+                return None
+        return keys if len(np.unique(keys)) > _FEW_STREAMS else None
+
+    def _times(self, rows: Ints) -> Times:
+        timed = rows[:, column.TIMED]
+        stamps = np.flatnonzero(timed)
+        seconds, nanos = rows[stamps, column.SECONDS], rows[stamps, column.NANOS]
+        unread: list[tuple[int, str]] = []
+        numbers = np.flatnonzero(timed[stamps] == column.AS_NUMBER)
+        if len(numbers):
+            kept = np.ones(len(stamps), np.bool_)
+            for at in numbers.tolist():
+                row = rows[stamps[at]]
+                time = log_time(_NUMBERS.decode(self._data[seconds[at] : nanos[at]]))
+                if time is not None:
+                    seconds[at], nanos[at] = divmod(time, SECOND)
+                    continue
+                kept[at] = False
+                if row[column.STRICT]:
+                    unread.append((int(stamps[at]), TIME_NAMES[row[column.TIME_NAME]]))
+            stamps, seconds, nanos = stamps[kept], seconds[kept], nanos[kept]
+
+        def field(index: int) -> str | None:
+            name = int(rows[index, column.TIME_NAME])
+            return None if name < 0 else TIME_NAMES[name]
+
+        return Times(Stamps(stamps, seconds, nanos), unread, field)
+
+
+def _counts(kinds: Ints) -> dict[str, int]:
+    """How many records are of each format."""
+    found: dict[str, int] = {}
+    for kind, count in enumerate(np.bincount(kinds, minlength=column.KINDS).tolist()):
+        if count:
+            found[_FORMATS[kind]] = found.get(_FORMATS[kind], 0) + count
+    return found
+
+
+def _origins(kinds: Ints) -> Callable[[int], str]:
+    return lambda index: CARRIER if int(kinds[index]) in _CARRIED else RECORD
 
 
 def stream_key(task_id: str | None, stream: str | None) -> int:
     """The number that `LogTexts.keys` has for a stream."""
     task, name = (task_id or "").encode(), (stream or "").encode()
     text = np.frombuffer(task + name, np.uint8)
-    return int(kernel.stream_key(text, 0, len(task), len(task), len(name)))
+    return int(stream_key_of(text, 0, len(task), len(task), len(name)))

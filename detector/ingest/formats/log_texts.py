@@ -65,6 +65,14 @@ class Beside(msgspec.Struct, frozen=True):
     numbered: Sequence[int]
 
 
+class Rests(msgspec.Struct, frozen=True):
+    """What records say beside their texts, joined by newlines: where that of each of the `owners`, by index, begins."""
+
+    data: bytes
+    begins: Ints
+    owners: Ints
+
+
 class LogTexts(msgspec.Struct, frozen=True):
     """The log texts of a block, joined by newlines.
 
@@ -73,7 +81,8 @@ class LogTexts(msgspec.Struct, frozen=True):
     line of its stream. `head` is how many bytes stand before the message in the text of a line. `origin` says whose
     the times are. `beside` is what else the lines hold, where that is known. `marked` are the lines that may go on in the
     next one of their stream, as far as that is known. `keys` has a number for each line, the same for lines of one stream
-    and hardly for others (`flat_records.stream_key`).
+    and hardly for others (`flat_records.stream_key`). Where the lines are of several formats, `counts` says how many are
+    of each, and `origins` whose time each has. `rests` is what is scanned beside the texts.
     """
 
     format: str
@@ -88,6 +97,9 @@ class LogTexts(msgspec.Struct, frozen=True):
     beside: Callable[[], Beside] | None = None
     marked: Sequence[int] = ()
     keys: Ints | None = None
+    counts: Mapping[str, int] | None = None
+    origins: Callable[[int], str] | None = None
+    rests: Rests | None = None
 
 
 def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:
