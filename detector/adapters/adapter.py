@@ -16,6 +16,17 @@ def _always(_record: Record) -> bool:
     return True
 
 
+class Plain(msgspec.Struct, frozen=True):
+    """A shorter way to the events of nearly all lines of a source, each of which has `mark` in it.
+
+    `read(line, now)` gives all that the source's `translate` and `text` give, or None, which says nothing. It need not
+    see that an object has a name twice. What it takes has no name that another bundled source or carrier asks for.
+    """
+
+    mark: bytes
+    read: Callable[[bytes, int], tuple[CanonicalEvent, ...] | None]
+
+
 class Adapter(msgspec.Struct, frozen=True):
     """A source of events.
 
@@ -29,6 +40,7 @@ class Adapter(msgspec.Struct, frozen=True):
     - `text(record, now)`: the part of the record to scan for leaks, if any.
     - `kind(record)`: the type of a record that gives no event, for a count. It is one of few words of the adapter's own,
       and nothing that stands in the record.
+    - `plain`: a shorter way to read most of its lines.
     """
 
     name: str
@@ -38,6 +50,7 @@ class Adapter(msgspec.Struct, frozen=True):
     known: Callable[[Record], bool] = _always
     text: Callable[[Record, int], LogText | None] | None = None
     kind: Callable[[Record], str] | None = None
+    plain: Plain | None = None
 
 
 class Carrier(msgspec.Struct, frozen=True):

@@ -5,17 +5,17 @@ however much it looks like one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from detector.adapters import cloudevents as canonical
-from detector.adapters.adapter import Adapter, Carrier
+from detector.adapters.adapter import Adapter, Carrier, Plain
 from detector.adapters.bundled import ADAPTERS, CARRIERS
 from detector.adapters.plain_cloudevents import decode_plain
-from detector.ingest.record_shapes import RecordShapes
+from detector.ingest.record_shapes import RecordShapes, is_bundled
 from detector.records.blocks import LONG_JSON
 from detector.records.compressed_values import compressed
 from detector.records.dead_letters import (
@@ -71,6 +71,7 @@ class RecordClassifier:
         self._carrier_shapes = RecordShapes(self.carriers)
         self._adapter_shapes = RecordShapes(self.adapters)
         self._events = suspected is None
+        self._plain = _read_plainly(self.adapters, self.carriers)
         self.suspected = suspected
         marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
         self._marks = Markers(
@@ -116,14 +117,30 @@ class RecordClassifier:
         event = decode_plain(line, now)
         return None if event is None or has_repeated_name(line) else event
 
+    def plain_record(self, line: bytes, now: int) -> Read | None:
+        """The same of a line that may also be an object of a source: all that `read_object` gives."""
+        event = self.plain_event(line, now)
+        if event is not None:
+            return Read(CLOUDEVENTS, (event,))
+        if not self._events or _CLOUDEVENT in line:
+            return None
+        for name, plain in self._plain:
+            if plain.mark not in line:
+                continue
+            events = plain.read(line, now)
+            if events is None or has_repeated_name(line):
+                return None
+            return Read(name, events, of_source=True)
+        return None
+
     def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
         """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.
 
         Gives one `Read`, or one for each record that a carrier holds.
         """
-        event = self.plain_event(line, now) if events else None
-        if event is not None:
-            yield Read(CLOUDEVENTS, (event,))
+        plain = self.plain_record(line, now) if events else None
+        if plain is not None:
+            yield plain
             return
         marked = events and self._marks.stand_in(line)
         if has_repeated_name(line):
@@ -302,6 +319,17 @@ def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
         return Read(adapter.name, events, log, of_source=True, idle=idle)
     except BadRecordError as error:
         return Read(adapter.name, log=log, error=error, of_source=True)
+
+
+def _read_plainly(adapters: Sequence[Adapter], carriers: Sequence[Carrier]) -> tuple[tuple[str, Plain], ...]:
+    """The sources with a shorter way, each with a mark. None behind a source or carrier of a configuration or plug-in."""
+    if not all(map(is_bundled, carriers)):
+        return ()
+    return tuple(
+        (adapter.name, adapter.plain)
+        for adapter in takewhile(is_bundled, adapters)
+        if adapter.plain is not None
+    )
 
 
 def _object(text: bytes) -> dict[str, Any] | None:

@@ -139,10 +139,11 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
     Without `events` it is known that the record is no event and carries none. Events that `trust` does not let it carry
     are dead letters. Never raises, whatever is in the record.
     """
-    event = classifier.plain_event(record.value, now) if events and _is_bare(record, trust) else None
-    if event is not None:
-        into.take_event(record, event, now, skew)
-        into.count(CLOUDEVENTS)
+    plain = classifier.plain_record(record.value, now) if events and _is_bare(record, trust) else None
+    if plain is not None:
+        for event in plain.events:
+            into.take_event(record, event, now, skew)
+        into.count(plain.format)
         into.textless.add(record.offset)
         return []
     found: list[LogRecord] = []
@@ -173,7 +174,7 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
 
 
 def _is_bare(record: Any, trust: InputTrust | None) -> bool:
-    """Whether a record may be an event in structured mode, which needs no proof."""
+    """Whether a record may be an event, not a CloudEvent in binary mode, and needs no proof."""
     value = record.value
     return trust is None and not record.headers and value is not None and len(value) <= LONG_JSON
 

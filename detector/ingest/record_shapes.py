@@ -20,6 +20,11 @@ _BUNDLED: Final = frozenset(id(each) for each in (*ADAPTERS, *CARRIERS))
 _A = TypeVar("_A", Adapter, Carrier)
 
 
+def is_bundled(source: Adapter | Carrier) -> bool:
+    """Whether a source or carrier is one of ours."""
+    return id(source) in _BUNDLED
+
+
 class RecordShapes(Generic[_A]):
     """Remembers, by the names of an object, which of `sources` have to be asked about it."""
 

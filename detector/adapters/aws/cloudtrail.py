@@ -11,6 +11,7 @@ from typing import Final
 from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.aws.addresses import caller_address
 from detector.adapters.aws.keys import CALLS, SCHEME, CallContext
+from detector.adapters.aws.plain_cloudtrail import PLAIN
 from detector.adapters.fields import find, maybe_text, text
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
@@ -118,7 +119,7 @@ def _found(record: Record, _now: int) -> Iterator[str]:
 
 
 _MARKS: Final = (b'"eventSource"',)
-ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known)
+ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known, plain=PLAIN)
 CARRIERS: Final = (
     Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as CloudTrail delivers it to S3
     Carrier("cloudtrail", (b"_CloudTrail_",), _is_subscription, _messages, audit=True),

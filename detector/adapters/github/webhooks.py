@@ -13,6 +13,7 @@ from detector.adapters.ci_names import github_group, github_job, github_run
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.github import api as github_api
 from detector.adapters.github import audit_log as github_audit
+from detector.adapters.github.plain_audit_log import PLAIN
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 
 _SENT: Final = ("workflow_job", "workflow_run")
@@ -115,4 +116,5 @@ ADAPTER: Final = Adapter(
     translate,
     known,
     text=github_audit.scanned,
+    plain=PLAIN,
 )

@@ -16,31 +16,27 @@ from urllib.parse import parse_qsl
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
+from detector.adapters.kubernetes.callers import identifier_of, workload_of
 from detector.adapters.kubernetes.jobs import job_events
+from detector.adapters.kubernetes.plain_audit import PLAIN
 from detector.adapters.kubernetes.pods import EventContext, context_of, pod_events
 from detector.adapters.kubernetes.tokens import (
     BY_POD,
-    POD_UID,
     is_token_request,
     issued_with_pod,
     pod_with_token,
     token_issued,
     tokens_voided,
 )
-from detector.patterns.pattern import JWT_ID
 from detector.records.log_records import LogText
 from detector.records.timestamps import log_time
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
-X509: Final = "x509-sha256"
-_SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
-_PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
 _COMPLETE: Final = "ResponseComplete"
 _CHANGES: Final = ("create", "delete", "patch", "update")
 _CHANGED: Final = ("pods", "jobs", "serviceaccounts", "secrets")
 _MAX_WORDS: Final = 1000  # of a command line
 _REFUSED: Final = 400  # the lowest HTTP status of a refusal
-_SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 
 
 def looks_like(record: Record) -> bool:
@@ -103,32 +99,11 @@ def _annotation(record: Record, key: str) -> Any:
 
 
 def _caller(record: Record) -> Identifier | None:
-    """An identifier of the caller's credential: its id, else (before 1.29) the pod that it is bound to.
+    """An identifier of the caller's credential.
 
     Managed clusters do not log which token went to which pod, so there the pod comes first.
     """
-    uid = _extra(record, "pod-uid")
-    if uid is not None and record.get(BY_POD) is True:
-        return Identifier(POD_UID, uid)
-    told = _extra(record, "credential-id")
-    if told is not None:
-        kind, _, value = told.partition("=")
-        scheme = _SCHEMES.get(kind, "kubernetes-credential-id") if value else JWT_ID
-        if scheme == X509:
-            return Identifier(X509, value.lower())
-        return Identifier(scheme, told if value else f"JTI={told}")
-    return Identifier(POD_UID, uid) if uid is not None else None
-
-
-def _extra(record: Record, name: str) -> str | None:
-    extra = find(record, "user.extra")
-    if not isinstance(extra, dict):
-        return None
-    for prefix in _PREFIXES:
-        values = extra.get(prefix + name)
-        if isinstance(values, list) and values and isinstance(values[0], str) and values[0]:
-            return values[0]
-    return None
+    return identifier_of(find(record, "user.extra"), by_pod=record.get(BY_POD) is True)
 
 
 def _use(record: Record, context: EventContext, identifier: Identifier, outcome: str) -> CredentialUsed:
@@ -172,11 +147,7 @@ def _resource(record: Record) -> str | None:
 
 
 def _workload(record: Record) -> str | None:
-    username = maybe_text(record, "user.username")
-    pod = _extra(record, "pod-name")
-    if pod is not None and username is not None and username.startswith(_SERVICE_ACCOUNT):
-        return f"{username.removeprefix(_SERVICE_ACCOUNT).partition(':')[0]}/{pod}"
-    return username
+    return workload_of(maybe_text(record, "user.username"), find(record, "user.extra"))
 
 
 def commands_run(record: Record, _now: int) -> LogText | None:
@@ -192,4 +163,6 @@ def commands_run(record: Record, _now: int) -> LogText | None:
     return LogText(words.encode("utf-8", "replace"), log_time(record.get("requestReceivedTimestamp")))
 
 
-ADAPTER: Final = Adapter("kubernetes", (b"audit.k8s.io/",), looks_like, translate, text=commands_run)
+ADAPTER: Final = Adapter(
+    "kubernetes", (b"audit.k8s.io/",), looks_like, translate, text=commands_run, plain=PLAIN
+)
