@@ -54,7 +54,7 @@ from detector.values.times import MILLISECOND, SKEW
 _RUN: Final = 1024  # records read in one pass
 _RUN_BYTES: Final = 4 << 20  # about as many, where they are long
 _BLOCK: Final = 256  # records of other forms read together: one of another shape slows only so many
-_ODD: Final = 16  # one in so many records of a run may be of another form than most, and is read by itself
+_ODD: Final = 2  # one in so many records of a run may be of another form, and is read by itself
 _LEAST: Final = 64  # records of a run, however long they are
 _FEW: Final = 8  # records read one by one, where they are not of one shape
 _STEP: Final = 4  # records read one by one before it is asked whether a line still stands open

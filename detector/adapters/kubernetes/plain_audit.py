@@ -13,7 +13,6 @@ from detector.values.errors import BadRecordError
 from detector.values.events import DENIED, MAX_FUTURE, SUCCESS, CanonicalEvent, CredentialUsed
 from detector.values.times import parse_rfc3339
 
-_READS: Final = Literal["get", "list", "watch"]
 _REFUSED: Final = 400  # the lowest HTTP status of a refusal
 
 
@@ -23,7 +22,7 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel
     kind: Literal["Event"]
     api_version: Literal["audit.k8s.io/v1", "audit.k8s.io/v1beta1"]
     audit_id: str = msgspec.field(name="auditID")
-    verb: _READS
+    verb: Literal["get", "list", "watch"]
     user: dict[str, Any]
     request_received_timestamp: str
     stage: Literal["ResponseComplete", ""] | None = None

@@ -42,7 +42,7 @@ DOUBTFUL: Final = _doubtful()
 
 @bare
 def _digit(byte: Any) -> bool:
-    return 48 <= byte <= 57
+    return bool(48 <= byte <= 57)
 
 
 @bare
@@ -52,13 +52,13 @@ def _may_be_syslog(data: Any, at: int) -> bool:
     if first == 60:
         return True
     if 65 <= first <= 83:  # A to S
-        return data[at + 3] == 32 and data[at + 6] == 32 and data[at + 9] == 58
+        return bool(data[at + 3] == 32 and data[at + 6] == 32 and data[at + 9] == 58)
     if not 49 <= first <= 57:
         return False
     digits = at + 1
     while digits < at + 8 and _digit(data[digits]):
         digits += 1
-    return data[digits] == 32 and data[digits + 1] == 60
+    return bool(data[digits] == 32 and data[digits + 1] == 60)
 
 
 @bare
