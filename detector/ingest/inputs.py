@@ -1,11 +1,13 @@
-"""From the paths on a command line to readable sources: files, folders, archives, pipes, standard input."""
+"""From the paths on a command line to readable sources: files, folders, archives, URLs, pipes, standard input."""
 
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -13,11 +15,14 @@ from detector.ingest.archive_sources import ArchiveSources
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.declarations import STDIN, Declarations, split_member
 from detector.ingest.members import unique_names
-from detector.ingest.sources import Asked, Source, from_file, from_pipe
+from detector.ingest.remote import is_url, remote_files
+from detector.ingest.sources import Asked, Source, from_file, from_pipe, from_url
 from detector.records.dead_letters import EMPTY, UNREADABLE, DeadLetter, bad
-from detector.terminal.output import shown, why
+from detector.terminal.output import printable, shown, why
 from detector.values.errors import InputError
 from detector.values.globs import compile_glob
+
+_AT_ONCE: Final = 16  # files of another machine whose first bytes are asked for
 
 
 def find_sources(  # noqa: PLR0913 - what a person says of the inputs
@@ -85,11 +90,15 @@ class _Search:
         self.archives = ArchiveSources(letters)
         self.sources: list[Source] = []
         self.seen: set[tuple[int, int]] = set()
+        self._urls: set[str] = set()
 
     def take(self, path: str) -> None:
         """A path that was named."""
         if path == STDIN:
             self._add(STDIN, _stdin(self._asked(STDIN)))
+            return
+        if is_url(path):
+            self._remote(path)
             return
         info = _stat(path)
         if stat.S_ISDIR(info.st_mode):
@@ -126,6 +135,20 @@ class _Search:
                 self._letters.append(DeadLetter.of(bad(UNREADABLE), shown(file)))
         if empty:
             self._letters.append(DeadLetter.of(bad(EMPTY, detail="there is no file in it"), shown(path)))
+
+    def _remote(self, url: str) -> None:
+        """A URL that was named. The first bytes of many files are read at once: each takes a while to come."""
+        files = [file for file in remote_files(url) if file.url not in self._urls]
+        self._urls.update(file.url for file in files)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            looked = [pool.submit(from_url, file, self._asked(file.url)) for file in files]
+            for file, future in zip(files, looked, strict=True):
+                try:
+                    self._add(file.url, future.result())
+                except OSError:
+                    if file.url == url:
+                        raise InputError(f"{printable(url)}: it cannot be read") from None
+                    self._letters.append(DeadLetter.of(bad(UNREADABLE), printable(file.url)))
 
     def _add(
         self,

@@ -24,6 +24,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, OTLP_PROTO, SYSLOG_COUNTED, TEXT
 from detector.ingest.job_logs import stream_of_member
 from detector.ingest.members import Bytes, Member, archive_kind
+from detector.ingest.remote import RemoteFile, is_url, remote_bytes
 from detector.ingest.sniff import HEAD, looks_binary, sniff
 from detector.ingest.spool import Spool
 from detector.records.blocks import BLOCK
@@ -31,7 +32,7 @@ from detector.records.byte_order_marks import chunks_without_marks, without_mark
 from detector.records.dead_letters import BINARY, EMPTY, UNREADABLE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.pod_names import pod_task
 from detector.records.timestamps import leading_stamp
-from detector.terminal.output import path_bytes, shown
+from detector.terminal.output import path_bytes, printable, shown
 from detector.values.errors import BadRecordError
 
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -57,9 +58,9 @@ MEASURED: Final = frozenset(
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a source stands, for a process that opens it again: from byte `start` of the file at an absolute `path`.
+    """Where a source stands, for a process that opens it again: from byte `start` of the file at an absolute `path` or URL.
 
-    `path` is as `shown` writes it. `size` and `modified` (ns) are those of the file: another file took its place if it
+    A path is as `shown` writes it. `size` and `modified` (ns) are those of the file: another file took its place if it
     has others.
     """
 
@@ -199,11 +200,27 @@ def from_file(path: str | Path, asked: Asked) -> Source:
     return msgspec.structs.replace(source, task_id=_task_of(where), modified=info.st_mtime_ns, place=place)
 
 
+def from_url(file: RemoteFile, asked: Asked) -> Source:
+    """A file of another machine.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    name = printable(file.url)
+    place = Place(file.url, 0, file.size, file.modified)
+    source = _looked_at(name, file.size, bytes_at(place), _of_log(asked, name))
+    modified = file.modified or None
+    return msgspec.structs.replace(source, task_id=_task_of(file.url), modified=modified, place=place)
+
+
 def bytes_at(place: Place) -> Bytes:
     """What reads a source at its place, in this process or another.
 
     What it gives raises `BadRecordError` where another file took the place, or it cannot be read.
     """
+    if is_url(place.path):
+        file = RemoteFile(place.path, place.size, place.modified)
+        return lambda start, end: remote_bytes(file, place.start + start, place.start + end)
     path = os.fsdecode(path_bytes(place.path))
 
     def read(start: int, end: int) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ import msgspec
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.remote import is_url
 from detector.ingest.sources import Source
 from detector.ingest.stored_sources import StoredSource
 from detector.ingest.trust.policy import InputTrust, TrustPolicy
@@ -214,6 +215,8 @@ class _Sources(Sequence[Source]):
 def _check_there(source: Source) -> None:
     """Refuses a file that this worker does not see as the driver does: nobody would have read it."""
     place = source.place
+    if place is not None and is_url(place.path):
+        return  # whoever reads it looks
     seen = None
     if place is not None:
         with contextlib.suppress(OSError):

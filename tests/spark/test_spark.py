@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,10 +119,9 @@ def test_a_standalone_cluster_gives_the_same(history: Path, tmp_path: Path) -> N
     Path("deployment.key").write_text(KEY_TEXT)
     Path("curfewd.toml").write_text('key_file = "deployment.key"\n' + POLICY)
     os.environ.pop(KEY_VARIABLE)
-    run_replay(request(history, out="here"))
+    until = ("--until", "2026-06-01T00:00:00Z")
+    run_replay(request(history, out="here", until=NOW, now=time.time_ns()))
     with Standalone(tmp_path / "cluster") as cluster:
-        until = ("--until", "2026-06-01T00:00:00Z")
-        run_replay(request(history, out="here", until=NOW))
         done = subprocess.run(
             [sys.executable, "-m", "detector.cli", "replay", "--engine", "spark", "--master", cluster.url,
              "--config", "curfewd.toml", *until, "--out", "spark", str(history)],

@@ -1,0 +1,126 @@
+"""Files by URL: from a store of objects they come to what they come to from a disk."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from detector.configuration.settings import KEY_VARIABLE
+from detector.ingest.inputs import find_sources
+from detector.ingest.units import units
+from detector.replay import runner as runner_module
+from detector.replay.facts_commands import run_judge, run_scan
+from detector.replay.replay_command import Request, run_replay
+from detector.values.errors import InputError
+from tests.replay.files_of_histories import POLICY, everything, written
+from tests.small_history import KEY_TEXT, NOW
+
+BUCKET = "logs-of-jobs"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY_VARIABLE, KEY_TEXT)
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    Path("curfewd.toml").write_text(POLICY)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+        client.delete_object(Bucket=BUCKET, Key=each["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+
+
+def put(client: Any, folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            client.put_object(Bucket=BUCKET, Key=str(path), Body=path.read_bytes())
+
+
+def request(*paths: str, out: str | None = None, **options: Any) -> Request:
+    named: dict[str, Any] = {"config": "curfewd.toml", "jobs": 2, "now": NOW} | options
+    return Request(paths=paths, out=out, **named)
+
+
+def unnamed(found: dict[str, bytes]) -> dict[str, Any]:
+    """What was written, without what a longer name changes: uids that it goes into, sentences that are shortened."""
+    findings = list(map(json.loads, found["findings.jsonl"].splitlines()))
+    for finding in findings:
+        del finding["finding_info"]["uid"], finding["finding_info"]["title"], finding["message"]
+    return found | {"findings.jsonl": sorted(map(json.dumps, findings))}
+
+
+def test_a_store_gives_what_a_disk_gives(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "SMALL", 0)  # processes are forked
+    everything(Path("all"))
+    put(bucket, Path("all"))
+    for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]:  # a record without a time has the file's
+        os.utime(each["Key"], (each["LastModified"].timestamp(),) * 2)
+    run_replay(request("all/", out="near", unit=3000))
+    near = written("near")
+    for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
+        assert near[name].count(b"\n") > least, name
+    shutil.rmtree("all")
+    url = f"s3://{BUCKET}/all/"
+    run_replay(request(url, out="far", unit=3000))
+    found = written("far")
+    prefix = f"s3://{BUCKET}/".encode()
+    assert unnamed({name: data.replace(prefix, b"") for name, data in found.items()}) == unnamed(near)
+    run_scan(request(url, unit=3000), "facts")
+    run_judge(request(out="judged"), ["facts"])
+    assert written("judged") == found
+
+
+def test_ranges_are_those_of_a_file(bucket: Any) -> None:
+    data = b"".join(b"line %d\n" % number for number in range(20_000))
+    Path("a.log").write_bytes(data)
+    put(bucket, Path())
+    (far,), _ = find_sources([f"s3://{BUCKET}/a.log"])
+    (near,), _ = find_sources(["a.log"])
+    cuts = list(units([far], 5000))
+    assert cuts == list(units([near], 5000))
+    assert len(cuts) > 20
+    assert b"".join(b"".join(far.raw(unit.start, unit.end)) for unit in cuts) == data
+    assert (far.name, far.size, far.format) == (f"s3://{BUCKET}/a.log", len(data), near.format)
+    assert far.modified is not None
+
+
+def test_what_is_not_there_is_told(bucket: Any) -> None:
+    del bucket
+    for url in (f"s3://{BUCKET}/none", "s3://no-such-bucket/x"):
+        with pytest.raises(InputError, match="no such file"):
+            find_sources([url])
+    with pytest.raises(InputError, match="files by URL need fsspec"):
+        find_sources(["gs://bucket/x"])
+    with pytest.raises(InputError, match="cannot be reached"):
+        find_sources(["nonsense://bucket/x"])
+
+
+def test_an_object_that_was_replaced_is_a_dead_letter(bucket: Any) -> None:
+    bucket.put_object(Bucket=BUCKET, Key="a.log", Body=b"one\n")
+    (source,), _ = find_sources([f"s3://{BUCKET}/a.log"])
+    bucket.put_object(Bucket=BUCKET, Key="a.log", Body=b"another\n")
+    with pytest.raises(Exception, match="took its place"):
+        list(source.raw(0, source.size))
