@@ -20,6 +20,8 @@ FULL_MIXED, SHORT_MIXED = 8, 16  # the same, if it has letters of both cases
 TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
 FOREIGN: Final = 3  # letters beyond f of what lost its case: times, and digests behind a name, have fewer
 _BLOCK: Final = 1 << 13
+_DENSE, _NEAR = 32, 256  # so many boundaries in so many bytes: lines of signs, where each two may hold a text
+_PARTS: Final = np.array([byte <= 32 or byte in b"\"',=:&/" for byte in range(256)], np.bool_)
 _SIGNS: Final = 4  # and one in four bytes: what has more is no token, and too dear to complete
 LAST: Final = np.frombuffer(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.~", np.uint8
@@ -146,6 +148,7 @@ def _boundaries(cuts: Any, turns: Any, start: int, end: int, places: Any, ranks:
 
 @bare
 def _pairs(
+    data: Any,
     places: Any,
     ranks: Any,
     many: int,
@@ -159,7 +162,8 @@ def _pairs(
 ) -> int:
     """Adds the pairs of boundaries in one stretch that a secret may stand between; -1 if `out` is full.
 
-    `ranks` says how many turns stand before each of the `many` boundaries.
+    `ranks` says how many turns stand before each of the `many` boundaries. Where very many are near, a text has to begin
+    behind what parts words or one of `=:&/`, and to end before one.
     """
     shortest, longest = lengths[0], lengths[-1]
     end, all_turns = places[many - 1], ranks[many - 1]
@@ -168,6 +172,9 @@ def _pairs(
         start, least = places[number], ranks[number] + TURNS
         if start >= block or end - start < shortest or all_turns < least:
             break
+        dense = number + _DENSE < many and places[number + _DENSE] - start <= _NEAR
+        if dense and done + start > 0 and not _PARTS[data[done + start - 1]]:
+            continue
         while places[near] - start < shortest or ranks[near] < least:
             near += 1
         last = min(many - 1, number + 3 + (longest >> 1))
@@ -179,6 +186,8 @@ def _pairs(
                 if at > places[last]:
                     break
                 if at < places[near] or not (cuts[at >> 6] >> np.uint64(at & 63)) & np.uint64(1):
+                    continue
+                if dense and done + at < data.size and not _PARTS[data[done + at]]:
                     continue
                 other += _cut(cuts, places[other], at)
                 if other - number > 3 + (length >> 1):
@@ -194,6 +203,9 @@ def _pairs(
             if length > longest:
                 break
             if wanted[length] and other - number <= 3 + (length >> 1):
+                at = done + start + length
+                if dense and at < data.size and not _PARTS[data[at]]:
+                    continue
                 if found == out.shape[0]:
                     return -1
                 out[found, 0] = done + start
@@ -207,7 +219,8 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
     """Lists texts of the lengths between two boundaries: (how many are in `out`, where the rest starts).
 
     `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries inside
-    and one for each two bytes are no token, and those with less than three turns are words or numbers. The cost goes by the
+    and one for each two bytes are no token, and those with less than three turns are words or numbers. Where boundaries are
+    dense, few of them are tried (`_pairs`). The cost goes by the
     boundaries in long stretches with turns, which are few, and hardly by the lengths. It is called as `kernels.checked`.
     """
     able = lengths.size
@@ -247,7 +260,7 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
             end = next_bit(inside, at, min(64 * words - 64, block + longest), ones)
             if _cut(turns, at, end) >= TURNS:
                 many = _boundaries(cuts, turns, at, end, places, ranks)
-                found = _pairs(places, ranks, many, block, done, lengths, wanted, cuts, out, found)
+                found = _pairs(data, places, ranks, many, block, done, lengths, wanted, cuts, out, found)
                 if found < 0:
                     return (count or -1), done
             at = next_bit(free, end, block, np.uint64(0))

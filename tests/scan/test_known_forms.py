@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from detector.scan.form_kernel import FOLDED, FOREIGN, LAST, foldable
+from detector.scan.form_kernel import FOLDED, FOREIGN, LAST, candidates, foldable
 from detector.scan.known_credentials import HMAC, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import Match
@@ -222,6 +222,24 @@ def test_a_secret_is_found_among_lines_of_signs(unit: bytes) -> None:
     noise = unit * (5000 // len(unit))
     data = noise + b" " + SECRET[::-1] + b" " + noise + b"/" + rot13(SECRET) + b"/" + noise
     assert [one.form for one in index.disguised(data) if one.value == SECRET] == ["reversed", "rot13"]
+
+
+@pytest.mark.parametrize("around", [b" %s ", b"=%s&", b"'%s'", b"/%s/", b"\n%s\n"])
+@pytest.mark.parametrize("name", ["reversed", "swapped-case", "without-last"])
+def test_where_boundaries_are_dense_a_secret_is_found_where_words_part(around: bytes, name: str) -> None:
+    index = KnownIndex([registered(SECRET)], [KEY])
+    noise = base64.b85encode(bytes(range(256)) * 20)
+    data = noise + around % FORMS[name](SECRET) + noise
+    assert [one.form for one in index.disguised(data)] == [name]
+
+
+def test_where_boundaries_are_dense_not_each_two_are_tried() -> None:
+    """Each costs half a microsecond, and there would be several for each byte."""
+    data = b"%" + b"25" * 20 + (b"%2525" * 4000)
+    view, lengths = np.frombuffer(data, np.uint8), np.array([20, 24, 32, 40], np.int64)
+    wanted = np.isin(np.arange(41), lengths)
+    count, _ = candidates(view, 0, lengths, wanted, np.empty((1 << 16, 2), np.int64))
+    assert count < 200
 
 
 _PIECES = st.tuples(
