@@ -16,6 +16,7 @@ from detector.scan.names.byte_classes import (
     TABLE,
     ends_line,
     past_blanks,
+    past_space,
     word,
 )
 from detector.scan.names.markup import text_end
@@ -118,7 +119,10 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int, bool]:
     if start >= size or flags & QUOTED:
         return -1, -1, False
     if flags & ELEMENT:
-        return start, text_end(data, start), weak
+        stop = text_end(data, start)
+        behind = past_space(data, stop)  # a tag, or `<your-token>` was none
+        closed = behind >= size or data[behind] in (60, 93)
+        return (start, stop, weak) if closed else (-1, -1, False)
     before = data[name - 1] if name > 0 else np.uint8(10)
     query = before in (63, 38)  # ? &
     alone = bool(flags & (WHOLE | LINE | COLUMN))

@@ -124,6 +124,9 @@ def test_what_is_no_secret_is_let_go(value: str) -> None:
         "/config/shop/harbor_token\n/{}",
         "/config/shop/harbor_token\n{} is old",
         "x\tharbor_token\t{} is old",
+        "HARBOR_TOKEN=<your-token>\n{} is old",
+        "harbor-token: <token>\r\n{}   1/1   Running",
+        "<harbor-token> {} is old",
     ],
 )
 def test_what_only_looks_like_a_context_gives_no_value(text: str) -> None:
