@@ -215,6 +215,11 @@ def main(sizes: Sequence[int] = SIZES) -> None:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             rows.append(pool.apply(measure, (size,)))
         print(" ".join(rows[-1].cells()), flush=True)
+    write(rows)
+
+
+def write(rows: Sequence[Row]) -> None:
+    """Prints and keeps the table and the picture."""
     machine = compare.machine()
     text = "\n".join(
         [

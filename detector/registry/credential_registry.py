@@ -30,7 +30,7 @@ from detector.values.events import CredentialEvent, CredentialIssued, Credential
 _ARENA: Final = 1 << 16
 _SLOTS: Final = 1 << 10
 _WASTE: Final = 1 << 18  # bytes of removed issues that are never worth a compaction
-_STEP: Final = 1 << 13  # records that are copied together, in some ms
+_STEP: Final = 1 << 12  # records that are copied together, in some ms
 _LISTED: Final = 1 << 16  # claims that are listed together
 _DETAIL: Final = struct.Struct("<BHIH")  # of an identifier: flags, length, check, key
 _SHAPES: Final = {records.UNBROKEN_FLAG: "unbroken", records.MIXED_FLAG: "mixed"}
@@ -81,7 +81,7 @@ class CredentialRegistry:
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        return sum(each.nbytes for each in self._arrays)
+        return int(self._arrays.state[kernel.USED]) + sum(each.nbytes for each in self._arrays[1:])
 
     @property
     def wasteful(self) -> bool:
@@ -366,8 +366,8 @@ def _empty(arena: int, names: int, events: int) -> Arrays:
 
 
 def _spacious(used: int) -> int:
-    """The size of an array of records for so many bytes and some more. What is not used takes no memory."""
-    return used + (used >> 3) + _ARENA
+    """The size of an array of records for so many bytes and as many more. What is not used takes no memory."""
+    return 2 * used + _ARENA
 
 
 def _longer(arena: Any, used: int, room: int) -> Any:
