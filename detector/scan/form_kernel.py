@@ -87,7 +87,7 @@ def _joins(data: Any, at: int) -> int:
 
 
 @bare
-def narrowed(free: Any, into: Any, words: int, by: int) -> None:
+def _narrowed(free: Any, into: Any, words: int, by: int) -> None:
     """Of the starts of stretches leaves those at which another one begins `by` bytes on."""
     one = np.uint64(1)
     skip, shift = by >> 6, np.uint64(by & 63)
@@ -95,6 +95,23 @@ def narrowed(free: Any, into: Any, words: int, by: int) -> None:
     near, far = free[skip : skip + words], free[skip + 1 : skip + 1 + words]
     for word in range(words):
         into[word] = free[word] & ((near[word] >> shift) | ((far[word] << back) << one))
+
+
+@bare
+def long_stretches(inside: Any, free: Any, words: int, shortest: int) -> int:
+    """Writes to a row of `free`, two rows of bits, where so many bytes or more are inside, and gives its number.
+
+    Behind the words the rows are zeros.
+    """
+    for word in range(words):
+        free[0, word] = inside[word]
+    row, now = 0, 1
+    while now < shortest:
+        by = min(now, shortest - now)
+        _narrowed(free[row], free[1 - row], words, by)
+        row = 1 - row
+        now += by
+    return row
 
 
 @bare
@@ -234,7 +251,7 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
     words = ((block + longest) >> 6) + 2
     edge = np.zeros(WORD * (words + 1), np.uint8)
     inside, cuts, turns = np.zeros((3, words), np.uint64)
-    free, other = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
+    frees = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
     places, ranks = np.empty((2, 64 * words), np.int32)  # small: what malloc maps anew costs more
     ones = ~np.uint64(0)
     count = 0
@@ -247,13 +264,7 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
             edge[data.size - done :] = 0
         before = data[done - 1] if done else np.uint8(0)
         _classes(text, before, _joins(data, done - 1) if done else 0, words, inside, cuts, turns)
-        free[:words] = inside
-        now = 1
-        while now < shortest:
-            by = min(now, shortest - now)
-            narrowed(free, other, words, by)
-            free, other = other, free
-            now += by
+        free = frees[long_stretches(inside, frees, words, shortest)]
         found = count
         at = next_bit(free, 0, block, np.uint64(0))
         while at < block:

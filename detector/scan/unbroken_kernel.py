@@ -12,7 +12,7 @@ import numpy as np
 
 from detector.jit import bare, compiled
 from detector.scan.byte_masks import WORD
-from detector.scan.form_kernel import CAPITAL, PARTING, SMALL, narrowed, next_bit
+from detector.scan.form_kernel import CAPITAL, PARTING, SMALL, long_stretches, next_bit
 from detector.scan.kernels import in_taken_slots, sieve_shift
 from detector.scan.window_kernel import block_size, factors, passing_sieve, registered, summed
 
@@ -110,7 +110,7 @@ def checked(
     words = ((block + longest) >> 6) + 2
     edge = np.zeros(WORD * (words + 1), np.uint8)
     inside = np.empty(words, np.uint64)
-    free, other = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
+    frees = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
     sums = np.empty(block + longest + 1, np.uint64)
     scratch = np.empty((3, block + 64), np.uint32)
     ones = ~np.uint64(0)
@@ -124,13 +124,7 @@ def checked(
             edge[data.size - done :] = 0
         for word in range(words):
             inside[word] = ~PARTING(text, WORD * word)
-        free[:words] = inside
-        now = 1
-        while now < shortest:
-            by = min(now, shortest - now)
-            narrowed(free, other, words, by)
-            free, other = other, free
-            now += by
+        free = frees[long_stretches(inside, frees, words, shortest)]
         found = count
         at = next_bit(free, 0, block, np.uint64(0))
         while at < block:
