@@ -60,6 +60,11 @@ STRIDE: Final = WORDS + 8  # words of a row: one more than is looked at is neede
     SEVEN,
     EIGHT,
     OPENS,
+    ESCAPING,
+    AMPERSAND,
+    ENTITY,
+    ZLIB3,
+    ZLIB4,
     GROUP64,
     SAMPLES,
     SAMPLES85,
@@ -76,7 +81,7 @@ STRIDE: Final = WORDS + 8  # words of a row: one more than is looked at is neede
     AT_ASCII85,
     AT_ANY,
     ROOM,
-) = range(0, 60 * STRIDE, STRIDE)
+) = range(0, 65 * STRIDE, STRIDE)
 """Where each row begins: planes, classes, and, of 64 bytes each, where something may be; and how long all rows are."""
 NUMERIC, IN_BASE64, TOP5, TOP3, TOP1, ONES64, NONE64, AT_XORED = (
     _PLANE0,
@@ -101,7 +106,10 @@ _octal = class_of(b"01234567")
 _digit = class_of(_DIGITS)
 _hex_digit = class_of(_DIGITS + b"ABCDEFabcdef@`")  # and two signs, for fewer instructions
 _letter = class_of(_DIGITS + bytes(range(0x40, 0x80)))  # and digits, and a few signs
-_escape = class_of(b"\x1b&\\")
+_escape = class_of(b"\x1b")
+_escaping = class_of(b"nrtux/\"'\\01")  # what may stand behind a backslash
+_ampersand = class_of(b"&")
+_entity = class_of(_DIGITS + b"#" + bytes(range(0x40, 0x80)))  # what may stand behind it
 _percent = class_of(b"%")
 _equals = class_of(b"=")
 _blank = class_of(range(0x21))
@@ -134,6 +142,7 @@ _capital_a, _capital_h = class_of(b"A"), class_of(b"H")
 _small_e, _behind_e = class_of(b"e"), class_of(b"AFJN")  # zlib in base64
 _small_b, _seven, _eight = class_of(b"b"), class_of(b"7"), class_of(b"8")
 _opens = class_of(b"(")
+_zlib3, _zlib4 = class_of(b"905d"), class_of(b"c1ea")  # of `789c`, `7801`, `785e` and `78da`
 
 
 @bare
@@ -202,6 +211,11 @@ def look(text: Any, words: int, rows: Any) -> None:  # noqa: PLR0915 - a stateme
         rows[BEHIND_E + word] = _behind_e(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[SMALL_B + word] = _small_b(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[OPENS + word] = _opens(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[ESCAPING + word] = _escaping(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[AMPERSAND + word] = _ampersand(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[ENTITY + word] = _entity(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[ZLIB3 + word] = _zlib3(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[ZLIB4 + word] = _zlib4(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[SEVEN + word] = _seven(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[EIGHT + word] = _eight(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[NUMERIC + word] = _numeric(b0, b1, b2, b3, b4, b5, b6, b7)

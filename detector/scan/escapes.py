@@ -286,7 +286,7 @@ def lines(data: Any, places: Any, out: Any) -> int:
 
 
 @bare
-def _is_padding(data: Any, place: int) -> bool:
+def is_padding(data: Any, place: int) -> bool:
     """Whether the `=` at the end of a line is that of base64: its lines are of any length, soft breaks stand at 76."""
     if place + 1 >= data.size or (data[place + 1] != 0x0D and data[place + 1] != 0x0A):
         return False
@@ -298,11 +298,13 @@ def _is_padding(data: Any, place: int) -> bool:
     digits = place - low
     if digits < _LEAST_PADDED:
         return False
+    if digits % 4 == _UNPADDED and digits != _SOFT_TO - 1:
+        return True
     while low > 0 and place - low < _LOOK_BACK and data[low - 1] != 0x0A:
         low -= 1
     below = place + 3 if data[place + 1] == 0x0D else place + 2
     width = place - low - (head_like(data, low, place, below) - below)
-    return not (_SOFT_FROM <= width < _SOFT_TO and (digits % 4 != _UNPADDED or digits == _SOFT_TO - 1))
+    return not _SOFT_FROM <= width < _SOFT_TO
 
 
 @bare
@@ -319,7 +321,7 @@ def soft_lines(data: Any, places: Any, out: Any) -> int:
     count = 0
     high = -1
     for place in places:
-        if place <= high or _is_padding(data, place):
+        if place <= high or is_padding(data, place):
             continue
         low = _line_start(data, place, high + 1)
         high = _found(data, place, data.size, 0x0A)

@@ -10,6 +10,7 @@ import numpy as np
 
 from detector.jit import bare
 from detector.scan.byte_rows import (
+    AMPERSAND,
     AT_ANY,
     AT_ASCII85,
     AT_BASE64,
@@ -33,8 +34,10 @@ from detector.scan.byte_rows import (
     COLON,
     DIGIT,
     EIGHT,
+    ENTITY,
     EQUALS,
     ESCAPE,
+    ESCAPING,
     FEED,
     FIRST64,
     FIRST85,
@@ -71,6 +74,8 @@ from detector.scan.byte_rows import (
     TOP3,
     TOP5,
     WORDS,
+    ZLIB3,
+    ZLIB4,
     ahead,
 )
 
@@ -111,6 +116,8 @@ def _mark_others(rows: Any) -> None:
         blank, end = BLANK + word, LINE_END + word
         rows[AT_OTHER + word] = (
             rows[ESCAPE + word]
+            | (rows[BACKSLASH + word] & ahead(rows, ESCAPING + word, 1))
+            | (rows[AMPERSAND + word] & ahead(rows, ENTITY + word, 1))
             | (rows[PERCENT + word] & ahead(rows, HEX_DIGIT + word, 1))
             | (
                 rows[EQUALS + word]
@@ -132,7 +139,7 @@ def _mark_others(rows: Any) -> None:
             | (rows[end] & ahead(rows, FEED + word, 1) & ahead(rows, end, 3) & ahead(rows, FEED + word, 4))
         )
     for word in range(WORDS):
-        capital_a, digit, eight, hex_digit = CAPITAL_A + word, DIGIT + word, EIGHT + word, HEX_DIGIT + word
+        capital_a, digit, eight = CAPITAL_A + word, DIGIT + word, EIGHT + word
         rows[AT_OTHER + word] |= (
             (rows[CAPITAL_H + word] & ahead(rows, digit, 1))
             | (rows[SMALL_E + word] & ahead(rows, BEHIND_E + word, 1))
@@ -144,8 +151,18 @@ def _mark_others(rows: Any) -> None:
                 & ahead(rows, digit, 2)
                 & ahead(rows, digit, 3)
             )
-            | (rows[BIT + word] & ahead(rows, eight, 2) & ahead(rows, eight, 5) & ahead(rows, hex_digit, 1))
-            | (rows[SEVEN + word] & ahead(rows, eight, 1) & ahead(rows, hex_digit, 2))
+            | (
+                rows[BIT + word]
+                & ahead(rows, eight, 2)
+                & ahead(rows, SMALL_B + word, 3)
+                & ahead(rows, eight, 5)
+            )
+            | (
+                rows[SEVEN + word]
+                & ahead(rows, eight, 1)
+                & ahead(rows, ZLIB3 + word, 2)
+                & ahead(rows, ZLIB4 + word, 3)
+            )
         )
 
 

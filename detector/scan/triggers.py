@@ -58,6 +58,7 @@ from detector.scan.digits import (
     group_is_text,
     hex_stretches,
 )
+from detector.scan.escapes import is_padding
 from detector.scan.line_wraps import BESIDE, add_line_feeds, add_wraps
 from detector.scan.long_words import ASCII85, BASE85, add_words, add_xored
 from detector.scan.samples import add_beyond, add_grids, add_lists
@@ -94,7 +95,7 @@ _FORMS: Final = {
     ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\]|[01][0-7]{2})"),
     PERCENT: re.compile(rb"%(?=[0-9A-Fa-f]{2})"),
     ANSI: re.compile(rb"\x1b(?=\[)"),
-    ENTITY: re.compile(rb"&(?=#|.{2,7};)", re.DOTALL),
+    ENTITY: re.compile(rb"&(?=#|[0-9@-\x7f].{1,6};)", re.DOTALL),
     QUOTED: re.compile(rb"=(?=3D|[0-9A-F].=|\r?\n)", re.DOTALL),
     APART: re.compile(rb"([\0 \n])(?=[!-\xff]\1[!-\xff]\1[!-\xff]\1)"),
     LINES: re.compile(rb"\r(?=\n.\r\n.\r\n)", re.DOTALL),
@@ -138,8 +139,9 @@ def _begins(text: Any, at: int) -> bool:
         yes = b1 == 0x5B
     elif b0 == 0x26:  # & # or a semicolon
         yes = b1 == 0x23
-        for ahead in range(at + 3, at + 9):
-            yes |= text[ahead] == 0x3B
+        if 0x30 <= b1 < 0x3A or 0x40 <= b1 < 0x80:
+            for ahead in range(at + 3, at + 9):
+                yes |= text[ahead] == 0x3B
     elif b0 == 0x3D:  # = 3 D, = digit ? =, = at the end of the line
         yes = (b1 == 0x33 and b2 == 0x44) or b1 == 0x0A or (b1 == 0x0D and b2 == 0x0A)
         yes |= b3 == 0x3D and (0x30 <= b1 <= 0x39 or 0x41 <= b1 <= 0x46)
@@ -196,8 +198,10 @@ def _add_others(
         near = at + int(place(bits))
         bits &= bits - np.uint64(1)
         start = done + near
-        if _begins(text, near) and (
-            text[near] != 0x37 or may_be_zlib(data, start, scratch)  # nearly all are digests
+        if (
+            _begins(text, near)
+            and (text[near] != 0x37 or may_be_zlib(data, start, scratch))  # nearly all are digests
+            and (text[near] != 0x3D or not is_padding(data, start))
         ):
             out[counts[_PLACES]] = start
             counts[_PLACES] += 1
@@ -314,7 +318,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """
     view = np.frombuffer(data, np.uint8)
     size = len(data)
-    for room in (BLOCK + size // 64, BLOCK + size):  # what is seldom used up; at most one place a byte
+    for room in (BLOCK + size // 16, BLOCK + size):  # what is seldom used up; at most one place a byte
         places = np.empty((5, room), np.int64)
         digits = np.empty((2, room // 4 + 1, 4), np.int64)  # a row is of five bytes or more
         words = np.empty((room, 3), np.int64)
@@ -345,8 +349,11 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
 
 def _by_kind(view: Any, places: Any, counts: list[int]) -> dict[int, Any]:
     """The places of `_FORMS`, told by their first bytes which are of which."""
+    there = [kind for kind in range(ESCAPED, LISTED) if counts[kind]]
+    if len(there) == 1:
+        return {there[0]: places}
     kinds = _KINDS[view[places]]
-    return {kind: places[kinds == kind] for kind in range(ESCAPED, LISTED) if counts[kind]}
+    return {kind: places[kinds == kind] for kind in there}
 
 
 def places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:
