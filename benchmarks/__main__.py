@@ -125,6 +125,12 @@ def _decode(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.decode_bench").main(options.only)
 
 
+def _forms(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.forms_bench")
+    texts = dict(text.partition("=")[::2] for text in options.texts)
+    bench.main(bench.Options(options.size, options.seed, options.rounds, options.known, texts))
+
+
 def _precision(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.precision_bench")
     texts = dict(text.partition("=")[::2] for text in options.texts)
@@ -314,6 +320,13 @@ def _of_a_part(commands: Any) -> None:
     one = commands.add_parser("decode", help="input that is nothing but one encoding")
     one.add_argument("--only", default="", help="kinds whose name holds this")
     one.set_defaults(run=_decode)
+    one = commands.add_parser("forms", help="clean text, with all forms and with none")
+    one.add_argument("--size", type=float, default=8, help="MB of log text, and at most of each other text")
+    one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--rounds", type=int, default=6)
+    one.add_argument("--known", type=int, default=1_000, help="registered credentials")
+    one.add_argument("texts", nargs="*", metavar="NAME=PATH", help="real text")
+    one.set_defaults(run=_forms)
     one = commands.add_parser("stages", help="the scanner stage by stage")
     one.add_argument("--size", type=float, default=32, help="MB of log text")
     one.add_argument("--seed", type=int, default=7)
