@@ -81,7 +81,7 @@ class CredentialRegistry:
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        return int(self._arrays.state[kernel.USED]) + sum(each.nbytes for each in self._arrays[1:])
+        return int(self._arrays.state[kernel.USED] + sum(each.nbytes for each in self._arrays[1:]))
 
     @property
     def wasteful(self) -> bool:

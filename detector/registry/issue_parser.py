@@ -85,7 +85,7 @@ def _after_byte(text: Any, at: int, end: int, byte: int) -> Any:
 
 @compiled
 def _string(text: Any, at: int, end: int) -> Any:
-    """Where a string ends, behind its quote; -1 if there is none of plain ASCII. The text ends with a quote."""
+    """Where a string ends, behind its quote; -1 if it is not plain ASCII. The text ends with a quote."""
     if at < 0 or at >= end or text[at] != QUOTE:
         return -1
     place = np.uint64(at + 1)

@@ -12,8 +12,9 @@ import numpy as np
 from detector.jit import bare, place, zeros_above
 from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
+from detector.scan.kernels import ALNUM, CLASSES
 from detector.scan.token_prefixes import LONGEST, begins_with_prefix
-from detector.scan.xored import may_be_xored
+from detector.scan.xored import is_xored
 
 (
     BASE32,
@@ -373,7 +374,7 @@ def _hex_word(data: Any, at: int, done: int, rows: Any, found: int) -> tuple[int
     while end < data.size and HEX[data[end]] != NONE:
         end += 1
     turned = _is_turned(data, low)
-    if found + 1 >= rows.shape[0] or not (turned or may_be_xored(data, low, end, HEX, 4)):
+    if found + 1 >= rows.shape[0] or not (turned or is_xored(data, low, end, HEX, 4)):
         return found, done, end
     rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX if turned else XORED_HEX, low, end
     return found + 1, end, end
@@ -418,22 +419,18 @@ def _only_hex(data: Any, low: int, end: int) -> bool:
 def add_xored(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -> tuple[int, int]:
     """The same of words of base64 digits that say bytes with the same top bit: how many there are, and where the last ends.
 
-    `bits` says of the 64 bytes from `at` on where five such groups begin.
+    `bits` says of the 64 bytes from `at` on where five such groups begin. No letter or digit stands before a word.
     """
     while bits != np.uint64(0):
         low = at + int(place(bits))
         bits &= bits - np.uint64(1)
-        if low < done or found + 1 >= rows.shape[0]:
+        if low < done or found + 1 >= rows.shape[0] or (low > 0 and CLASSES[data[low - 1]] == ALNUM):
             continue
-        group, end = low, low
-        while low > done and BASE64[data[low - 1]] != NONE:
-            low -= 1
+        end = low
         while end < data.size and BASE64[data[end]] != NONE:
             end += 1
         done = end
-        if not may_be_xored(data, low, end, BASE64, 6):
-            low = group
-        if may_be_xored(data, low, end, BASE64, 6) and not _only_hex(data, low, end):
+        if is_xored(data, low, end, BASE64, 6) and not _only_hex(data, low, end):
             rows[found, 0], rows[found, 1], rows[found, 2] = XORED_BASE64, low, end
             found += 1
     return found, done

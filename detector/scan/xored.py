@@ -23,14 +23,14 @@ _LEAST_DIFFERENT: Final = 8  # bytes: numbers and padding have fewer
 
 
 @bare
-def may_be_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
-    """Whether digits of `size` bits say bytes with the same top bit: of the first bytes, as many as the least."""
-    if size * (end - start) < 8 * LEAST:
+def is_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
+    """Whether digits of `size` bits say bytes that all have the same top bit, and no fewer than the least."""
+    bits = size * (end - start)
+    if bits < 8 * LEAST:
         return False
-    tops = 0
-    for place in range(0, 8 * LEAST, 8):
-        tops += table[data[start + place // size]] >> (size - 1 - place % size) & 1
-        if tops != 0 and tops != place // 8 + 1:
+    first = table[data[start]] >> (size - 1) & 1
+    for bit in range(8, bits - 7, 8):
+        if table[data[start + bit // size]] >> (size - 1 - bit % size) & 1 != first:
             return False
     return True
 
