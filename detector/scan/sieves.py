@@ -317,8 +317,13 @@ def _mark_dense_periods(rows: Any) -> None:
             & (signs >> np.uint64(10) | after << np.uint64(54))
             & (signs >> np.uint64(15) | after << np.uint64(49))
         )
-        two = signs >> np.uint64(1) & signs >> np.uint64(2)  # of a line of signs there are four within
-        rows[AT_PERIOD + word] |= five & ~(two & two >> np.uint64(2))
+        within = (  # a line of signs has no others there
+            (others >> np.uint64(1) | behind << np.uint64(63))
+            | (others >> np.uint64(2) | behind << np.uint64(62))
+            | (others >> np.uint64(3) | behind << np.uint64(61))
+            | (others >> np.uint64(4) | behind << np.uint64(60))
+        )
+        rows[AT_PERIOD + word] |= five & within
 
 
 @bare

@@ -331,6 +331,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
         made = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
         for kind, form in _FORMS.items():
             made[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
+        made[QUOTED] = np.array([at for at in made[QUOTED] if not is_padding(view, at)], np.int64)
         made = {kind: some for kind, some in made.items() if len(some)}
     else:
         made = {kind: digits[kind, : many[kind]] for kind in (BASE64_TEXT, HEX_TEXT) if many[kind]}

@@ -106,9 +106,10 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
         return 0
     top = said[0] & 128
     different = _tally(said, tally)
+    as_it_stands = _score(tally, different, 0) if top == 0 else -1
     for low in range(128):
         score = _score(tally, different, low | top)
-        if score < 0 or (found == best.shape[0] and score <= best[found - 1, 0]):
+        if low | top == 0 or score < 0 or (found == best.shape[0] and score <= best[found - 1, 0]):
             continue
         row = min(found, best.shape[0] - 1)
         while row > 0 and best[row - 1, 0] < score:
@@ -116,8 +117,7 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
             row -= 1
         best[row, 0], best[row, 1] = score, low | top
         found = min(found + 1, best.shape[0])
-    as_it_stands = found and best[0, 1] == 0 and (found == 1 or best[1, 0] < best[0, 0])
-    if as_it_stands and (said.size > MOST_SHORT or best[0, 0] == said.size):
+    if as_it_stands > (best[0, 0] if found else -1) and (said.size > MOST_SHORT or as_it_stands == said.size):
         return 0
     return found
 

@@ -37,6 +37,9 @@ TOLD_BY_NAME = {
     ),
     *("mcp-url-token", "mcp-authorization-header", "npmrc-auth-token"),
     *("jwk-symmetric-key", "vault-unseal-key"),
+    *("tool-user-password", "signing-tool-password", "password-on-standard-input"),
+    *("declared-secret", "changed-secret", "announced-password", "sql-identified-by", "pgpass-password"),
+    *("powershell-secure-string", "sasl-plain"),
 }
 
 
@@ -149,8 +152,9 @@ def test_a_hash_is_taken_for_a_secret_only_where_a_name_says_that_it_is_one(
     for pattern in patterns:
         for before, _, behind in shown(scanner, pattern):
             found = set(reported(scanner, before, HASHES[kind](), behind))
-            # In a URL it reads as a user and a password.
-            told = {"http-url-password"} if kind == "a digest of an image" else TOLD_BY_NAME | of_that_form
+            # Behind its colon it reads as the password of a user, where one is expected.
+            users = {"http-url-password", "tool-user-password", "password-on-standard-input"}
+            told = users if kind == "a digest of an image" else TOLD_BY_NAME | of_that_form
             if found - told:
                 taken.append(f"{pattern.id}: {found}")
     assert taken == []

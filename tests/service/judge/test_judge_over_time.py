@@ -23,7 +23,7 @@ from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Refusal
 from detector.registry.credential_registry import CredentialRegistry
 from detector.service.judge.reports import JudgedTransaction
-from detector.service.judge.restore import Restored
+from detector.service.judge.restore import Restored, Restoring
 from detector.service.judge.store import Store, digest_of, entry_key, meta_value
 from detector.values.errors import RetryError, StopError
 from detector.values.events import (
@@ -333,7 +333,8 @@ def test_a_partition_comes_back_with_its_store_or_without(store: str, reason: st
         await one.apply(start("t2"))
         one.world.facts.clear()
         await one.world.restart(store=store)
-        (fact,) = one.world.facts
+        *going, fact = one.world.facts
+        assert all(isinstance(each, Restoring) for each in going)
         assert isinstance(fact, Restored)
         assert fact.reason == reason
         assert (fact.changes < 5) == (store == "kept")

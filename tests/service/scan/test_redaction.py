@@ -51,7 +51,6 @@ class Topic:
 
     def __init__(self, scanner: Scanner, some: Sequence[FakeRecord], *, every_window: bool = True) -> None:
         self.finders = Finders(scanner, (KEY,), every_window=every_window)
-        self.finders.renew(KeyRing((KEY,)).identifiers(Secret(KNOWN)))
         self.records = some
         self.offset, self.note = 0, ""
         self.written: list[Output] = []
@@ -64,8 +63,8 @@ class Topic:
 
     def _handler(self) -> ScanHandler:
         registered = RegisteredCredentials(self.finders)
+        self.finders.renew(KeyRing((KEY,)).identifiers(Secret(KNOWN)))
         registered.complete.set()
-
         return ScanHandler(
             ScanSettings(TOPICS, redacted=lambda topic: f"{topic}.redacted", unexamined=self.handling),
             registered,
@@ -373,7 +372,8 @@ async def test_what_was_scanned_as_it_stands_is_not_scanned_once_more(
     counting.given.clear()
     await topic.poll(len(values))
     lines = Counter(line for data in counting.given for line in data.split(b"\n"))
-    assert lines[values[0]] == lines[values[4]] == 1
+    for value, text in ((values[0], TEXTS[0]), (values[4], TEXTS[4])):  # of a CRI line that is the text alone
+        assert (lines[value] or lines[text]) == 1
     assert [each.value for each in topic.passed][:5] == values[:5]
 
 
