@@ -247,7 +247,7 @@ _PIECES = st.tuples(
     st.sampled_from(["", *"-_+/=.~!@#$%^&*?:"]),
 )
 # Digits and letters of both cases, one sign in eight characters at most.
-_TOKENS = st.lists(_PIECES, min_size=2, max_size=6).map(lambda parts: "a1Bz2" + "".join(map("".join, parts)))
+_TOKENS = st.lists(_PIECES, min_size=2, max_size=6).map(lambda parts: "a1Bz2b" + "".join(map("".join, parts)))
 _SURROUNDINGS = st.binary(max_size=200)
 
 
