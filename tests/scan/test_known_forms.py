@@ -264,7 +264,9 @@ def test_forms_are_found_in_arbitrary_text(token: str, name: str, before: bytes,
     data = before + b" " + form + b" " + after
     place = len(before) + 1
     found = index.disguised(data)
-    assert any((each.start, each.end) == (place, place + len(form)) for each in found)
+    # The character before a blank may be the one that is missing.
+    ends = place + len(form)
+    assert any(each.end == ends and each.start in (place, place - 2) for each in found)
     assert KnownIndex([msgspec.structs.replace(one, shape=None)], [KEY]).disguised(data) == found
 
 
