@@ -4,7 +4,7 @@ import codecs
 import os
 import re  # over paths of bounded length only
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -181,18 +181,7 @@ def from_file(path: str | Path, asked: Asked) -> Source:
         info = os.fstat(file.fileno())
 
     def read(start: int, end: int) -> Iterator[bytes]:
-        try:
-            with Path(path).open("rb", buffering=0) as file:
-                if not os.path.samestat(os.fstat(file.fileno()), info):
-                    raise bad(UNREADABLE, detail=_REPLACED)
-                file.seek(start)
-                while start < end and (data := file.read(min(BLOCK, end - start))):
-                    start += len(data)
-                    yield data
-        except OSError:
-            raise bad(UNREADABLE) from None
-        if start < min(end, info.st_size):
-            raise bad(UNREADABLE, detail=_SHORTER)
+        return _file_bytes(path, start, end, info.st_size, lambda found: os.path.samestat(found, info))
 
     source = _looked_at(shown(path), info.st_size, read, _of_log(asked, shown(path)))
     where = shown(Path(path).absolute())
@@ -223,23 +212,32 @@ def bytes_at(place: Place) -> Bytes:
         return lambda start, end: remote_bytes(file, place.start + start, place.start + end)
     path = os.fsdecode(path_bytes(place.path))
 
-    def read(start: int, end: int) -> Iterator[bytes]:
-        start, end = place.start + start, place.start + end
-        try:
-            with Path(path).open("rb", buffering=0) as file:
-                info = os.fstat(file.fileno())
-                if (info.st_size, info.st_mtime_ns) != (place.size, place.modified):
-                    raise bad(UNREADABLE, detail=_REPLACED)
-                file.seek(start)
-                while start < end and (data := file.read(min(BLOCK, end - start))):
-                    start += len(data)
-                    yield data
-        except OSError:
-            raise bad(UNREADABLE) from None
-        if start < min(end, place.size):
-            raise bad(UNREADABLE, detail=_SHORTER)
+    def is_same(found: os.stat_result) -> bool:
+        return (found.st_size, found.st_mtime_ns) == (place.size, place.modified)
 
-    return read
+    return lambda start, end: _file_bytes(path, place.start + start, place.start + end, place.size, is_same)
+
+
+def _file_bytes(
+    path: str | Path, start: int, end: int, size: int, is_same: Callable[[os.stat_result], bool]
+) -> Iterator[bytes]:
+    """The bytes of a file that had this size.
+
+    Raises:
+        BadRecordError: another file took its place, or it became shorter, or it cannot be read.
+    """
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            if not is_same(os.fstat(file.fileno())):
+                raise bad(UNREADABLE, detail=_REPLACED)
+            file.seek(start)
+            while start < end and (data := file.read(min(BLOCK, end - start))):
+                start += len(data)
+                yield data
+    except OSError:
+        raise bad(UNREADABLE) from None
+    if start < min(end, size):
+        raise bad(UNREADABLE, detail=_SHORTER)
 
 
 def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
