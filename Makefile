@@ -100,9 +100,7 @@ wheel: $(STAMP) ## dist/*.whl, with the compiled loops if there is a C compiler
 .PHONY: compiled prepared
 compiled: $(STAMP)
 	@$(BIN)/python examples/demo.py > /dev/null
-	@$(BIN)/python -c "from detector.scan.decode import compile_decoders; compile_decoders()"
-	@$(BIN)/python -c "from detector.scan.known_credentials import compile_known; compile_known()"
-	@$(BIN)/python -c "from detector.registry.credential_registry import compile_registry; compile_registry()"
+	@$(BIN)/python -m detector.service.compiled_loops
 
 prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
 

@@ -16,10 +16,9 @@ from detector.configuration.settings import Settings
 from detector.patterns.pattern import load_bundled
 from detector.redact.command import redactor_of
 from detector.redact.stream_redactor import StreamRedactor
-from detector.registry.credential_registry import compile_registry
 from detector.replay.replay_command import Request, run_replay
-from detector.scan.decode import compile_decoders
-from detector.scan.known_credentials import compile_known
+from detector.scan.scanner import PatternScanner
+from detector.service.compiled_loops import compile_loops
 
 
 def signatures() -> list[tuple[str, tuple[Any, ...]]]:
@@ -39,10 +38,9 @@ def signatures() -> list[tuple[str, tuple[Any, ...]]]:
 
 def run() -> None:
     """Redacts and replays the examples of all patterns and decoders, and a few log records."""
-    compile_decoders()
-    compile_known()
-    compile_registry()
-    examples = [text for pattern in load_bundled() for text in (*pattern.examples, *pattern.near_misses)]
+    patterns = load_bundled()
+    compile_loops(PatternScanner(patterns))
+    examples = [text for pattern in patterns for text in (*pattern.examples, *pattern.near_misses)]
     redactor, _ = redactor_of(Settings.load(None), [])
     redacting = StreamRedactor(redactor)
     for text in ("\n".join(examples), "a 1\n" * 100_000):

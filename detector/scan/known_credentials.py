@@ -439,13 +439,17 @@ class KnownIndex:
 
 @cache
 def compile_known() -> None:
-    """Looks for three credentials once, and for one in other forms: so no text waits for a compiler once some are registered."""
+    """Looks for credentials of each kind once, and for one in other forms: so no text waits for a compiler later."""
     key = DeploymentKey.of(bytes(range(32)))
     value, short, words = b"a1B2c3D4e5F6g7H8i9J0k1L2", b"a1B2", b"several words"
     ring = KeyRing([key])
-    index = KnownIndex(
-        (one for each in (value, short, words) for one in ring.identifiers(Secret(each))), [key]
+    checked = (one for each in (value, short, words) for one in ring.identifiers(Secret(each)))
+    unchecked = (
+        Identifier(HMAC, key.fingerprint(Secret(value))),
+        Identifier(HMAC, key.fingerprint(Secret(value)), len(value)),
+        Identifier(SHA256, hashlib.sha256(value).hexdigest(), len(value)),
     )
+    index = KnownIndex((*checked, *unchecked), [key])
     text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1]))
     index.find(text)
     index.disguised(text)

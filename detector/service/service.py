@@ -30,15 +30,13 @@ from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import PartitionStarted, Rebalanced
 from detector.kafka.topic_follower import TopicFollower
-from detector.registry.credential_registry import compile_registry
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
-from detector.scan.decode import compile_decoders
-from detector.scan.known_credentials import compile_known
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
 from detector.service.approvals.approval_topics import ApprovalTopics
+from detector.service.compiled_loops import compile_loops
 from detector.service.composition import (
     ProcessContext,
     classifier_in_topics,
@@ -138,9 +136,7 @@ class Service:
                 state=self._settings.service.state,
             )
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
-            await asyncio.to_thread(compile_decoders)
-            await asyncio.to_thread(compile_known)
-            await asyncio.to_thread(compile_registry)
+            await asyncio.to_thread(compile_loops, scanner)
             for warning in (
                 *self._settings.warnings,
                 *self._live.warnings,

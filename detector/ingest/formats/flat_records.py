@@ -5,6 +5,7 @@ differ in is left to the reader that takes records one by one.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -19,9 +20,13 @@ from detector.ingest.formats.log_texts import NUMBERED, Beside, LogTexts, Rests,
 from detector.ingest.formats.object_kernel import DEPTH, NAME_BYTES, NAME_CODES, NAMES
 from detector.ingest.formats.stream_key_kernel import stream_key as stream_key_of
 from detector.ingest.line_continuation import KINDS
+from detector.records import batch_kernel
+from detector.records.json_string_kernel import PAD
 from detector.records.literal_search import lines_with
 from detector.records.log_records import JSON_LOG, TIME_NAMES, whereabouts, whereabouts_of
 from detector.records.log_times import CARRIER, RECORD
+from detector.records.record_columns import RecordColumns
+from detector.records.repeated_names import has_repeated_name
 from detector.records.shipper_fields import Named
 from detector.records.timestamps import Ints, Stamps, log_time
 from detector.values.times import SECOND
@@ -211,3 +216,15 @@ def stream_key(task_id: str | None, stream: str | None) -> int:
     task, name = (task_id or "").encode(), (stream or "").encode()
     text = np.frombuffer(task + name, np.uint8)
     return int(stream_key_of(text, 0, len(task), len(task), len(name)))
+
+
+@cache
+def compile_records() -> None:
+    """Reads one record, so that the first of a topic waits for no compiler."""
+    record = b'{"message":"one"}'
+    rows = np.zeros((1, batch_kernel.WIDTH), np.int64)
+    rows[0, batch_kernel.VALUE_SIZE] = len(record)
+    data, starts = RecordColumns("", 0, record, rows).value_lines(PAD)
+    FlatRecords(data, starts, np.zeros(1, np.bool_), None)
+    stream_key("task", "stdout")
+    has_repeated_name(data)
