@@ -56,11 +56,11 @@ def around(data: bytes, at: int) -> Place:
 class Hits(msgspec.Struct, frozen=True):
     """The hits of one scan.
 
-    `found` has the places of each expression, at most one for each line, or for each `CELL` of a long line. `flooded`
-    means that there were too many: any expression may match anywhere.
+    `found` has the places of each expression, at most one for each line, or for each `CELL` of a long line: a list of
+    a few, the rows of an array of many. `flooded` means that there were too many: any expression may match anywhere.
     """
 
-    found: dict[int, list[Place]] = {}
+    found: dict[int, Any] = {}
     flooded: bool = False
 
 
@@ -74,7 +74,7 @@ def _places(data: bytes, base: int, hits: Sequence[int]) -> dict[int, list[Place
     return found
 
 
-def _many_places(data: bytes, base: int, end: int, hits: Sequence[int]) -> dict[int, list[Place]]:
+def _many_places(data: bytes, base: int, end: int, hits: Sequence[int]) -> dict[int, Any]:
     """The same of many hits in data[base:end]: a tenth of the time for each."""
     told = np.unique(np.array(hits, np.int64))
     numbers, at = told >> _BITS, base + (told & _OFFSET)
@@ -90,13 +90,9 @@ def _many_places(data: bytes, base: int, end: int, hits: Sequence[int]) -> dict[
     high = np.where(cell, low + CELL - 1, high)
     fresh = np.ones(len(at), np.bool_)
     fresh[1:] = (np.diff(numbers) > 0) | (np.diff(low) != 0) | (np.diff(high) != 0)
-    places = list(zip(low[fresh].tolist(), high[fresh].tolist(), cell[fresh].tolist(), strict=True))
+    places = np.column_stack([low[fresh], high[fresh], cell[fresh]])
     expressions, starts = np.unique(numbers[fresh], return_index=True)
-    ends = [*starts[1:].tolist(), len(places)]
-    return {
-        number: places[start:stop]
-        for number, start, stop in zip(expressions.tolist(), starts.tolist(), ends, strict=True)
-    }
+    return dict(zip(expressions.tolist(), np.split(places, starts[1:]), strict=True))
 
 
 class Prefilter:

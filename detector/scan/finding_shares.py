@@ -1,8 +1,9 @@
 """How many secrets that nobody registered a stream of log records may have reported, and what is said of one with more.
 
 A dump of ten thousand secrets is one thing to look into, and nobody reads ten thousand findings. So in each window of
-positions the first `most` different ones of a stream are reported. From the record on that shows one more, the stream is
-examined for registered credentials alone until the window ends, and those records are counted. What is found in a stream
+positions the first `most` different ones of a stream are reported, in the records with its first `MOST_LEAKS` places that
+show them. From the record on that shows one more, the stream is examined for registered credentials alone until the
+window ends, and those records are counted. What is found in a stream
 depends on its own records and their positions, not on how they are cut into batches or on what others print.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import msgspec
 import numpy as np
 
-from detector.values.findings import MOST_FINDINGS
+from detector.values.findings import MOST_FINDINGS, MOST_LEAKS
 
 WINDOW: Final = 1 << 18  # positions: offsets of a partition, lines of a file
 _WINDOWS: Final = 2  # of which something is kept: text that waited for later records comes late
@@ -129,9 +130,10 @@ class Unreported(msgspec.Struct):
 
 
 class _Spent(msgspec.Struct):
-    """The fingerprints that were reported, how many leaks of each, and, once there was one too many, what was cut short."""
+    """The fingerprints that were reported, at how many places, how many leaks of each, and, once there was one too many, what was cut short."""
 
     fingerprints: set[int] = set()
+    places: int = 0
     leaks: dict[int, int] = {}
     unreported: Unreported | None = None
 
@@ -167,15 +169,20 @@ class FindingShares:
         spent, secret = self._of(record), hash(fingerprint)
         if spent.unreported is not None:
             return False
-        if secret in spent.fingerprints:
-            return True
-        if len(spent.fingerprints) < self._most:
-            spent.fingerprints.add(secret)
-            self.kept += 1
-            return True
+        if spent.places < MOST_LEAKS:
+            if secret in spent.fingerprints:
+                return True
+            if len(spent.fingerprints) < self._most:
+                spent.fingerprints.add(secret)
+                self.kept += 1
+                return True
         spent.unreported = Unreported(record)
         self._fresh.append(key_of(record, self._window))
         return False
+
+    def spend(self, record: Record, places: int) -> None:
+        """Counts the places where this record shows secrets that were admitted."""
+        self._of(record).places += places
 
     def shown_often(self, record: Record, fingerprint: str) -> bool:
         """Counts a leak of this record. Whether there were very many of that secret in its stream: one more says nothing new."""

@@ -242,7 +242,7 @@ class LeakFinder:
         details: LeakDetailsCache,
     ) -> None:
         """Fills in what is reported of a record. The text around secrets that its stream shows very often is not shown."""
-        often = shares is not None
+        often, admitted = shares is not None, False
         for one in told_apart(sightings, details.is_known):
             what = details.of(one)
             until = None if what.known else self._allowed_until(batch, one, what)
@@ -251,7 +251,10 @@ class LeakFinder:
                 told.sightings.append(one)
                 told.allowed.append(until)
                 often = shares is not None and shares.shown_often(told.record, what.fingerprint) and often
+                admitted = admitted or not exempt
         told.bare = often and bool(told.sightings)
+        if shares is not None and admitted:
+            shares.spend(told.record, len(sightings))
 
     def _tell_known(self, told: _Reported, sightings: Sequence[Sighting], details: LeakDetailsCache) -> None:
         """Fills in the registered credentials in a record that is cut short.

@@ -5,14 +5,16 @@ regions ──▶ regex matches ──▶ check prefilter ──▶ checks ─�
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 
 from detector.patterns.checks import CHECKS, Check, NotPlaceholder, Sighting
 from detector.patterns.literals import leading_part
 from detector.patterns.pattern import Pattern
-from detector.patterns.prefilter import Expression, Place
+from detector.patterns.prefilter import Expression
 from detector.patterns.refusal_cache import RefusalCache
 from detector.patterns.regexes import MAX_MATCH
 from detector.values.findings import Confidence
@@ -103,10 +105,8 @@ class PatternMatcher:
         """Whether this text, in lower case, contains a keyword."""
         return not self.keywords or any(word in lowered for word in self.keywords)
 
-    def matches(
-        self, data: bytes, view: Any, regions: Sequence[Region], searched: "Searched"
-    ) -> Iterator[Match]:
-        """The matches in the regions that pass keywords and checks. The regions do not overlap."""
+    def matches(self, data: bytes, view: Any, regions: Any, searched: "Searched") -> Iterator[Match]:
+        """The matches that pass keywords and checks in the regions: rows (start, end) that do not overlap."""
         finder = self._finder or self._made_ready()
         passed: dict[bytes, Secret] = {}
         lines = _Lines(data, self)
@@ -157,26 +157,42 @@ class PatternMatcher:
         return self.pattern.generic, False, not self.pattern.proven, match.start - match.end, self.order
 
 
-def regions_around(data: bytes, places: Iterable[Place], *, wide: bool) -> list[Region]:
+def regions_around(data: bytes, places: Any, *, wide: bool) -> Any:
     """The regions to search around hits: a line as it is, a cell or a hit of a `wide` pattern with the longest match around it.
 
-    Neighbours are merged: the first line of a key, repeated, is a hit on every line.
+    Places are as `detector.patterns.prefilter.Hits` has them, and so are regions: a list of a few, an array of many.
     """
-    regions: list[Region] = []
-    size, first, last = len(data), 0, -1  # of the region that may go on
-    for low, high, long in places:
-        if not (wide or long):
-            regions.append((low, high))
-            continue
-        start = low - MAX_MATCH
-        if not first <= start <= last:
-            if last >= 0:
-                regions.append((max(0, first), min(size, last)))
-            first, last = start, 0
-        last = max(last, high + MAX_MATCH)
-    if last >= 0:
-        regions.append((max(0, first), min(size, last)))
-    return regions
+    size = len(data)
+    if isinstance(places, list):
+        return [
+            (max(0, low - MAX_MATCH), min(size, high + MAX_MATCH)) if wide or long else (low, high)
+            for low, high, long in places
+        ]
+    low, high, long = places.T
+    more = np.where(long | wide, MAX_MATCH, 0)
+    return np.column_stack([np.maximum(0, low - more), np.minimum(size, high + more)])
+
+
+def merged_regions(found: Sequence[Any]) -> Any:
+    """Lists and arrays of regions as one array: in order, merged where they touch or overlap."""
+    if all(isinstance(each, list) for each in found):
+        return np.array(_merged(sorted(set(chain.from_iterable(found)))), np.int64)
+    regions = np.concatenate([np.array(each, np.int64).reshape(-1, 2) for each in found])
+    starts, ends = regions[regions[:, 0].argsort(kind="stable")].T
+    ends = np.maximum.accumulate(ends)
+    (apart,) = np.nonzero(starts[1:] > ends[:-1])
+    return np.column_stack([starts[np.append(0, apart + 1)], ends[np.append(apart, len(ends) - 1)]])
+
+
+def _merged(ordered: Sequence[Region]) -> list[Region]:
+    merged = [ordered[0]]
+    for start, end in ordered:
+        low, high = merged[-1]
+        if start > high:
+            merged.append((start, end))
+        elif end > high:
+            merged[-1] = low, end
+    return merged
 
 
 class _Lines:

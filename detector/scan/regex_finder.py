@@ -1,13 +1,13 @@
 """Searches many regions for one regex, without a Python object for each match. Matches are those of `patterns.regexes`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from detector.patterns.checks import Check
-from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex, Span
+from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex
 from detector.scan import check_prefilter as refusals
 from detector.scan import regex_backtracker as backtrack
 from detector.scan.regex_programs import Program, program_of
@@ -15,7 +15,7 @@ from detector.scan.regex_programs import Program, program_of
 _ROWS: Final = 1024  # matches at a time
 _FEW: Final = 4  # matches: for fewer, the check prefilter does not pay
 
-Searched = dict[tuple[str, bool], tuple[Sequence[Span], Any]]
+Searched = dict[tuple[str, bool], tuple[Any, Any]]
 """Of one text, by regex and whether it is multiline: the regions and what is in them."""
 
 
@@ -38,17 +38,16 @@ class Finder:
             None if limits == refusals.Limits() else msgspec.structs.astuple(limits)
         )
 
-    def rows(
-        self, data: bytes, view: Any, regions: Sequence[Span], searched: Searched | None = None
-    ) -> list[list[int]]:
-        """[start, end, start and end of the secret] of each match in the regions, which do not overlap.
+    def rows(self, data: bytes, view: Any, regions: Any, searched: Searched | None = None) -> list[list[int]]:
+        """[start, end, start and end of the secret] of each match in the regions: rows (start, end) that do not overlap.
 
         `view` is `data` as an array. The regions are as for `Regex.matches`. `searched` is what other patterns with the
         same regex found in this text.
         """
         name = self._text, self._multiline
         before = None if searched is None else searched.get(name)
-        rows = self._all(data, view, regions) if before is None or before[0] != regions else before[1]
+        known = before is not None and np.array_equal(before[0], regions)
+        rows = before[1] if before is not None and known else self._all(data, view, regions)
         if searched is not None:
             searched[name] = regions, rows
         if self._limits is not None and len(rows) > _FEW:
@@ -58,12 +57,12 @@ class Finder:
         told: list[list[int]] = rows.tolist()
         return told
 
-    def _all(self, data: bytes, view: Any, regions: Sequence[Span]) -> Any:
-        short = [region for region in regions if region[1] - region[0] <= WINDOW]
-        found = [self._searched(data, view, np.array(short, np.int64))] if short else []
-        for start, end in regions:
-            if end - start > WINDOW:
-                found += self._windows(data, view, start, end)
+    def _all(self, data: bytes, view: Any, regions: Any) -> Any:
+        long = regions[:, 1] - regions[:, 0] > WINDOW
+        short = regions[~long] if long.any() else regions
+        found = [self._searched(data, view, short)] if len(short) else []
+        for start, end in regions[long].tolist():
+            found += self._windows(data, view, start, end)
         rows = found[0] if len(found) == 1 else np.concatenate(found)
         return rows[(rows[:, 3] > rows[:, 2]) & (rows[:, 1] - rows[:, 0] <= MAX_MATCH)]
 

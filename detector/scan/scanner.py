@@ -8,7 +8,7 @@ The result depends only on the data, not on the pieces and windows it is cut int
 import hashlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ from detector.scan.pattern_matcher import (
     Rank,
     Region,
     line_around,
+    merged_regions,
     regions_around,
 )
 from detector.values.findings import Confidence
@@ -56,10 +57,10 @@ class PluginMatcher:
         """Plugins have no keywords, so every text that is not empty may match."""
         return bool(lowered)
 
-    def matches(self, data: bytes, view: Any, regions: Sequence[Region], searched: object) -> Iterator[Match]:
+    def matches(self, data: bytes, view: Any, regions: Any, searched: object) -> Iterator[Match]:
         """The matches of the plugin that detect-secrets' filters let pass."""
         del view, searched
-        for region in regions:
+        for region in regions.tolist():
             for start, end in sorted(set(self.plugin.spans(data, *region))):
                 yield Match(start, end, self.pattern, Secret(data[start:end]))
 
@@ -113,7 +114,7 @@ class PatternScanner:
         searched: dict[Any, Any] = {}
         for number, found in regions.items():
             matcher = self._matchers[number]
-            matches = matcher.matches(data, view, list(_merged(found)), searched)
+            matches = matcher.matches(data, view, merged_regions(found), searched)
             candidates.extend((matcher.rank(match), match) for match in matches)
         best = _best(candidates)
         return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
@@ -133,9 +134,9 @@ class PatternScanner:
         digest = hashlib.sha1(secret.reveal(), usedforsecurity=False)  # what detect-secrets' baselines hold
         return digest.hexdigest() in self._silenced
 
-    def _regions(self, data: bytes) -> dict[int, list[Region]]:
-        """The regions to search, by the number of the matcher."""
-        regions: dict[int, list[Region]] = {}
+    def _regions(self, data: bytes) -> dict[int, list[Any]]:
+        """The regions to search, by the number of the matcher: lists and arrays."""
+        regions: dict[int, list[Any]] = {}
         flood: tuple[Region, set[int]] | None = None
         for start, end in _pieces(data):
             hits = self._prefilter.scan(data, start, end)
@@ -153,7 +154,7 @@ class PatternScanner:
                     for wide in {self._matchers[number].wide for number in self._matchers_of[expression]}
                 }
                 for number in self._matchers_of[expression]:
-                    regions.setdefault(number, []).extend(around[self._matchers[number].wide])
+                    regions.setdefault(number, []).append(around[self._matchers[number].wide])
         if flood is not None:
             _add(regions, *flood)
         return regions
@@ -164,9 +165,9 @@ class PatternScanner:
         return {number for number, matcher in enumerate(self._matchers) if matcher.may_be_in(lowered)}
 
 
-def _add(regions: dict[int, list[Region]], region: Region, numbers: Iterable[int]) -> None:
+def _add(regions: dict[int, list[Any]], region: Region, numbers: Iterable[int]) -> None:
     for number in numbers:
-        regions.setdefault(number, []).append(region)
+        regions.setdefault(number, []).append([region])
 
 
 def _pieces(data: bytes) -> Iterator[Region]:
@@ -188,19 +189,6 @@ def _pieces(data: bytes) -> Iterator[Region]:
             start += PIECE - 2 * MAX_MATCH
         yield start, line_end
         start = line_end
-
-
-def _merged(regions: Sequence[Region]) -> Iterator[Region]:
-    """The regions in order, merged where they touch or overlap."""
-    ordered = iter(sorted(set(regions)))
-    low, high = next(ordered)
-    for start, end in ordered:
-        if start <= high:
-            high = max(high, end)
-        else:
-            yield low, high
-            low, high = start, end
-    yield low, high
 
 
 def _best(candidates: Iterable[tuple[Rank, Match]]) -> list[Match]:

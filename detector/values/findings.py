@@ -13,6 +13,7 @@ NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
 MOST_FINDINGS: Final = (
     1_000  # different secrets that nobody registered, of a stream in a window of its records
 )
+MOST_LEAKS: Final = 10_000  # places where it shows them, the same ones again and again
 TOO_MANY_SECRETS: Final = "findings"  # the reason of a `LimitedRecord` whose stream shows more
 MAX_EVIDENCES: Final = 20
 

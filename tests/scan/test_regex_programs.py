@@ -70,7 +70,7 @@ PARTS = st.tuples(regexes(), regexes(), regexes()).map(
 
 
 def rows(regex: str, data: bytes, regions: Sequence[Span], *, multiline: bool = False) -> list[list[int]]:
-    return Finder(regex, multiline=multiline).rows(data, np.frombuffer(data, np.uint8), regions)
+    return Finder(regex, multiline=multiline).rows(data, np.frombuffer(data, np.uint8), np.array(regions))
 
 
 def by_re2(regex: str, data: bytes, regions: Sequence[Span], *, multiline: bool = False) -> list[list[int]]:

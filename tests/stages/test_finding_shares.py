@@ -19,6 +19,7 @@ from detector.scan.finding_shares import WINDOW, FindingShares
 from detector.scan.leaks import RecordAt
 from detector.stages.scan import PartitionScanner, ScanFacts
 from detector.values.events import Identifier, Leak, LimitedRecord
+from detector.values.findings import MOST_FINDINGS, MOST_LEAKS
 from detector.values.secrets import Secret, sha256_hex
 from tests.bundled import bundled_scanner
 from tests.fake_records import NOW, FakeRecord, records
@@ -99,6 +100,31 @@ def test_what_stands_around_a_secret_is_shown_a_thousand_times(finders: Finders)
     assert all(excerpt.startswith("‹") and excerpt.endswith("›") for _, excerpt in bare)
     masked = scanned(finders, [some], with_clean=True).secret_spans
     assert {first for first, _ in masked} == {record.offset for record in some}
+
+
+def test_a_secret_printed_without_end_is_reported_ten_thousand_times_and_hides_no_registered_one(
+    finders: Finders,
+) -> None:
+    printed = [line(f"{token(1)} {token(2)}")] * (MOST_LEAKS // 2 + 50)
+    some = records([*printed, line(SECRET), line(token(1)), line(token(1), "other")])
+    for polls in ([some], [some[:4000], some[4000:5020], some[5020:]]):
+        facts = scanned(finders, polls)
+        assert [leak.offset for leak in facts.leaks] == [
+            *(offset for offset in range(MOST_LEAKS // 2) for _ in "12"), len(printed), len(printed) + 2,
+        ]  # fmt: skip
+        (cut,) = facts.cut_short
+        assert (cut.offset, cut.records) == (MOST_LEAKS // 2, 52)
+
+
+def test_one_registered_among_ten_thousand_others_in_a_megabyte_is_found() -> None:
+    texts = [f"{token(number)} {'.' * 40}" for number in range(10_000)]
+    texts.insert(7_000, SECRET)
+    some = records([line(text) for text in texts])
+    facts = scanned(made(*ISSUE.identifiers, most=MOST_FINDINGS), [some])
+    assert [leak.offset for leak in facts.leaks] == [*range(MOST_FINDINGS), 7_000]
+    assert facts.leaks[-1].fingerprint == ISSUE.identifiers[0].value
+    (cut,) = facts.cut_short
+    assert cut.records == 10_001 - MOST_FINDINGS
 
 
 def test_no_other_stream_loses_anything(finders: Finders) -> None:

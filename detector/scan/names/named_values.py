@@ -3,6 +3,7 @@
 regions ──▶ assignments (compiled) ──▶ what the name says ──▶ what kind of value ──▶ confidence ──▶ matches
 """
 
+import os
 import re  # over values of at most 512 bytes
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -19,12 +20,16 @@ from detector.patterns.value_refusals import is_called, is_refused
 from detector.scan.names import letter_statistics
 from detector.scan.names.lexicon import Lexicon, Meaning, load, shown_name
 from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID
-from detector.scan.pattern_matcher import Match, Named, Rank, Region
+from detector.scan.pattern_matcher import Match, Named, Rank
 from detector.values.findings import Confidence
 from detector.values.secrets import Secret
 
 _LEAST: Final = 8  # bytes of a value that nothing but a blank or a comma announces
 _ROWS: Final = 1024  # assignments at a time
+_ROW: Final = 7  # numbers of each
+_MANY: Final = 64  # assignments, of which it pays to judge like ones once
+_ALIKE: Final = 160  # bytes of a name and its value, at most, that may be like others
+_BLANK: Final = 0x20
 _LONG_HEX: Final = 32
 _LONG: Final = 20  # characters of a random value
 _MIDDLE: Final = 16
@@ -133,21 +138,53 @@ def _tables() -> tuple[Any, ...]:
     return rows, np.array([len(stem) for stem in stems]), first, *letter_statistics.load()
 
 
-def assignments(view: Any, regions: Sequence[Region]) -> list[list[int]]:
-    """The rows of `assignment_kernel.assignments` for all regions, which do not overlap."""
+def assignments(view: Any, regions: Any) -> Any:
+    """The rows of `assignment_kernel.assignments` for all regions: rows (start, end) that do not overlap."""
     from detector.scan.names import assignment_kernel as kernel  # noqa: PLC0415 - numba loads slowly
 
-    spans = np.array(regions, np.int64).reshape(-1, 2)
-    found: list[list[int]] = []
+    found: list[Any] = []
     region, begin = 0, 0
     stems, sizes, first, entries, kind_entries = _tables()
-    while region < len(spans):
-        out = np.empty((_ROWS, 7), np.int64)
+    while region < len(regions):
+        out = np.empty((_ROWS, _ROW), np.int64)
         count, region, begin = kernel.assignments(
-            view, spans, stems, sizes, first, entries, kind_entries, out, region, begin
+            view, regions, stems, sizes, first, entries, kind_entries, out, region, begin
         )
-        found += out[:count].tolist()
-    return found
+        found.append(out[:count])
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+@cache
+def _weights() -> Any:
+    """Odd numbers that nobody else knows: who could choose two texts of one hash could hide a secret."""
+    return np.frombuffer(os.urandom(8 * (_ALIKE + _ROW)), np.uint64) | np.uint64(1)
+
+
+def _first_alike(view: Any, rows: Any) -> Any:
+    """For each row, the number of the first that has the same name and value, with the same text around.
+
+    In hostile text thousands of short ones are alike.
+    """
+    numbers = np.arange(len(rows))
+    if len(rows) < _MANY:
+        return numbers
+    name, name_end, start, end = rows[:, :4].T
+    labelled = (name > 0) & (view[name - 1] == _BLANK)
+    low = np.minimum(np.where(labelled, np.maximum(0, name - _LABEL_LONGEST - 1), name), start)
+    size = np.minimum(np.maximum(name_end, end) + 1, len(view)) - low
+    (short,) = np.nonzero(size <= _ALIKE)
+    if not len(short):
+        return numbers
+    low, size, row = low[short], size[short], rows[short].copy()
+    row[:, :4] -= low[:, None]
+    weights = _weights()
+    hashes = row.astype(np.uint64) @ weights[_ALIKE:]
+    for at in range(int(size.max())):
+        inside = at < size
+        hashes[inside] += (view[low[inside] + at].astype(np.uint64) + np.uint64(1)) * weights[at]
+    _, first, alike = np.unique(hashes, return_index=True, return_inverse=True)
+    numbers[short] = short[first[alike]]
+    return numbers
 
 
 def _unquoted(value: bytes) -> bytes:
@@ -259,39 +296,53 @@ class NamedMatcher:
         """Whether this text, in lower case, contains a telling stem."""
         return any(stem in lowered for stem in lexicon().stems)
 
-    def matches(self, data: bytes, view: Any, regions: Sequence[Region], searched: Any) -> Iterator[Match]:
-        """The values in the regions, which do not overlap, whose names are of the pattern's kind."""
+    def matches(self, data: bytes, view: Any, regions: Any, searched: Any) -> Iterator[Match]:
+        """The values whose names are of the pattern's kind in the regions: rows (start, end) that do not overlap."""
         before = searched.get(NamedMatcher)
-        rows = before[1] if before is not None and before[0] == regions else assignments(view, regions)
-        searched[NamedMatcher] = regions, rows
-        judged_before: dict[tuple[Any, ...], Confidence | None] = {}  # in hostile text all values are alike
-        for name, name_end, start, end, kind, rating, weak in rows:
-            called, meaning = _called(data, name, name_end)
-            if meaning is None or meaning.kind != self.pattern.named:
-                continue
-            value = data[start:end]
-            if value in self._refused or _no_name(data[name:name_end], data[name_end:start], value, weak):
-                continue
-            bare = value
-            if b"%" in value:
-                bare = _unquoted(value)
-            judged = (kind, rating) if bare is value else _judged(bare)
-            what = called, judged, bare
-            if what not in judged_before:
-                judged_before[what] = confidence_of(meaning, *judged, bare)
-            confidence = judged_before[what]
-            if weak and confidence is not None:
-                random = judged[0] in {RANDOM, HEX, UUID} and not is_called(bare)
-                confidence = min(confidence, Confidence.MEDIUM) if random else None
-            if confidence is None or confidence < self._least:
-                continue
-            seen = Sighting(value, data[name:end], b"")
-            if _TOKEN.match(bare) or is_refused(bare) or not all(check(seen) for check in self._checks):
-                self._refused.add(value)
-                continue
+        if before is None or not np.array_equal(before[0], regions):
+            rows = assignments(view, regions)
+            before = searched[NamedMatcher] = regions, rows, _first_alike(view, rows)
+        _, rows, alike = before
+        passed = {
+            number: told
+            for number in np.unique(alike).tolist()
+            if (told := self._judged(data, rows[number].tolist())) is not None
+        }
+        if not passed:
+            return
+        for number in np.flatnonzero(np.isin(alike, [*passed])).tolist():
+            name, name_end, start, end = rows[number, :4].tolist()
+            called, confidence = passed[alike[number]]
             yield Match(
-                start, end, self.pattern, Secret(value), Named(shown_name(called), confidence, name, name_end)
+                start,
+                end,
+                self.pattern,
+                Secret(data[start:end]),
+                Named(shown_name(called), confidence, name, name_end),
             )
+
+    def _judged(self, data: bytes, row: Sequence[int]) -> tuple[str, Confidence] | None:
+        """The name in a row of `assignments` and how sure it is that the value is a secret; None if it is none."""
+        name, name_end, start, end, kind, rating, weak = row
+        called, meaning = _called(data, name, name_end)
+        if meaning is None or meaning.kind != self.pattern.named:
+            return None
+        value = data[start:end]
+        if value in self._refused or _no_name(data[name:name_end], data[name_end:start], value, weak):
+            return None
+        bare = _unquoted(value) if b"%" in value else value
+        judged = (kind, rating) if bare is value else _judged(bare)
+        confidence = confidence_of(meaning, *judged, bare)
+        if weak and confidence is not None:
+            random = judged[0] in {RANDOM, HEX, UUID} and not is_called(bare)
+            confidence = min(confidence, Confidence.MEDIUM) if random else None
+        if confidence is None or confidence < self._least:
+            return None
+        seen = Sighting(value, data[name:end], b"")
+        if _TOKEN.match(bare) or is_refused(bare) or not all(check(seen) for check in self._checks):
+            self._refused.add(value)
+            return None
+        return called, confidence
 
     def rank(self, match: Match) -> Rank:
         """As for patterns with a regex."""

@@ -17,9 +17,9 @@ INTRODUCTION: Final = """\
 OpenMetrics format to clients that accept it.
 
 - **One process**: each metric is about one process. Sum over the instances.
-- **Workers** (`service.workers` above 1): one page has the series of all, each with the label `worker`, from `0` on. Sum
-  over it too. `curfewd_ready` has no such label: it is 1 when all workers are ready. The series of a worker that has
-  died are missing until it runs again.
+- **Workers** (`service.workers` above 1): one page has the series of all, each with the label `worker`, from `0` on.
+  Sum over it too. `curfewd_ready` has no such label: it is 1 when all workers are ready. The series of a worker that
+  has died are missing until it runs again.
 - **Committed**: records and outputs of an aborted transaction do not count; the transaction counts as `aborted`.
 - **Labels** never name a task or a credential. `stage` is `scan`, `judge`, `lookback` or `revoke`. `topic`, `source`,
   `format`, `pattern` and `reason` have at most 100 values each; the rest is `other`.

@@ -278,7 +278,7 @@ def test_the_prefilter_loses_nothing_that_is_parsed(rng: random.Random, count: i
     everywhere = {
         (match.start, match.end)
         for one in matchers
-        for match in one.matches(data, view, [(0, len(data))], {})
+        for match in one.matches(data, view, np.array([(0, len(data))]), {})
     }
     told = {(match.start, match.end) for match in SCANNER.scan(data)}
     assert told <= everywhere
@@ -292,9 +292,9 @@ def test_regions_find_what_the_whole_text_does(rng: random.Random, count: int, c
     data = log_of(rng, count)
     view = np.frombuffer(data, np.uint8)
     cut = min(cut * len(data) // 60, len(data))
-    whole = assignments(view, [(0, len(data))])
-    parts = assignments(view, [(0, cut)]) + assignments(view, [(cut, len(data))])
-    assert {tuple(row) for row in whole} == {tuple(row) for row in parts}
+    whole = assignments(view, np.array([(0, len(data))]))
+    parts = [assignments(view, np.array([region])) for region in ((0, cut), (cut, len(data)))]
+    assert set(map(tuple, whole.tolist())) == set(map(tuple, np.concatenate(parts).tolist()))
 
 
 @settings(max_examples=40, deadline=None)
