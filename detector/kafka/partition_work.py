@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from aiokafka import TopicPartition
 
+from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
 from detector.kafka.group_offsets import GroupOffsets
@@ -47,6 +48,7 @@ class PartitionContext(msgspec.Struct, frozen=True):
     observe: Observer
     offsets: GroupOffsets
     transactions: Transactions
+    backlogs: Backlogs
 
 
 class PartitionWork:
@@ -164,6 +166,7 @@ class PartitionWork:
     async def _release(self) -> None:
         self.ready = False
         self._positioned = False
+        self._context.backlogs.note(self._settings.group, self.partition, behind=False)
         handler_knows, self._handler_knows = self._handler_knows, False
         if handler_knows:
             with contextlib.suppress(Exception):  # it has to forget; nothing more can be done
@@ -255,8 +258,17 @@ class PartitionWork:
         finally:
             self._polling = None
         records: Sequence[Any] = got.get(self._source, ())
+        self._context.backlogs.note(self._settings.group, self.partition, behind=self._is_behind(records))
         self._check_answers(records, min(time.monotonic() - began, self._settings.tick_seconds))
         return records
+
+    def _is_behind(self, records: Sequence[Any]) -> bool:
+        """Whether more than a whole poll is left behind these records."""
+        consumer = self._context.consumer
+        if not records or self._source not in consumer.assignment():
+            return False
+        end = consumer.highwater(self._source)
+        return end is not None and end - records[-1].offset > self._settings.poll_records
 
     def _check_answers(self, records: Sequence[Any], seconds: float) -> None:
         """Raises if no fetch has been answered for too long. This poll waited for `seconds`."""

@@ -26,6 +26,7 @@ from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
 from detector.kafka.assignor import ExclusiveAssignor, StickyAssignor
+from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
 from detector.kafka.clients import (
     NO_PARTITION,
@@ -52,7 +53,10 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 
 
 class Stage:
-    """Runs a handler over the partitions that this member of the group is assigned, until `stop` or a StopError."""
+    """Runs a handler over the partitions that this member of the group is assigned, until `stop` or a StopError.
+
+    The stages of a process share `backlogs`.
+    """
 
     def __init__(
         self,
@@ -60,11 +64,13 @@ class Stage:
         settings: StageSettings,
         handler: Handler,
         observe: Observer = ignore,
+        backlogs: Backlogs | None = None,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._handler = handler
         self._observe = observe
+        self._backlogs = Backlogs() if backlogs is None else backlogs
         self._limits = Limits(settings.batch_bytes, settings.record_bytes)
         self._offsets = GroupOffsets(settings.transaction_seconds)
         self._instance = uuid.uuid4().hex
@@ -145,7 +151,13 @@ class Stage:
     def _new_transactions(self) -> Transactions:
         name = transactional_id(self._settings.group, self._instance)
         return Transactions(
-            self._connection, self._settings, name, self._limits, self._offsets, self._observe
+            self._connection,
+            self._settings,
+            name,
+            self._limits,
+            self._offsets,
+            self._observe,
+            self._backlogs,
         )
 
     def _subscribe(self) -> None:
@@ -240,6 +252,7 @@ class Stage:
             self._observe,
             self._offsets,
             self._transactions,
+            self._backlogs,
         )
         if now - kept:
             if self._aborting is not None:

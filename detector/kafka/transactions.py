@@ -1,6 +1,7 @@
 """A stage's transactions: what its partitions have ready at the same time is committed together."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -9,6 +10,7 @@ from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.kafka import transaction_fencing, transaction_retry
+from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.clients import StageSettings, discard, reaction, start_or_discard, transactional_producer
 from detector.kafka.connection import ConnectionSettings
@@ -71,6 +73,7 @@ class Transactions:
         limits: Limits,
         offsets: GroupOffsets,
         observe: Observer,
+        backlogs: Backlogs | None = None,
     ) -> None:
         self._connection = connection
         self._stage = stage
@@ -78,6 +81,8 @@ class Transactions:
         self._limits = limits
         self._offsets = offsets
         self._observe = observe
+        self._backlogs = Backlogs() if backlogs is None else backlogs
+        self._began = 0.0
         self._producer: Any = None
         self._failure: CurfewdError | None = None
         self._waiting: list[_Waiting] = []
@@ -162,6 +167,9 @@ class Transactions:
     async def _commit_next(self) -> bool:
         """Commits what waits, once something does. Returns whether the producer can go on."""
         await self._arrived.wait()
+        due = self._began + self._backlogs.linger_seconds(self._stage.group)
+        await asyncio.sleep(max(due - time.monotonic(), 0.0))
+        self._began = time.monotonic()
         taken = self._taken()
         if not taken:
             return True

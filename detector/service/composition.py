@@ -16,6 +16,7 @@ from detector.ingest.classify import RecordClassifier
 from detector.ingest.reassemble import PATIENCE
 from detector.ingest.trust.policy import TrustPolicy
 from detector.judge.policy import Policy
+from detector.kafka.backlogs import Backlogs
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
@@ -63,6 +64,7 @@ class ProcessContext(msgspec.Struct, frozen=True):
     observe: Callable[[StageName, Any], None]
     classifier_of: ClassifierOf
     view: View | None = None
+    backlogs: Backlogs = msgspec.field(default_factory=Backlogs)
 
     def observer(self, stage: StageName) -> Callable[[Any], None]:
         """Takes the facts of one stage."""
@@ -135,7 +137,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
     measured = _measured(context, "scan", handler)
     names, pattern = live.inputs.subscription()
     stage = stage_of(live, "scan", names, pattern)
-    return Stage(context.connection, stage, measured, context.observer("scan"))
+    return Stage(context.connection, stage, measured, context.observer("scan"), context.backlogs)
 
 
 def lookback_reader(context: ProcessContext, positions: GroupPositions, skew: int) -> DelayedReader:
@@ -219,6 +221,7 @@ def judge_stage(
         stage_of(live, "judge", (topics.work.name,)),
         _measured(context, "judge", handler),
         context.observer("judge"),
+        context.backlogs,
     )
 
 

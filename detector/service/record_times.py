@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from detector.records.record_columns import offsets_of, timestamps_of
+from detector.records.record_columns import timestamp_at
 from detector.values.times import HOUR, MILLISECOND
 
 LONGEST: Final = HOUR
@@ -53,15 +53,12 @@ class RecordTimes:
     def __init__(self, records: Sequence[Any], polls: Sequence[tuple[int, int]]) -> None:
         self._records = records
         self._polls = polls
-        self._timestamps: dict[int, int] | None = None
 
     def of(self, offset: int | None) -> int | None:
         """When that record was appended, None if that is not known."""
         if offset is None:
             return None
-        if self._timestamps is None:  # most polls give nothing to write
-            self._timestamps = dict(zip(offsets_of(self._records), timestamps_of(self._records), strict=True))
-        if offset in self._timestamps:
-            return self._timestamps[offset]
+        if (time := timestamp_at(self._records, offset)) is not None:
+            return time
         at = bisect_right(self._polls, offset, key=lambda poll: poll[0])
         return self._polls[max(at - 1, 0)][1] if self._polls else None

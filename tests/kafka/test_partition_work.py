@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
@@ -53,6 +54,7 @@ async def test_what_is_not_told_anywhere_is_lost(
         told.append,
         offsets,
         Transactions(ConnectionSettings(""), settings, "g-1", limits, offsets, told.append),
+        Backlogs(),
     )
     work = PartitionWork(around, Partition("in", 0))
     assert await work._fit([SMALL, LARGE, SMALL]) == [SMALL, *written, SMALL]

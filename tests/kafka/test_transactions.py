@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IncompatibleBrokerVersion, TransactionalIdAuthorizationFailed
 
 from detector.kafka import transactions as transactions_module
+from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.group_requests import ListTransactions, OffsetFetch, TxnOffsetCommit
@@ -28,11 +29,15 @@ from tests.kafka.stage_handlers import Copy, FactRecorder, running
 
 
 @contextlib.asynccontextmanager
-async def writing(streams: Streams, offsets: GroupOffsets) -> AsyncIterator[tuple[Transactions, list[Fact]]]:
+async def writing(
+    streams: Streams, offsets: GroupOffsets, backlogs: Backlogs | None = None
+) -> AsyncIterator[tuple[Transactions, list[Fact]]]:
     """The transactions of a member."""
     facts: list[Fact] = []
     limits, name = Limits(1 << 20, 1 << 20), f"{streams.name}-{uuid.uuid4().hex}"
-    transactions = Transactions(streams.clients, streams.stage(), name, limits, offsets, facts.append)
+    transactions = Transactions(
+        streams.clients, streams.stage(), name, limits, offsets, facts.append, backlogs
+    )
     transactions.start()
     try:
         await transactions.settled(Partition(streams.source, 0))

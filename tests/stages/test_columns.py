@@ -11,7 +11,14 @@ import pytest
 from detector.ingest.classify import BUNDLED
 from detector.kafka.columns_check import batch
 from detector.kafka.raw_batches import both_ways
-from detector.records.record_columns import joined_values, offsets_of, size_of, timestamps_of
+from detector.records.record_columns import (
+    joined_values,
+    newest_of,
+    offsets_of,
+    size_of,
+    timestamp_at,
+    timestamps_of,
+)
 from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing
 from detector.scan.sightings import NoPatterns
@@ -85,6 +92,10 @@ def test_the_facts_are_the_same(seed: int) -> None:
 
 def test_what_is_asked_of_all_records_at_once() -> None:
     columns, records = polled(1)
-    for ask in (size_of, offsets_of, timestamps_of, joined_values):
+    for ask in (size_of, offsets_of, timestamps_of, joined_values, newest_of):
         for some in (slice(None), slice(3, 9), slice(0, 1)):
             assert ask(columns[some]) == ask(records[some])
+    asked = [records[0].offset - 1, *(record.offset for record in records), records[-1].offset + 1]
+    times = [timestamp_at(records, offset) for offset in asked]
+    assert times == [None, *timestamps_of(records), None]
+    assert times == [timestamp_at(columns, offset) for offset in asked]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from detector.kafka.handlers import Handler, Output, Partition, Refusal, ToWrite
-from detector.records.record_columns import size_of, timestamps_of
+from detector.records.record_columns import newest_of, size_of
 
 StageName = Literal["scan", "lookback", "judge", "revoke", "receive"]
 
@@ -35,7 +35,7 @@ class _Pending:
     def read(self, records: Sequence[Any]) -> None:
         self.records += len(records)
         self.size += size_of(records)
-        self.newest = max(timestamps_of(records))
+        self.newest = newest_of(records)
 
 
 class MeasuredHandler:
