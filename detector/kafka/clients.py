@@ -198,6 +198,20 @@ async def start_or_discard(producer: Any) -> None:
         raise
 
 
+@contextlib.asynccontextmanager
+async def started(producer: Any) -> AsyncIterator[Any]:
+    """A producer from its start to its stop. If it does not start, nothing stays open.
+
+    Raises:
+        Exception: Kafka's own error.
+    """
+    await start_or_discard(producer)
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
 async def discard(producer: Any) -> None:
     """Ends a producer at once, in any state. Its successor aborts the open transaction."""
     producer._closed = True  # noqa: SLF001 - what `stop` does first; it then waits for what cannot be sent

@@ -19,6 +19,7 @@ from detector.kafka.clients import (
     group_consumer,
     idempotent_producer,
     reaction,
+    started,
     stop_consumer,
     stray_cancellations_are_errors,
     unreadable,
@@ -148,6 +149,10 @@ class DelayedReader:
 
     async def _work(self) -> None:
         self.forget()
+        async with started(idempotent_producer(self._connection)) as producer:
+            await self._read(producer)
+
+    async def _read(self, producer: Any) -> None:
         settings = self._settings
         consumer = group_consumer(
             self._connection,
@@ -156,20 +161,19 @@ class DelayedReader:
             partition_fetch_bytes=settings.partition_fetch_bytes,
             max_poll_seconds=_MAX_POLL_SECONDS,
         )
-        async with idempotent_producer(self._connection) as producer:
+        try:
             await consumer.start()
-            try:
-                listener = _Listener(self)
-                if settings.pattern is not None:
-                    consumer.subscribe(pattern=settings.pattern, listener=listener)
-                else:
-                    consumer.subscribe(topics=list(settings.topics), listener=listener)
-                while True:
-                    await self._fetch(consumer)
-                    await self._hand_out(consumer, producer)
-                    self._failing_since = None
-            finally:
-                await stop_consumer(consumer)
+            listener = _Listener(self)
+            if settings.pattern is not None:
+                consumer.subscribe(pattern=settings.pattern, listener=listener)
+            else:
+                consumer.subscribe(topics=list(settings.topics), listener=listener)
+            while True:
+                await self._fetch(consumer)
+                await self._hand_out(consumer, producer)
+                self._failing_since = None
+        finally:
+            await stop_consumer(consumer)
 
     async def _fetch(self, consumer: Any) -> None:
         """Polls the partitions of which no records wait."""

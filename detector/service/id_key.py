@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from detector.kafka.clients import idempotent_producer, reaction
+from detector.kafka.clients import idempotent_producer, reaction, started
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.registered import ID_KEY, ID_KEY_PARTITION, RegisteredCredentials
@@ -33,7 +33,7 @@ async def agree_on_id_key(
     if registered.id_key is not None:
         return
     try:
-        async with idempotent_producer(connection) as producer:
+        async with started(idempotent_producer(connection)) as producer:
             await producer.send_and_wait(
                 topic,
                 secrets.token_hex(_KEY_BYTES).encode(),

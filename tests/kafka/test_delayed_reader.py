@@ -1,6 +1,8 @@
 """What a delayed reader writes and commits, and when; with a consumer and a producer of its own, without a broker."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings, Processed
 from detector.kafka.handlers import Output, Partition
 from detector.values.times import SECOND
+from tests.broker.cluster import free_ports
 from tests.fake_records import FakeRecord, records
 
 SOURCE = TopicPartition("logs", 0)
@@ -115,3 +118,24 @@ async def test_a_partition_that_moved_meanwhile_is_left_to_whoever_has_it() -> N
     assert handler.calls == ["process"]
     reader.forget()
     assert reader.overdue_seconds == 0
+
+
+async def test_a_reader_that_reaches_no_broker_leaves_no_client_open() -> None:
+    left: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context["message"]))
+    failed = asyncio.Event()
+    (port,) = free_ports(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # aiokafka tells the loop too
+        reader = DelayedReader(
+            ConnectionSettings(f"127.0.0.1:{port}"),
+            DelayedReaderSettings("g", {}, ("logs",)),
+            Echo(),
+            observe=lambda _: failed.set(),
+        )
+        running = asyncio.create_task(reader.run())
+        await failed.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        gc.collect()
+    assert left == []

@@ -170,7 +170,8 @@ class FlatRecords:
             json = rows[:, column.KIND] <= column.ANY_JSON
             if (json & (rows[:, column.TASK_SIZE] == 0)).any():
                 return None
-        return keys if len(np.unique(keys)) > _FEW_STREAMS else None
+        many = any(len(np.unique(some)) > _FEW_STREAMS for some in (keys[: 4 * _FEW_STREAMS], keys))
+        return keys if many else None
 
     def _times(self, rows: Ints) -> Times:
         timed = rows[:, column.TIMED]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from detector.configuration.revoke_settings import Approver
-from detector.kafka.clients import idempotent_producer, reaction
+from detector.kafka.clients import idempotent_producer, reaction, started
 from detector.kafka.connection import ConnectionSettings
 from detector.values.approvals import Approval, approval_record, read_approval
 from detector.values.errors import ConfigError
@@ -131,7 +131,7 @@ async def write_approval(
     """
     value = approval_record(approval, token, topic)
     try:
-        async with idempotent_producer(connection) as producer:
+        async with started(idempotent_producer(connection)) as producer:
             await producer.send_and_wait(topic, value, key=approval.command_id.encode())
     except Exception as error:
         raise reaction(error, f"writing to {topic}") from error
