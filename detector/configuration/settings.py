@@ -195,6 +195,12 @@ TOP_FIELDS: Final = {
     "retention": Field(
         DURATION, "live: how long state is kept after a credential is dead and its task has ended", '"24h"'
     ),
+    "finding_retention": Field(
+        DURATION,
+        "live: how long the record of a finding stands after it was closed or its state was forgotten; 0: for ever; "
+        "[why 90 days](live.md#how-long-findings-stand)",
+        '"90d"',
+    ),
     "watermark_delay": Field(
         ValueType("duration, at most a day", _watermark_delay),
         "live: how far the watermark stays behind the latest event time",

@@ -11,7 +11,7 @@ from detector.judge.terms import KindPolicy, RulePolicy
 from detector.values.findings import LEAKED_CREDENTIAL, USE_OUTSIDE_SCOPE, Severity
 from detector.values.networks import NetworkSet
 from detector.values.registrable import CANARY_KIND
-from detector.values.times import HOUR, MINUTE, SECOND, SKEW
+from detector.values.times import DAY, HOUR, MINUTE, SECOND, SKEW
 
 
 def default_rules() -> dict[str, RulePolicy]:
@@ -92,6 +92,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     confirm_timeout: int = 5 * MINUTE
     lateness: int = 15 * MINUTE
     retention: int = 24 * HOUR
+    finding_retention: int = 90 * DAY  # 0: for ever
     watermark_delay: int = 10 * SECOND
     rules: Mapping[str, RulePolicy] = msgspec.field(default_factory=default_rules)
     kinds: Mapping[str, Tuning] = {}

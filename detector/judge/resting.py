@@ -1,8 +1,8 @@
 """Facts that only wait: what an aggregate of which nothing else is known says to one of them.
 
 Most aggregates get a single fact and are never asked again: the names of a credential that nobody disputes, a leak at
-the names of a secret that nobody registered, a task that shows somebody else's leak. Such an aggregate need not be built
-to say that it keeps the fact for some time. `judge` (`detector.judge.stage`) gives the same.
+the names of a secret that nobody registered, a task that shows somebody else's leak, the record of a finding. Such an
+aggregate need not be built to say that it keeps the fact for some time. `judge` (`detector.judge.stage`) gives the same.
 """
 
 from typing import Final
@@ -13,11 +13,13 @@ from detector.judge.name_aggregates import patience_of
 from detector.judge.policy import Policy
 from detector.judge.routing import (
     CREDENTIAL,
+    FINDING,
     IDENTIFIER,
     LEAKED,
     TASK,
     Claim,
     Fact,
+    FindingOpened,
     Routed,
     TaskStatus,
     TaskSubscription,
@@ -25,16 +27,18 @@ from detector.judge.routing import (
 from detector.judge.stage import META, Judgement, Meta, fact_key
 from detector.values.events import Leak
 
-_NAMES: Final = (CREDENTIAL, IDENTIFIER)
-_NAMES_AND_SECRETS: Final = (*_NAMES, LEAKED)
+_WAITING: Final[dict[type[Fact], str | tuple[str, ...]]] = {
+    Claim: (CREDENTIAL, IDENTIFIER, LEAKED),
+    Leak: (CREDENTIAL, IDENTIFIER),
+    TaskSubscription: TASK,
+    FindingOpened: FINDING,
+}
 
 
 def rests(key: str, fact: Fact) -> bool:
     """Whether a fact only waits at an aggregate of which nothing else is known."""
-    kind = type(fact)
-    if kind is Claim:
-        return key.startswith(_NAMES_AND_SECRETS)
-    return (kind is Leak and key.startswith(_NAMES)) or (kind is TaskSubscription and key.startswith(TASK))
+    prefixes = _WAITING.get(type(fact))
+    return prefixes is not None and key.startswith(prefixes)
 
 
 def rested(key: str, fact: Fact, value: bytes, watermark: int, policy: Policy) -> Judgement:
@@ -49,6 +53,9 @@ def rested(key: str, fact: Fact, value: bytes, watermark: int, policy: Policy) -
     elif isinstance(fact, TaskSubscription):
         sends = [(fact.key, TaskStatus(key.removeprefix(TASK)))]
         until = timer = fact.time + policy.retention
+    elif isinstance(fact, FindingOpened):
+        meta = msgspec.json.encode(Meta(key, None))
+        return Judgement([(fact_key(value), value), (META, meta)])
     else:
         raise TypeError("more follows from such a fact")
     if until <= watermark:

@@ -1,8 +1,8 @@
 """The facts that the judge stage takes, and the aggregate that each is for.
 
 An aggregate is judged as one, in one partition: a task with its credentials, a credential issued to a group of tasks,
-the roster of such a group, a name of a credential, a group of credentials, a leaked secret, or a stream with records that
-could not be examined whole. A fact is an event or leak as it was read, or a message from one aggregate to another.
+the roster of such a group, a name of a credential, a group of credentials, a leaked secret, a stream with records that
+could not be examined whole, or the record of a finding in its topic. A fact is an event or leak as it was read, or a message from one aggregate to another.
 
 The sender of an event may not know its task: its registry may be behind, or an earlier issue may still come. The
 receiving aggregate knows better and passes the event on, so a wrong guess costs a detour and no finding.
@@ -40,6 +40,7 @@ IDENTIFIER: Final = "i:"
 LEAKED: Final = "s:"
 GROUP: Final = "g:"
 LIMITED: Final = "l:"
+FINDING: Final = "f:"
 HMAC: Final = "hmac-sha256"
 
 
@@ -153,6 +154,25 @@ class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="hand
     sent: tuple[SentCommand, ...] = ()
 
 
+class FindingOpened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="opened"):
+    """Tells the record of a finding that the aggregate `key` reports it: it stays until that one is done with it."""
+
+    key: str
+
+
+class FindingOver(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="over"):
+    """Tells the record of a finding that the aggregate `key` has closed or forgotten it: it may be deleted at `until` (ns)."""
+
+    key: str
+    until: int
+
+
+class FindingDeleted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="deleted"):
+    """Tells who has just reported the finding `uid` that its record was deleted at that time: it reports it again."""
+
+    uid: str
+
+
 class LeakWithdrawal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="withdrawn"):
     """Tells a leaked secret that one record shows it only as part of a registered credential's secret.
 
@@ -190,6 +210,9 @@ Fact: TypeAlias = (
     | CandidateStatuses
     | CandidateStatusesPart
     | Handover
+    | FindingOpened
+    | FindingOver
+    | FindingDeleted
     | LeakWithdrawal
     | InputProgress
 )
@@ -254,6 +277,11 @@ def secret_key(fingerprint: str) -> str:
 def limited_key(record: LimitedRecord) -> str:
     """The key of a stream with records that could not be examined whole."""
     return LIMITED + record.stream_name
+
+
+def finding_key(uid: str) -> str:
+    """The key of the record of a finding."""
+    return FINDING + uid
 
 
 def group_key(group: str) -> str:

@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from detector.judge.aggregates import Aggregate, LimitedAggregate, SecretAggregate, TaskAggregate
+from detector.judge.finding_record import FindingRecordAggregate
 from detector.judge.joins import JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import GroupAggregate, NameAggregate
@@ -31,6 +32,7 @@ from detector.judge.rosters import CandidateAggregate, RosterAggregate
 from detector.judge.routing import (
     CANDIDATES,
     CREDENTIAL,
+    FINDING,
     GROUP,
     IDENTIFIER,
     LEAKED,
@@ -41,6 +43,9 @@ from detector.judge.routing import (
     CandidateStatusesPart,
     Claim,
     Fact,
+    FindingDeleted,
+    FindingOpened,
+    FindingOver,
     Handover,
     ReportedFinding,
     Routed,
@@ -48,6 +53,7 @@ from detector.judge.routing import (
     TaskStatus,
     decode,
     encode,
+    finding_key,
 )
 from detector.judge.totals import Exposure, Totals
 from detector.judge.verdicts import Verdicts
@@ -81,6 +87,7 @@ _AGGREGATES: Final[tuple[tuple[str | tuple[str, ...], Callable[[str, Policy], Ag
     (ROSTER, RosterAggregate),
     (LEAKED, SecretAggregate),
     (LIMITED, LimitedAggregate),
+    (FINDING, FindingRecordAggregate),
     ((CREDENTIAL, IDENTIFIER), NameAggregate),
     (GROUP, lambda _, policy: GroupAggregate(policy)),
 )
@@ -103,8 +110,8 @@ _meta: Final = msgspec.json.Decoder(Meta)
 class Judgement(msgspec.Struct):
     """What judging one aggregate changes.
 
-    `changes` lead from the old state to the new one. `findings` and `commands` have not been given before. `sends`
-    are facts for other aggregates, by their key. `forgotten` are issues that the registry no longer needs. `timer` is
+    `changes` lead from the old state to the new one. `findings` and `commands` have not been given before. `deleted` are
+    the uids of findings whose record is to be deleted. `sends` are facts for other aggregates, by their key. `forgotten` are issues that the registry no longer needs. `timer` is
     the event time at which the aggregate must be judged again, None if time alone changes nothing. `expired` counts
     by source the events that no credential claimed in time.
     """
@@ -112,6 +119,7 @@ class Judgement(msgspec.Struct):
     changes: list[Change]
     findings: list[FindingChange] = []
     commands: list[Command] = []
+    deleted: tuple[str, ...] = ()
     sends: list[Routed] = []
     forgotten: list[CredentialIssued] = []
     timer: int | None = None
@@ -206,6 +214,7 @@ class AggregateState:
         self._changed: list[Finding] = []
         self._compact_every = self._compact_at = compact_every
         self._lateness = policy.lateness
+        self._finding_retention = policy.finding_retention
 
     @property
     def weight(self) -> int:
@@ -284,12 +293,25 @@ class AggregateState:
         if isinstance(fact, Handover):
             self._inherit(fact)
             return
+        if isinstance(fact, FindingDeleted):
+            self._report_again(fact.uid)
+            return
         key = fact_key(value)
         if key in self._facts:
             return
         if self.aggregate.take(fact, watermark):
             self._facts.add(key)
             self._staged.append((key, value))
+        if self.aggregate.dropped:  # at once: the same fact may be the next one, and count again
+            self._drop(self._staged)
+
+    def _drop(self, changes: list[Change]) -> None:
+        for fact in self.aggregate.dropped:
+            key = fact_key(encode(fact))
+            if key in self._facts:
+                self._facts.discard(key)
+                changes.append((key, None))
+        self.aggregate.dropped.clear()
 
     def conclude(self, watermark: int) -> tuple[list[Finding], list[Command]]:
         """Concludes what holds, with the facts taken so far. Returns the findings that may have changed, and new commands.
@@ -298,7 +320,7 @@ class AggregateState:
         """
         self._judgement, self._staged = Judgement(self._staged), []
         verdicts = self._verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
-        self._hand_over(self._judgement)
+        self._hand_over(self._judgement, watermark)
         self._changed = [
             finding
             for uid, finding in verdicts.findings.items()
@@ -317,52 +339,59 @@ class AggregateState:
         A finding counts as changed if its `digest` has changed, so a caller decides what its outputs tell apart.
         """
         judgement, verdicts = self._judgement, self._verdicts
-        self._report(verdicts.findings, judgement, digest)
+        self._report(verdicts, watermark, judgement, digest)
+        judgement.deleted = verdicts.deleted
         for command in verdicts.commands:
             judgement.commands.append(command)
             sent = SentCommand.of(command, watermark)
             self._sent[command.id] = sent
             judgement.changes.append((_uid_key(SENT, command.id), msgspec.json.encode(sent)))
-        if self.aggregate.sends:
-            judgement.sends += self.aggregate.sends
-            self.aggregate.sends.clear()
         if len(self._facts) >= self._compact_at:
             self._compact(watermark - self._lateness, judgement)
-        for fact in self.aggregate.dropped:
-            key = fact_key(encode(fact))
-            if key in self._facts:
-                self._facts.discard(key)
-                judgement.changes.append((key, None))
-        self.aggregate.dropped.clear()
+        self._drop(judgement.changes)
         if isinstance(self.aggregate, NameAggregate) and self.aggregate.expired:
             judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
         if verdicts.disposable_at is not None and verdicts.disposable_at <= watermark:
-            self._end(judgement)
+            self._end(judgement, verdicts.disposable_at)
         elif not self._stored or _standing(verdicts) != (self._timer, self._exposure, self._joins):
             self._stored = True
             self._timer, self._exposure, self._joins = _standing(verdicts)
             meta = Meta(self.key, self._timer, self._exposure or None, self._joins or None)
             judgement.changes.append((META, msgspec.json.encode(meta)))
+        if self.aggregate.sends:
+            judgement.sends += self.aggregate.sends
+            self.aggregate.sends.clear()
         judgement.timer = self._timer
         return judgement
 
-    def _report(self, findings: Mapping[str, Finding], judgement: Judgement, digest: FindingDigest) -> None:
+    def _report(
+        self, verdicts: Verdicts, watermark: int, judgement: Judgement, digest: FindingDigest
+    ) -> None:
+        over = verdicts.disposable_at
+        outdated = (
+            over is not None and self._finding_retention and over + self._finding_retention <= watermark
+        )
         for finding in self._changed:
             uid = finding.uid
             before = self._reported.get(uid)
+            if before is None and outdated:  # what was read again has been reported, and deleted since
+                continue
             self._latest[uid] = finding
             found = digest(finding)
             if before is not None and before.digest == found:
                 continue
             judgement.findings.append(FindingChange("created" if before is None else "updated", finding))
+            if before is None:
+                self._tell_opened(uid)
             self._keep_reported(
                 ReportedFinding(
                     found, msgspec.structs.replace(finding, evidences=(finding.primary_evidence,))
                 ),
                 judgement.changes,
             )
-        for uid in [uid for uid in self._reported if uid not in findings]:
+        for uid in [uid for uid in self._reported if uid not in verdicts.findings]:
             before = self._forget_reported(uid, judgement)
+            self._tell_over(uid, watermark)
             judgement.findings.append(FindingChange("closed", before.finding))
 
     def _keep_reported(self, reported: ReportedFinding, changes: list[Change]) -> None:
@@ -380,13 +409,29 @@ class AggregateState:
         for reported in handover.reported:
             self._latest.pop(reported.finding.uid, None)
             self._keep_reported(reported, self._staged)
+            self._tell_opened(reported.finding.uid)
         for sent in handover.sent:
             uid = command_id(sent.credential_id, escalated=sent.escalated)
             if uid not in self._sent:
                 self._sent[uid] = sent
                 self._staged.append((_uid_key(SENT, uid), msgspec.json.encode(sent)))
 
-    def _hand_over(self, judgement: Judgement) -> None:
+    def _report_again(self, uid: str) -> None:
+        reported = self._reported.get(uid)
+        if reported is not None:
+            self._latest.pop(uid, None)
+            self._reported[uid] = msgspec.structs.replace(reported, digest="")
+
+    def _tell_opened(self, uid: str) -> None:
+        if self._finding_retention:
+            self.aggregate.sends.append((finding_key(uid), FindingOpened(self.key)))
+
+    def _tell_over(self, uid: str, time: int) -> None:
+        if self._finding_retention:
+            over = FindingOver(self.key, time + self._finding_retention)
+            self.aggregate.sends.append((finding_key(uid), over))
+
+    def _hand_over(self, judgement: Judgement, watermark: int) -> None:
         """Passes on what it reported about credentials that turn out to be another task's, which is to correct it."""
         others = self.aggregate.owned_elsewhere() if self._reported or self._sent else {}
         for credential_id, owner in others.items():
@@ -402,6 +447,7 @@ class AggregateState:
             judgement.sends += [(owner, handover) for handover in handovers]
             for each in reported:
                 self._forget_reported(each.finding.uid, judgement)
+                self._tell_over(each.finding.uid, watermark)
             for uid in sent:
                 del self._sent[uid]
                 judgement.changes.append((_uid_key(SENT, uid), None))
@@ -414,8 +460,10 @@ class AggregateState:
             judgement.changes.append((key, value))
         self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._compact_every
 
-    def _end(self, judgement: Judgement) -> None:
-        """Deletes all state, because nothing can follow any more. What was reported stands."""
+    def _end(self, judgement: Judgement, time: int) -> None:
+        """Deletes all state, because nothing can follow any more since a time. What was reported stands for a while."""
+        for uid in sorted(self._reported):
+            self._tell_over(uid, time)
         judgement.forgotten += self.aggregate.issues()
         if self._stored:
             gone = [*self._facts, *self._sums, *(_uid_key(REPORTED, uid) for uid in self._reported)]

@@ -31,7 +31,8 @@ class Verdicts(msgspec.Struct):
 
     `timer` is the event time at which time alone may change this, None if never. The aggregate's state may be dropped
     once the watermark is at `disposable_at`, None if it must be kept for now. `exposure` is that of the credentials
-    for which a command was sent, or is sent now, `joins` counts its credentials by what is known of their task.
+    for which a command was sent, or is sent now, `joins` counts its credentials by what is known of their task. `deleted` are
+    the uids of the findings whose record is to be deleted.
     """
 
     findings: dict[str, Finding] = {}
@@ -40,6 +41,7 @@ class Verdicts(msgspec.Struct):
     disposable_at: int | None = None
     exposure: Exposure = Exposure()
     joins: JoinCounts = JoinCounts()
+    deleted: tuple[str, ...] = ()
 
 
 class CommandDelay:

@@ -9,9 +9,11 @@ from detector.judge.resting import rested, rests
 from detector.judge.routing import (
     Claim,
     Fact,
+    FindingOpened,
     TaskSubscription,
     claims,
     encode,
+    finding_key,
     group_key,
     identifier_key,
     issue_key,
@@ -64,6 +66,7 @@ FACTS: st.SearchStrategy[tuple[str, Fact]] = st.one_of(
     TIMES.flatmap(lambda at: st.sampled_from(list(claims(issued(at))))),
     st.builds(lambda at, received: (identifier_key(SECRET), leaked(at, received)), TIMES, st.none() | TIMES),
     st.builds(lambda at: (task_key("t-2"), TaskSubscription(secret_key("ab"), START + at)), TIMES),
+    st.just((finding_key("u-1"), FindingOpened(task_key("t-1")))),
 )
 
 

@@ -22,6 +22,9 @@ from detector.judge.routing import (
     CandidateStatusesPart,
     CandidateSubscription,
     Fact,
+    FindingDeleted,
+    FindingOpened,
+    FindingOver,
     Recall,
     ReportedFinding,
     SentCommand,
@@ -138,6 +141,9 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         CandidateStatusesPart,
         Recall,
         TaskHeartbeat,
+        FindingOpened,
+        FindingOver,
+        FindingDeleted,
     }
     assert seen | later == set(typing.get_args(Fact))
 

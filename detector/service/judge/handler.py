@@ -323,7 +323,7 @@ class JudgeHandler:
         for key, (state, digest) in poll.touched.items():
             judgement = state.judgement(watermark, output.digest)
             outputs += self._written(partition, work, digest, judgement)
-            if judgement.findings or judgement.commands or judgement.sends or judgement.forgotten:
+            if _writes(judgement):
                 outputs += self._outputs(judgement, output, poll.began.get(key))
                 work.causes += _causes(judgement, poll.began.get(key))
             if judgement.expired:
@@ -413,6 +413,8 @@ class JudgeHandler:
         ]
         for change in judgement.findings:
             output.finding(change)
+        for uid in judgement.deleted:
+            output.deleted(uid)
         output.appended_ms = began
         for command in judgement.commands:
             output.command(command)
@@ -446,6 +448,17 @@ class JudgeHandler:
         while work.weight > self._settings.cache_size and len(work.cached) > work.recent:
             _, cached = work.cached.popitem(last=False)
             work.weight -= cached.state.weight
+
+
+def _writes(judgement: Judgement) -> bool:
+    """Whether it gives any records beside those of its state."""
+    return bool(
+        judgement.findings
+        or judgement.commands
+        or judgement.deleted
+        or judgement.sends
+        or judgement.forgotten
+    )
 
 
 def _causes(judgement: Judgement, began: int | None) -> Iterator[OutputCause]:

@@ -98,6 +98,10 @@ class TopicOutput:
         headers = () if at is None else ((APPENDED, str(at).encode()),)
         self.records.append(TopicRecord(self._topics.revocations, key, value, headers, fact=command))
 
+    def deleted(self, uid: str) -> None:
+        """Adds the tombstone of a finding's record."""
+        self.records.append(TopicRecord(self._topics.findings, uid.encode(), None))
+
     def taken(self) -> list[TopicRecord]:
         """The records so far, to be written before those that follow."""
         records, self.records = self.records, []

@@ -84,6 +84,7 @@ class World:
         self.offsets = [0] * partitions
         self.logs = Logs(partitions)
         self.findings: list[tuple[str, dict[str, Any]]] = []
+        self.deleted: list[str] = []
         self.commands: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
@@ -120,7 +121,12 @@ class World:
             assert output.key is not None
             self.logs.append(output.partition, (output.key, output.value))
         elif output.topic == TOPICS.findings:
-            self.findings.append(((output.key or b"").decode(), json.loads(output.value or b"")))
+            uid = (output.key or b"").decode()
+            if output.value is None:
+                self.deleted.append(uid)
+                self.findings = [each for each in self.findings if each[0] != uid]
+            else:
+                self.findings.append((uid, json.loads(output.value)))
         elif output.topic == TOPICS.revocations:
             self.commands.append(json.loads(output.value or b""))
         elif output.topic == TOPICS.dead_letters:

@@ -69,7 +69,7 @@ def test_what_is_forgotten_is_not_exposed() -> None:
         assert sum(totals.aggregates for totals in reported_totals(one.world).values()) == 0
         assert exposure(one) == Exposure()
 
-    run_story(story)
+    run_story(story, Policy(finding_retention=0))
 
 
 def test_a_renewal_exposes_again_what_had_expired() -> None:

@@ -128,9 +128,10 @@ class Deployment:
         ]
 
     async def findings(self) -> dict[str, dict[str, Any]]:
-        """The last record of each finding that is not closed, by uid."""
-        last = {record.key.decode(): json.loads(record.value) for record in await self.topic("findings")}
-        return {uid: each for uid, each in last.items() if each["activity_id"] != 3}
+        """The last record of each finding that is not closed or deleted, by uid."""
+        last = {record.key.decode(): record.value for record in await self.topic("findings")}
+        found = {uid: json.loads(value) for uid, value in last.items() if value is not None}
+        return {uid: each for uid, each in found.items() if each["activity_id"] != 3}
 
     async def commands(self) -> list[dict[str, Any]]:
         return [json.loads(record.value) for record in await self.topic("revocations")]

@@ -1,0 +1,66 @@
+"""The record of a finding in the findings topic: when to delete it.
+
+A finding is over once the aggregate that reported it has closed or forgotten it. `finding_retention` later the record may
+go. But another aggregate may report a finding with the same uid by then: issuers use ids of credentials again. So the
+record of each finding has an aggregate of its own, which knows who reports it.
+"""
+
+from detector.judge.aggregates import Aggregate
+from detector.judge.policy import Policy
+from detector.judge.routing import FINDING, Fact, FindingDeleted, FindingOpened, FindingOver, SentCommand
+from detector.judge.verdicts import Verdicts
+
+
+class FindingRecordAggregate(Aggregate):
+    """The record of one finding.
+
+    A report and the deletion may pass each other: the report may stand before the deletion in the topic, and nobody sees
+    it then. So the aggregate stays for the `retention` after a deletion, and who reports the finding in that time is told.
+    """
+
+    def __init__(self, key: str, policy: Policy) -> None:
+        super().__init__()
+        self._uid = key.removeprefix(FINDING)
+        self._retention = policy.retention
+        self._opened: dict[str, FindingOpened] = {}  # by the aggregate that reports it
+        self._over: FindingOver | None = None
+        self._is_deleted = False
+
+    def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
+        """Takes that an aggregate reports the finding, or that it does no longer."""
+        if isinstance(fact, FindingOpened):
+            self._opened[fact.key] = fact
+            if self._is_deleted:
+                self.sends.append((fact.key, FindingDeleted(self._uid)))
+                self._is_deleted = False
+            if self._over is not None and self._over.key == fact.key:
+                self.dropped.append(self._over)
+                self._over = None
+            return True
+        if not isinstance(fact, FindingOver):
+            return False
+        opened = self._opened.pop(fact.key, None)
+        if opened is not None:
+            self.dropped.append(opened)
+        if self._over is not None:
+            if fact.until <= self._over.until:
+                return False
+            self.dropped.append(self._over)
+        self._over, self._is_deleted = fact, False
+        return True
+
+    def resume(self, timer: int | None) -> None:
+        """As `Aggregate`. Once the record is deleted, the timer is later than the time for that."""
+        self._is_deleted = self._over is not None and timer is not None and timer > self._over.until
+
+    def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a record is no credential
+        """Deletes the record when nobody reports the finding any more and its time is over."""
+        if self._over is None or self._opened:
+            return Verdicts({}, [], None, None if self._opened else watermark)
+        until = self._over.until
+        if until > watermark:
+            return Verdicts({}, [], until)
+        deletes, self._is_deleted = not self._is_deleted, True
+        forgotten_at = until + self._retention
+        timer = forgotten_at if forgotten_at > watermark else None
+        return Verdicts({}, [], timer, forgotten_at, deleted=(self._uid,) if deletes else ())
