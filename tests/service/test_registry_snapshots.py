@@ -1,19 +1,23 @@
 """A start goes on from the snapshot of the registry, on a real broker, and reads the whole topic where it cannot."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
+from detector.judge.routing import encode, registry_key
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.sightings import NoPatterns
 from detector.service.registry_snapshots import FILE, RegistrySnapshots
+from detector.values.events import CredentialIssued
 from detector.values.times import HOUR
 from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, Streams, admin, made, until
@@ -49,6 +53,27 @@ class Start:
         find = self.registered.finders.known.find
         found = [find(f"x {SECRET}{number} y".encode()) for number in range(25)]
         return sorted(map(repr, self.registered.registry.identifiers())), found
+
+
+def one_is_known(start: Start) -> Callable[[], Awaitable[bool]]:
+    async def known() -> bool:
+        return len(start.registered.registry) == 1
+
+    return known
+
+
+@contextlib.asynccontextmanager
+async def left_open(
+    streams: Streams, unwritten: CredentialIssued
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """A transaction that has written an issue and is open until it is aborted."""
+    producer = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-open")
+    async with producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(
+            streams.changelog, encode(unwritten), key=registry_key(unwritten), partition=0
+        )
+        yield producer.abort_transaction
 
 
 def events(said: Sequence[Any]) -> list[str]:
@@ -116,3 +141,26 @@ async def test_without_a_deployment_key_there_is_no_snapshot(broker: Cluster, tm
         await asyncio.wait_for(start.registered.complete.wait(), PATIENCE_SECONDS)
         await snapshots.save(follower.positions)
     assert not (tmp_path / FILE).exists()
+
+
+async def test_an_issue_of_an_aborted_transaction_is_in_no_snapshot(broker: Cluster, tmp_path: Path) -> None:
+    streams = await made(broker.bootstrap, 1)
+    await write_issues(streams, issue(0, f"{SECRET}0"))
+    async with left_open(
+        streams, issue(1, f"{SECRET}1")
+    ) as abort:  # what is written behind it waits for its end
+        await write_issues(streams, issue(2, f"{SECRET}2"))
+        first = Start(streams, tmp_path)
+        async with working(first.follower.run()):
+            await until(one_is_known(first), "the issue before the open transaction")
+            await first.snapshots.save(first.follower.positions)
+            await abort()
+            await asyncio.wait_for(first.registered.complete.wait(), PATIENCE_SECONDS)
+        second = Start(streams, tmp_path)
+        known, found = await second.known()
+    assert second.registered.count == 1, "the snapshot had the first"
+    assert len(known) == 2
+    assert [bool(each) for each in found[:3]] == [True, False, True]
+    third = Start(streams, tmp_path)
+    assert await third.known() == (known, found)
+    assert third.registered.count == 0
