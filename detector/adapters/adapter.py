@@ -1,30 +1,46 @@
 """What the module of a source or carrier offers: how it recognises its objects, and what it reads from them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from detector.records.log_records import LogText, Read
-from detector.values.events import CanonicalEvent
+from detector.values.errors import BadRecordError
+from detector.values.events import MAX_FUTURE, CanonicalEvent
 
 Record = Mapping[str, Any]
 """One decoded JSON object."""
+
+_Wire = TypeVar("_Wire", bound=msgspec.Struct)
 
 
 def _always(_record: Record) -> bool:
     return True
 
 
-class Plain(msgspec.Struct, frozen=True):
-    """A shorter way to the events of nearly all lines of a source, each of which has `mark` in it.
+class Plain(Generic[_Wire]):
+    """A shorter way to the event that nearly every line of a source is, each of which has `mark` in it.
 
-    `read(line, now)` gives all that the source's `translate` and `text` give, or None, which says nothing. It need not
-    see that an object has a name twice. What it takes has no name that another bundled source or carrier asks for.
+    `wire` is a struct of the fields of such an object, with what is looked at in their types. It takes no other field, and
+    has no name that another bundled source or carrier asks for. `event_of` gives all that the source's `translate` and
+    `text` give for it. It returns None, or raises BadRecordError, where it cannot say that.
     """
 
-    mark: bytes
-    read: Callable[[bytes, int], tuple[CanonicalEvent, ...] | None]
+    def __init__(
+        self, mark: bytes, wire: type[_Wire], event_of: Callable[[_Wire], CanonicalEvent | None]
+    ) -> None:
+        self.mark = mark
+        self._decoder = msgspec.json.Decoder(wire)
+        self._event_of = event_of
+
+    def read(self, line: bytes, now: int) -> CanonicalEvent | None:
+        """The event that a line is; `now` is in ns. None says nothing. It does not see a name that stands there twice."""
+        try:
+            event = self._event_of(self._decoder.decode(line))
+        except (ValueError, RecursionError, BadRecordError):  # msgspec's errors are ValueErrors
+            return None
+        return None if event is None or event.time > now + MAX_FUTURE else event
 
 
 class Adapter(msgspec.Struct, frozen=True):
@@ -50,7 +66,7 @@ class Adapter(msgspec.Struct, frozen=True):
     known: Callable[[Record], bool] = _always
     text: Callable[[Record, int], LogText | None] | None = None
     kind: Callable[[Record], str] | None = None
-    plain: Plain | None = None
+    plain: Plain[Any] | None = None
 
 
 class Carrier(msgspec.Struct, frozen=True):

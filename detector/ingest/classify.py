@@ -127,10 +127,10 @@ class RecordClassifier:
         for name, plain in self._plain:
             if plain.mark not in line:
                 continue
-            events = plain.read(line, now)
-            if events is None or has_repeated_name(line):
+            event = plain.read(line, now)
+            if event is None or has_repeated_name(line):
                 return None
-            return Read(name, events, of_source=True)
+            return Read(name, (event,), of_source=True)
         return None
 
     def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
@@ -321,7 +321,9 @@ def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
         return Read(adapter.name, log=log, error=error, of_source=True)
 
 
-def _read_plainly(adapters: Sequence[Adapter], carriers: Sequence[Carrier]) -> tuple[tuple[str, Plain], ...]:
+def _read_plainly(
+    adapters: Sequence[Adapter], carriers: Sequence[Carrier]
+) -> tuple[tuple[str, Plain[Any]], ...]:
     """The sources with a shorter way, each with a mark. None behind a source or carrier of a configuration or plug-in."""
     if not all(map(is_bundled, carriers)):
         return ()

@@ -9,8 +9,7 @@ import msgspec
 
 from detector.adapters.adapter import Plain
 from detector.adapters.aws.keys import CALLS, SCHEME
-from detector.values.errors import BadRecordError
-from detector.values.events import DENIED, MAX_FUTURE, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+from detector.values.events import DENIED, SUCCESS, CredentialUsed, Identifier
 from detector.values.times import parse_rfc3339
 
 _TYPES: Final = frozenset({None, "AwsApiCall", "AwsConsoleAction", "AwsServiceEvent"})
@@ -47,26 +46,14 @@ class _Call(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"
     session_credential_from_console: Any = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Call)
-
-
-def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
-    """The use that one event is, as `cloudtrail.translate` gives it. `now` is in ns.
-
-    None says nothing: it may be of another kind, or have a mistake. Nor does this look for names that stand there twice.
-    """
-    try:
-        call = _DECODER.decode(raw)
-        time = parse_rfc3339(call.event_time)
-    except (ValueError, RecursionError, BadRecordError):  # msgspec's errors are ValueErrors
-        return None
+def _use(call: _Call) -> CredentialUsed | None:
+    """The use that it is, as `cloudtrail.translate` gives it. None says nothing: it may be of another kind, or have a mistake."""
     caller = call.user_identity.get("accessKeyId")
     account = call.recipient_account_id or call.user_identity.get("accountId")
     service = call.event_source.split(".amazonaws.com", 1)[0]
     done = not call.error_code
     if (
-        time > now + MAX_FUTURE
-        or not (call.event_id and call.event_name and call.event_source)
+        not (call.event_id and call.event_name and call.event_source)
         or type(caller) is not str
         or not caller
         or type(account) is not str
@@ -77,8 +64,8 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
     ):
         return None
     shared = call.shared_event_id
-    use = CredentialUsed(
-        time=time,
+    return CredentialUsed(
+        time=parse_rfc3339(call.event_time),
         source=f"aws.cloudtrail/{account}" if account and not shared else "aws.cloudtrail",
         id=shared or call.event_id,
         identifier=Identifier(SCHEME, caller),
@@ -88,7 +75,6 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
         source_ip=call.source_ip_address or None,
         user_agent=call.user_agent or None,
     )
-    return (use,)
 
 
 def _arn(resources: Any) -> str | None:
@@ -99,4 +85,4 @@ def _arn(resources: Any) -> str | None:
     return None
 
 
-PLAIN: Final = Plain(b'"eventSource"', _read)
+PLAIN: Final = Plain(b'"eventSource"', _Call, _use)

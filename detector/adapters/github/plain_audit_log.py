@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.adapters.adapter import Plain
-from detector.values.errors import BadRecordError
-from detector.values.events import DENIED, MAX_FUTURE, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+from detector.values.events import DENIED, SUCCESS, CredentialUsed, Identifier
 from detector.values.secrets import normal_sha256
 from detector.values.times import MILLISECOND
 
@@ -63,24 +62,12 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True
     visibility: Any = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Record)
-
-
-def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
-    """The use that one record is, as `audit_log.translate` gives it. `now` is in ns.
-
-    None says nothing: it may be of another kind, or have a mistake. Nor does this look for names that stand there twice.
-    """
-    try:
-        record = _DECODER.decode(raw)
-        digest = normal_sha256(record.hashed_token)
-    except (ValueError, RecursionError, BadRecordError):  # msgspec's errors are ValueErrors
-        return None
-    action, time = record.action, record.timestamp * MILLISECOND
+def _use(record: _Record) -> CredentialUsed | None:
+    """The use that it is, as `audit_log.translate` gives it. None says nothing: it may be of another kind, or have a mistake."""
+    action, digest = record.action, normal_sha256(record.hashed_token)
     if (
         digest is None
         or record.timestamp not in _MILLISECONDS
-        or time > now + MAX_FUTURE
         or not record.document
         or not record.programmatic_access_type
         or not action
@@ -92,8 +79,8 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
     status = "" if record.status_code is None else str(record.status_code)
     refused = len(status) == 3 and status.isdecimal() and int(status) >= _REFUSED  # noqa: PLR2004 - digits
     owner = record.org or record.business
-    use = CredentialUsed(
-        time=time,
+    return CredentialUsed(
+        time=record.timestamp * MILLISECOND,
         source=f"github.audit/{owner}" if owner else "github.audit",
         id=record.document,
         identifier=Identifier("sha256", digest),
@@ -103,7 +90,6 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
         source_ip=record.actor_ip or None,
         user_agent=record.user_agent or None,
     )
-    return (use,)
 
 
-PLAIN: Final = Plain(b'"hashed_token"', _read)
+PLAIN: Final = Plain(b'"hashed_token"', _Record, _use)

@@ -9,11 +9,11 @@ import msgspec
 
 from detector.adapters.adapter import Plain
 from detector.adapters.kubernetes.callers import identifier_of, workload_of
-from detector.values.errors import BadRecordError
-from detector.values.events import DENIED, MAX_FUTURE, SUCCESS, CanonicalEvent, CredentialUsed
+from detector.values.events import DENIED, SUCCESS, CredentialUsed
 from detector.values.times import parse_rfc3339
 
 _REFUSED: Final = 400  # the lowest HTTP status of a refusal
+_DECISION: Final = "authorization.k8s.io/decision"
 
 
 class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel", kw_only=True):
@@ -37,20 +37,8 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel
     impersonated_user: Any = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Event)
-_DECISION: Final = "authorization.k8s.io/decision"
-
-
-def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
-    """The use that one event is, as `audit.translate` gives it. `now` is in ns.
-
-    None says nothing: it may be of another kind, or have a mistake. Nor does this look for names that stand there twice.
-    """
-    try:
-        event = _DECODER.decode(raw)
-        time = parse_rfc3339(event.request_received_timestamp)
-    except (ValueError, RecursionError, BadRecordError):  # msgspec's errors are ValueErrors
-        return None
+def _use(event: _Event) -> CredentialUsed | None:
+    """The use that it is, as `audit.translate` gives it. None says nothing: it may be of another kind, or have a mistake."""
     extra = event.user.get("extra")
     identifier = identifier_of(extra)
     code = None if event.response_status is None else event.response_status.get("code")
@@ -58,7 +46,6 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
     uri = event.request_uri
     if (
         identifier is None
-        or time > now + MAX_FUTURE
         or not event.audit_id
         or type(username) is not str
         or not (code is None or type(code) is int)
@@ -74,8 +61,8 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
     forbidden = event.annotations is not None and event.annotations.get(_DECISION) == "forbid"
     addresses = event.source_ips
     address = addresses[-1] if isinstance(addresses, list) and addresses else None
-    use = CredentialUsed(
-        time=time,
+    return CredentialUsed(
+        time=parse_rfc3339(event.request_received_timestamp),
         source="kubernetes.audit",
         id=event.audit_id,
         identifier=identifier,
@@ -86,7 +73,6 @@ def _read(raw: bytes, now: int) -> tuple[CanonicalEvent, ...] | None:
         source_ip=address if isinstance(address, str) and address else None,
         user_agent=event.user_agent or None,
     )
-    return (use,)
 
 
 def _object(reference: dict[str, Any]) -> str | None:
@@ -106,4 +92,4 @@ def _object(reference: dict[str, Any]) -> str | None:
     return "/".join(part for part in (group, spaced, resource, name, below) if part)
 
 
-PLAIN: Final = Plain(b"audit.k8s.io/", _read)
+PLAIN: Final = Plain(b"audit.k8s.io/", _Event, _use)
