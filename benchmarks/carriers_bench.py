@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents
 from detector.patterns.pattern import load_bundled
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder

@@ -10,7 +10,8 @@ import orjson
 
 from benchmarks.live_job import Job
 from benchmarks.live_load import key_of, known
-from detector.ingest.kafka import Contents, RecordAssembler
+from detector.ingest.kafka import RecordAssembler
+from detector.ingest.kafka_records import Contents
 from detector.patterns.pattern import load_bundled
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder

@@ -24,7 +24,7 @@ from detector.configuration.trust_settings import (
     TrustEntry,
     TrustKey,
 )
-from detector.ingest.kafka import Contents, read_record
+from detector.ingest.kafka_records import Contents, read_record
 from detector.ingest.trust.policy import InputTrust, TrustPolicy
 from detector.values.secrets import Secret
 from detector.values.times import DAY

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents
 from detector.kafka.handlers import Partition
 from detector.values.times import MILLISECOND, format_rfc3339, parse_rfc3339
 

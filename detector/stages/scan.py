@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of, count_suspects
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents, count_suspects
 from detector.ingest.positions import Segment, joined, spans_of
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detector.ingest.classify import BUNDLED
 from detector.ingest.files import read as read_source
 from detector.ingest.inputs import find_sources
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents
 from detector.ingest.range_reader import Reading
 from detector.ingest.units import units
 from detector.records.log_records import LogText

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from detector.configuration.settings import Settings
-from detector.ingest.kafka import Contents, read_record
+from detector.ingest.kafka_records import Contents, read_record
 from detector.ingest.trust.policy import TrustPolicy
 from detector.ingest.trust.signed_content import signed_content
 from detector.records.dead_letters import UNTRUSTED

@@ -15,7 +15,7 @@ from detector.ingest.classify import BUNDLED
 from detector.ingest.event_ranges import read_events
 from detector.ingest.files import read
 from detector.ingest.format_names import CHOICES
-from detector.ingest.kafka import Contents, read_record
+from detector.ingest.kafka_records import Contents, read_record
 from detector.ingest.range_reader import Reading
 from detector.ingest.sniff import sniff
 from detector.ingest.sources import Source

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detector.ingest import kafka
 from detector.ingest.classify import BUNDLED
 from detector.ingest.formats.flat_records import FlatRecords, stream_key
-from detector.ingest.kafka import Contents, RecordAssembler, read_record, texts_in
+from detector.ingest.kafka import RecordAssembler
+from detector.ingest.kafka_records import Contents, read_record, texts_in
 from detector.ingest.positions import LogRecord
 from detector.ingest.reassemble import goes_on
 from detector.records.json_string_kernel import PAD

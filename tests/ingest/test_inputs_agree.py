@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of, texts_in
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents, texts_in
 from detector.ingest.values import log_texts
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KnownIndex

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.ingest import kafka
-from detector.ingest.kafka import read_record
+from detector.ingest.kafka_records import read_record
 from detector.ingest.positions import LogRecord
 from tests.fake_records import FakeRecord, Reading, read_all, records
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.kafka import Contents, read_record
+from detector.ingest.kafka_records import Contents, read_record
 from detector.records.dead_letters import EMPTY
 from detector.values.events import CredentialUsed, TaskStarted
 from tests.fake_records import NOW, FakeRecord, read_all, read_in_polls, records

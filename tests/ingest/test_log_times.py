@@ -10,7 +10,8 @@ import pytest
 
 from detector.ingest.archives import MemberTimes, unpacked
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of, kafka_time
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents, kafka_time
 from detector.scan.leaks import RecordAt
 from detector.values.times import MILLISECOND, MINUTE, SECOND, SKEW, format_rfc3339, parse_rfc3339
 from tests.fake_records import NOW, TOPIC, FakeRecord, records

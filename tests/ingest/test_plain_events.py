@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.classify import RecordClassifier
-from detector.ingest.kafka import Contents, read_record
+from detector.ingest.kafka_records import Contents, read_record
 from detector.records.log_records import Read
 from tests.fake_records import NOW, FakeRecord
 

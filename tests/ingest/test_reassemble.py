@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.formats.flat_records import stream_key
-from detector.ingest.kafka import Contents, RecordAssembler
+from detector.ingest.kafka import RecordAssembler
+from detector.ingest.kafka_records import Contents
 from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.reassemble import BURST, LONGEST, PATIENCE, SHARE, STREAMS, StreamReassembler, goes_on
 from detector.judge.routing import decode

@@ -8,7 +8,7 @@ import pytest
 
 from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
-from detector.ingest.kafka import Contents, read_record
+from detector.ingest.kafka_records import Contents, read_record
 from detector.values.times import format_rfc3339
 from tests.fake_records import NOW, FakeRecord, read_all, records
 from tests.ingest.collecting import collect

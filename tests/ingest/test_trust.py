@@ -22,7 +22,8 @@ from detector.configuration.trust_settings import (
     TrustEntry,
     TrustKey,
 )
-from detector.ingest.kafka import Contents, RecordAssembler, read_record
+from detector.ingest.kafka import RecordAssembler
+from detector.ingest.kafka_records import Contents, read_record
 from detector.ingest.trust.policy import TrustPolicy
 from detector.values.secrets import Secret
 from detector.values.times import DAY, HOUR, MILLISECOND

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka import texts_in
+from detector.ingest.kafka_records import texts_in
 from detector.ingest.values import log_texts
 from detector.redact.mask_edits import masked, placed
 from detector.redact.record_redactor import redacted

@@ -14,7 +14,8 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.declarations import Declarations
 from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.kafka import RecordAssembler, batch_of
+from detector.ingest.kafka_records import Contents
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.replay.plan import Plan

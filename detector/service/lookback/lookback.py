@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka import kafka_time
+from detector.ingest.kafka_records import kafka_time
 from detector.kafka.delayed_reader import Processed
 from detector.kafka.handlers import Output, Partition
 from detector.registry.registered import RegisteredCredentials

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka import dead_letter, texts_in
+from detector.ingest.kafka_records import dead_letter, texts_in
 from detector.kafka.handlers import Partition, PassedOn
 from detector.records import batch_kernel as kernel
 from detector.records.dead_letters import (

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka import Contents, RecordAssembler
+from detector.ingest.kafka import RecordAssembler
+from detector.ingest.kafka_records import Contents
 from detector.judge.routing import Claim, InputProgress, decode
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal, singly
