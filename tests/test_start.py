@@ -22,6 +22,12 @@ print(*{{name.partition(".")[0] for name in sys.modules}} - set(sys.stdlib_modul
 """
 
 
+def test_the_filter_imports_no_source_of_events() -> None:
+    script = "import sys, detector.redact.command; print('detector.adapters.bundled' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
 def imported_by(module: str, cache: Path) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", LOAD.format(module=module)],

@@ -4,14 +4,21 @@ from typing import Final
 
 from detector.ingest.formats import cri
 from detector.ingest.formats.log_texts import KEY_BEGIN
-from detector.ingest.values import log_texts
 from detector.records.literal_search import LiteralSearch
+from detector.records.log_records import LogText
 from detector.records.shipper_fields import PART_MARKS, SPLIT
 from detector.records.timestamps import leading_stamp
 
 _MARKS: Final = LiteralSearch((*cri.PART_MARKS, *PART_MARKS))
 _BRACE: Final = b"{"
 _HEAD: Final = 64  # bytes in which a runtime says what a line is
+
+
+def texts_in(line: bytes) -> list[LogText]:
+    """See `detector.ingest.values.log_texts`. All formats are imported when a line is first taken apart."""
+    from detector.ingest.values import log_texts  # noqa: PLC0415 - most streams need none
+
+    return log_texts(line)
 
 
 def carries_key(data: bytes) -> bool:
@@ -35,7 +42,7 @@ def standing_open(data: bytes, end: int) -> int:
     opened: dict[str, int] = {}
     at = 0
     for line in whole.split(b"\n")[:-1]:
-        for log in log_texts(line):
+        for log in texts_in(line):
             if log.channel is not None:
                 if log.ends:
                     opened.pop(log.channel, None)

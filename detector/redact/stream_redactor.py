@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from detector.ingest.reassemble import COMPRESSED, of_key
-from detector.ingest.stdin import carries_key, may_be_cut, standing_open
-from detector.ingest.values import log_texts
+from detector.ingest.stdin import carries_key, may_be_cut, standing_open, texts_in
 from detector.patterns.regexes import MAX_MATCH
 from detector.records import magic_numbers as magic
 from detector.records.blocks import LISTED, LONG_LINE, safe_cut
@@ -235,7 +234,7 @@ class StreamRedactor:
                 noted.setdefault(number, reason)
             return self._handling == "mask"
 
-        shown = redacted(lines, lambda _, line: log_texts(line), self._redactor, note=note)
+        shown = redacted(lines, lambda _, line: texts_in(line), self._redactor, note=note)
         if opened is not None:
             first = data.count(b"\n", 0, max(opened, 0))
             for number in range(max(first, passed), len(lines)):
@@ -381,7 +380,7 @@ def _marker(reason: Reason | None, length: int) -> bytes:
 
 def _goes_on(lines: list[bytes], number: int) -> bool:
     """Whether a line of a container runtime is a part of a line, or of a key, whose rest is not there."""
-    texts = log_texts(lines[number])
+    texts = texts_in(lines[number])
     return any(
         not log.ends or _KEY_BEGIN in log.text or of_key(log.text)
         for log in texts
@@ -391,7 +390,7 @@ def _goes_on(lines: list[bytes], number: int) -> bool:
 
 def _hidden(line: bytes) -> bytes:
     """A line of a container runtime with its text masked."""
-    for log in log_texts(line):
+    for log in texts_in(line):
         if log.text and not already_masked(log.text):
             line = masked(line, placed(line, log.text, [unexamined(0, len(log.text), UNFINISHED)]))
     return line
