@@ -84,6 +84,8 @@ def can_call(arguments: Sequence[Any], returns: Any) -> bool:
 
 
 def _is_known(type_: Any) -> bool:
+    if isinstance(type_, types.Tuple | types.UniTuple):
+        return all(map(_is_known, type_.types))
     if isinstance(type_, types.Array):
         return type_.layout == "C" and type_.aligned and type_.dtype in _ARRAYS
     return type_ in _SCALARS or type_ in {types.int64, types.boolean, types.float64}
@@ -143,7 +145,9 @@ def _attempt(kernel: str, number: int, each: Compiled) -> Iterator[str]:
 
 def _parameters(arguments: Sequence[Any]) -> Iterator[str]:
     for type_ in arguments:
-        if isinstance(type_, types.Array):
+        if isinstance(type_, types.Tuple | types.UniTuple):
+            yield from _parameters(type_.types)
+        elif isinstance(type_, types.Array):
             yield from ("void *", "void *", "int64_t", "int64_t", "void *", *["int64_t"] * (2 * type_.ndim))
         elif type_ == types.int64:
             yield "int64_t"
@@ -153,6 +157,15 @@ def _parameters(arguments: Sequence[Any]) -> Iterator[str]:
 
 def _unpacked(source: str, name: str, type_: Any) -> tuple[list[str], list[str]]:
     """Lines that leave the block if the argument is of another type, and what is passed to the kernel."""
+    if isinstance(type_, types.Tuple | types.UniTuple):
+        lines = [
+            f"if (!PyTuple_CheckExact({source}) || PyTuple_GET_SIZE({source}) != {len(type_.types)}) break;"
+        ]
+        passed: list[str] = []
+        for place, each in enumerate(type_.types):
+            more, values = _unpacked(f"PyTuple_GET_ITEM({source}, {place})", f"{name}_{place}", each)
+            lines, passed = lines + more, passed + values
+        return lines, passed
     if isinstance(type_, types.Array):
         test = f"is_array({source}, {_ARRAYS[type_.dtype]}, {type_.ndim}, {int(type_.mutable)})"
         array = f"PyArrayObject *{name} = (PyArrayObject *){source};"

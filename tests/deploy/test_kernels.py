@@ -1,6 +1,7 @@
 """A few loops compiled as the build does it: the same results as numba's, and other types are left to numba."""
 
 import importlib.util
+import os
 import pickle
 import shutil
 import subprocess
@@ -15,15 +16,19 @@ from numba import typeof
 
 from detector.jit import Kernel
 from detector.scan import binary_payloads, grids, kernels, runs
+from tests.deploy import tuple_kernel
 
 ROOT = Path(__file__).parents[2]
 TEXT = np.frombuffer(b"a line: c2VjcmV0==  \r\n  and \xc3\xa4 another 0x1f\n" * 3, np.uint8)
+TABLES = np.arange(256) % 7, np.arange(512, dtype=np.uint8).reshape(256, 2)
+SCRATCH = np.empty(2, np.int64), np.empty(1, np.uint64)
 CALLS: list[tuple[Any, tuple[Any, ...]]] = [
     *((kernels.count_bits, (np.uint64(number),)) for number in (0, 1, 2**64 - 1)),
     *((runs.after_padding, (TEXT, at)) for at in range(30)),
     *((runs.below, (TEXT, at, 4, 60)) for at in range(0, 60, 7)),
     *((grids.extent, (TEXT, at, len(TEXT) - at)) for at in (0, 23)),
     *((binary_payloads._begins_another, (TEXT, at, 90, flag)) for at in range(5) for flag in (True, False)),
+    (tuple_kernel.weighed, (TEXT, TABLES, SCRATCH)),
 ]
 
 
@@ -43,7 +48,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
         folder / "called",
         folder,
     ]
-    subprocess.run(list(map(str, command)), check=True, cwd=ROOT)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(list(map(str, command)), check=True, cwd=ROOT, env=environ)
     (path,) = folder.glob("x86_64_v2.*.so")
     spec = importlib.util.spec_from_file_location("x86_64_v2", path)
     assert spec is not None
@@ -72,6 +78,16 @@ def test_other_types_are_left_to_numba(built: ModuleType) -> None:
         (TEXT[::2], 3), (TEXT.reshape(3, -1), 3), (b"text", 3), (TEXT.astype(">u4"), 3),
     ]  # fmt: skip
     assert [after_padding(*each) for each in others] == [NotImplemented] * len(others)
+    weighed = vars(built)["tests.deploy.tuple_kernel.weighed"]
+    tables: list[Any] = [
+        TABLES[0],
+        TABLES[:1],
+        (*TABLES, TEXT),
+        list(TABLES),
+        TABLES[::-1],
+        (TABLES[0], None),
+    ]
+    assert [weighed(TEXT, each, SCRATCH) for each in tables] == [NotImplemented] * len(tables)
     assert [bits(3), bits(np.int64(3)), bits(np.uint32(3))] == [NotImplemented] * 3
     assert after_padding(TEXT.copy(), np.int64(3)) == after_padding(
         TEXT, 3
