@@ -14,6 +14,8 @@ _HEX: Final = frozenset("0123456789abcdef")
 _A_LINE: Final = 8  # look-alikes
 _DEEP: Final = 12
 _WORD: Final = "EXAMPLE"
+REGISTERED: Final = "Zq7wK2mV9xB4nT6rY1cP3sD8fG5hJ0kL7aQ2eR4u"  # made up, and registered by the benchmark
+_DUMP: Final = 10_000  # secrets in a megabyte
 _XORED: Final = base64.b64encode(bytes(byte ^ 0x55 for byte in b"token=ghp_0123456789abcdefghij " * 8))
 
 
@@ -154,4 +156,23 @@ def horrors(size: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
         "one token again and again, in long lines": lambda: lines(token()[:-1] + b" ", 1 << 16),
         "one token again and again": lambda: token() * (size // 38),
         "valid tokens, all different": tokens,
+    }
+
+
+def with_registered(size: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
+    """Texts of about `size` bytes that show `REGISTERED`, by name."""
+    rng = random.Random(seed)
+    credential = f"{REGISTERED}\n".encode()
+
+    def dump() -> bytes:
+        made: list[bytes] = []
+        for _ in range(max(1, size // 1_000_000)):
+            tokens = [f"hf_{''.join(rng.choices(string.ascii_letters, k=34))}\n" for _ in range(_DUMP)]
+            made += [f"{'.' * 62}{token}".encode() for token in tokens]
+            made.insert(-_DUMP // 2, credential)
+        return b"".join(made)
+
+    return {
+        "10,000 different tokens a megabyte, a registered one in their midst": dump,
+        "one registered token again and again": lambda: credential * (size // len(credential)),
     }
