@@ -135,6 +135,9 @@ def horrors(size: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
         "empty lines": lambda: b"\n" * size,
         "lines of 1 byte": lambda: b"a\n" * (size // 2),
         "lines of 4 bytes that look like a time": lambda: b"2026\n" * (size // 5),
+        "backspaces": lambda: lines(b"a\b"),
+        "titles of a terminal": lambda: lines(b"\x1b]0;a\x07"),
+        "titles never ended": lambda: lines(b"\x1b]0;"),
         "colours": lambda: lines(b"\x1b[31ma\x1b[0m"),
         "characters apart": lambda: lines(b"a b c d e f g "),
         "one character a line": lambda: b"".join(

@@ -26,6 +26,7 @@ from detector.scan import (
 )
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 from detector.scan.joins import LONGEST, MOST_PARTS
+from detector.scan.terminal_controls import ControlStrings, Overstrike
 from detector.scan.word_decoders import (
     Ascii85,
     Base32,
@@ -525,7 +526,14 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
     Uuencoded(),
     Called(),
     Joined(),
+    Overstrike(),
+    ControlStrings(),
 )
+
+
+def _is_rare(literal: bytes) -> bool:
+    """Whether a trigger does not stand everywhere."""
+    return len(literal) >= triggers.LEAST_LITERAL or (literal < b" " and not literal.isspace())
 
 
 class Decoders:
@@ -560,9 +568,9 @@ class Decoders:
             if trigger in self.compiled:
                 raise ValueError(f"there is a decoder for {decoder.names} already")
             self.compiled[trigger] = decoder
-        elif not trigger or min(map(len, trigger)) < triggers.LEAST_LITERAL:
+        elif not trigger or not all(map(_is_rare, trigger)):
             raise ValueError(
-                f"the triggers of {decoder.names} need {triggers.LEAST_LITERAL} bytes or more, each"
+                f"the triggers of {decoder.names} need {triggers.LEAST_LITERAL} bytes or more, each, or be a control character"
             )
         else:
             self.by_literal += ((decoder, trigger),)

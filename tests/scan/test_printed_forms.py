@@ -75,6 +75,10 @@ PRINTED: dict[str, Print] = {
     "hex with dashes": lambda text: text.hex("-").upper().encode(),
     "bits": lambda text: b" ".join(b"%08d" % int(f"{byte:b}") for byte in text),
     "bits, without blanks": lambda text: b"".join(b"%08d" % int(f"{byte:b}") for byte in text),
+    "bold, as man prints it": lambda text: b"".join(
+        b"%c\b%c" % (byte, byte) if byte > ord(" ") else b"%c" % byte for byte in text
+    ),
+    "cut by a terminal's title": lambda text: text[:-25] + b"\x1b]0;building\x07" + text[-25:],
 }
 # What a log puts before each line.
 HEADS: dict[str, Callable[[int], bytes]] = {
