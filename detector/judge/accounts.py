@@ -387,7 +387,12 @@ class Account:
 
 
 def precedence(
-    event: CredentialIssued | CredentialUsed | CredentialRevoked | TaskStarted | TaskEnded,
+    event: CredentialIssued
+    | CredentialRenewed
+    | CredentialUsed
+    | CredentialRevoked
+    | TaskStarted
+    | TaskEnded,
 ) -> Item:
     """Orders events of which one counts: the earliest, and of several at one time the first by source and id."""
     return event.time, event.source, event.id

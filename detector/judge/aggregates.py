@@ -17,6 +17,7 @@ from detector.judge.compaction import (
     account_sums,
     compact_accounts,
     compact_leaks,
+    compact_lifecycle,
     compact_limited,
     restore_account,
     restore_leaks,
@@ -194,12 +195,18 @@ class TaskAggregate(Aggregate):
         return verdicts
 
     def compact(self, before: int) -> list[tuple[str, bytes]]:
-        """Compacts the uses and leaks of each credential."""
+        """Compacts the uses and leaks of each credential, and what its lifecycle has made void."""
         self._quiet = None
-        own = own_accounts(self._ledger, self._key)
-        accounts, gone = compact_accounts(own, self._ledger.policy.accepting_globs, before)
-        self.dropped += gone
-        return [(account.credential_id, _encoder.encode(account_sums(account))) for account in accounts]
+        own, accepts = own_accounts(self._ledger, self._key), self._ledger.policy.accepting_globs
+        accounts, gone = compact_accounts(own, accepts, before)
+        # A log record may come hours late, and is judged by what held at its time.
+        since = before + self._ledger.policy.lateness - self._ledger.policy.retention
+        renewed, void = compact_lifecycle(own, accepts, min(before, since))
+        self.dropped += [*gone, *void]
+        return [
+            (account.credential_id, _encoder.encode(account_sums(account)))
+            for account in dict.fromkeys([*accounts, *renewed])
+        ]
 
     def restore_sums(self, value: bytes) -> None:
         """Gives a credential its sums."""
@@ -217,7 +224,8 @@ class TaskAggregate(Aggregate):
         return own_issues(self._ledger, self._key)
 
     def _others(self) -> Iterator[Account]:
-        return (account for account in self._ledger.accounts() if issue_key(account.issue) != self._key)
+        own = set(own_accounts(self._ledger, self._key))
+        return (account for account in self._ledger.accounts() if account not in own)
 
     def resume(self, timer: int | None) -> None:
         """Ends the task if its lease had lapsed: else there is a timer for that."""

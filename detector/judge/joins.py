@@ -6,12 +6,13 @@ task that runs is no gap: its end is still to come. It is one once the task shou
 `max_task_age`).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from detector.judge.accounts import Account, Candidates
+from detector.judge.accounts import Account, Candidates, Task
 from detector.judge.terms import NEVER, KindPolicy
 from detector.values.times import DAY
 
@@ -75,6 +76,19 @@ def join_of(account: Account, until: int) -> Join:
     return _LASTING[OVERDUE] if overdue <= until else Join(RUNNING, min(NEVER, overdue))
 
 
+def joins_of(accounts: Iterable[Account], until: int) -> list[tuple[Account, Join]]:
+    """The joins of some credentials at a time. Most of them differ in nothing that matters."""
+    known: dict[tuple[Task | Candidates, int, str | None], Join] = {}
+    found = []
+    for account in accounts:
+        ground = (account.task, id(account.policy), account.issue.task_group)
+        join = known.get(ground)
+        if join is None:
+            join = known[ground] = join_of(account, until)
+        found.append((account, join))
+    return found
+
+
 def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) -> Join:
     """The oldest candidate without an end decides: as long as nothing reports its end, the end of all is not known.
 
@@ -110,9 +124,10 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
     def of(cls, joins: Iterable[tuple[Account, Join]]) -> Self:
         """The counts of some credentials. They name few sources: the others count as `other`."""
         counts: dict[str, dict[str, int]] = {}
-        for account, join in joins:
-            of_source = counts.setdefault(_slot(source_of(account.issue.source), counts, _FEW_SOURCES), {})
-            of_source[join.name] = of_source.get(join.name, 0) + 1
+        counted = Counter((account.issue.source, join.name) for account, join in joins)
+        for (source, join), count in counted.items():
+            of_source = counts.setdefault(_slot(source_of(source), counts, _FEW_SOURCES), {})
+            of_source[join] = of_source.get(join, 0) + count
         return cls(counts)
 
     def moved(self, before: "JoinCounts", after: "JoinCounts") -> "JoinCounts":

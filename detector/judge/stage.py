@@ -192,7 +192,8 @@ def finding_digest(finding: Finding) -> str:
 class AggregateState:
     """One aggregate in memory: what it knows, what it has reported, and the keys of its entries in the state.
 
-    Once it keeps `compact_every` facts, the old ones are compacted to sums, and again after as many more.
+    Once it keeps `compact_every` facts, the old ones are compacted to sums, and again after as many more, or when it was
+    loaded: one that is loaded for a few facts at a time must not grow for ever.
     """
 
     def __init__(self, key: str, policy: Policy, compact_every: int = COMPACT_EVERY) -> None:
@@ -272,7 +273,6 @@ class AggregateState:
                 self._joins = meta.joins or JoinCounts()
         for value in sums:
             self.aggregate.restore_sums(value)
-        self._compact_at = len(self._facts) + self._compact_every
         self.counted = self.totals
         if self._stored:  # it sent all of this before it was stored
             self.aggregate.judge(BEGINNING, [])
@@ -458,6 +458,7 @@ class AggregateState:
             key = SUMS + hashlib.blake2b(name.encode(), digest_size=12).digest()
             self._sums.add(key)
             judgement.changes.append((key, value))
+        judgement.forgotten += [fact for fact in self.aggregate.dropped if isinstance(fact, CredentialIssued)]
         self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._compact_every
 
     def _end(self, judgement: Judgement, time: int) -> None:

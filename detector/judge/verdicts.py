@@ -7,7 +7,7 @@ import msgspec
 from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, end_moments, resolutions, resolved, task_facts_of
-from detector.judge.joins import JoinCounts, join_of
+from detector.judge.joins import JoinCounts, joins_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TASK, SentCommand, issue_key
@@ -62,6 +62,9 @@ class CommandDelay:
 
 def own_accounts(ledger: Ledger, key: str) -> list[Account]:
     """The credentials that the aggregate `key` judges. Its ledger may also know some that turned out to be another's."""
+    if key.startswith(TASK):  # as `issue_key`, and faster: a task may have very many
+        task_id = key.removeprefix(TASK)
+        return [account for account in ledger.accounts() if account.issue.task_id == task_id]
     return [account for account in ledger.accounts() if issue_key(account.issue) == key]
 
 
@@ -82,7 +85,13 @@ def judge_task(
         sent_before.setdefault(each.credential_id, []).append(each)
     own = own_accounts(ledger, key)
     exposed: list[list[str]] = []
-    for account in own:
+    # Nothing follows from most of the credentials of a task that has very many.
+    telling = [
+        account
+        for account in own
+        if account.tallies or account.task.ending is not None or account.credential_id in sent_before
+    ]
+    for account in telling:
         moments = end_moments(account, watermark)
         found = list(ledger.findings_about(account, moments))
         verdicts.findings.update((finding.uid, finding) for finding in found)
@@ -105,12 +114,11 @@ def judge_task(
         timers += [
             _confirmable_until(account, SentCommand.of(each, watermark), ledger.policy) for each in commands
         ]
-        dead_at = _dead_at(account, watermark)
-        if (before or commands) and watermark < dead_at:
+        if (before or commands) and watermark < (dead_at := _dead_at(account, watermark)):
             exposed.append(_revoking_rules(account, found))
             timers.append(dead_at)
     verdicts.exposure = Exposure.of(exposed)
-    joins = [(account, join_of(account, watermark)) for account in own]
+    joins = joins_of(own, watermark)
     verdicts.joins = JoinCounts.of(joins)
     timers += [join.changes_at for _, join in joins]
     task = ledger.task(key.removeprefix(TASK)) if key.startswith(TASK) else None
@@ -225,6 +233,8 @@ def _finished_at(ledger: Ledger, task: Task | None, own: list[Account], subscrib
     if not seen and not own:
         return latest
     ended = task.ended if task is not None and seen else latest
+    if ended == NEVER:
+        return NEVER
     return max([latest, ended, *(lifetime_end(account) for account in own)])
 
 
