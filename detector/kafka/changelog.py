@@ -1,17 +1,19 @@
 """A stage's changelog: the compacted topic from which it restores its state."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from aiokafka import TopicPartition
 
-from detector.kafka.clients import committed_reader, reaction, stop_consumer
+from detector.kafka.clients import committed_reader, reaction, stop_consumer, topic_reader
 from detector.kafka.connection import ConnectionSettings
+from detector.records.record_columns import RecordColumns
 from detector.values.errors import CurfewdError
 
 _POLL_RECORDS: Final = 10_000
 _POLL_MS: Final = 250
+_FETCH_BYTES: Final = 8 << 20
 
 Change: TypeAlias = tuple[bytes, bytes | None]  # key and value; None deletes the key
 
@@ -27,14 +29,15 @@ class Changelog(Protocol):
 
 
 class KafkaChangelog:
-    """`Changelog` over a topic. `close` it at the end.
+    """`Changelog` over a topic. `close` it at the end. With `columns` it reads faster, with compiled loops.
 
     All methods raise RetryError or StopError where Kafka does not answer.
     """
 
-    def __init__(self, topic: str, connection: ConnectionSettings) -> None:
+    def __init__(self, topic: str, connection: ConnectionSettings, *, columns: bool = False) -> None:
         self._topic = topic
         self._connection = connection
+        self._columns = columns
         self._offset_reader: Any = None
         self._opening = asyncio.Lock()
 
@@ -52,7 +55,7 @@ class KafkaChangelog:
     async def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
         """See `Changelog`."""
         source = TopicPartition(self._topic, partition)
-        consumer = committed_reader(self._connection)
+        consumer = topic_reader(self._connection, columns=self._columns, fetch_bytes=_FETCH_BYTES)
         try:
             await consumer.start()
             consumer.assign([source])
@@ -61,7 +64,7 @@ class KafkaChangelog:
             # Transaction markers take offsets too: only the position passes them.
             while await consumer.position(source) < end:
                 got = await consumer.getmany(source, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-                changes = [(record.key, record.value) for record in got.get(source, ()) if record.key]
+                changes = _changes_in(got.get(source, ()))
                 if changes:
                     yield changes
         except Exception as error:
@@ -86,6 +89,12 @@ class KafkaChangelog:
                     raise
                 self._offset_reader = consumer
             return self._offset_reader
+
+
+def _changes_in(records: Sequence[Any]) -> list[Change]:
+    if isinstance(records, RecordColumns):
+        return [(key, value) for key, value in records.pairs() if key]
+    return [(record.key, record.value) for record in records if record.key]
 
 
 def _reaction(error: Exception) -> CurfewdError:

@@ -37,6 +37,7 @@ from detector.values.errors import CurfewdError, FencedError, RetryError, StopEr
 
 NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
 DISCARD_SECONDS: Final = 1.0
+_DECOMPRESSED_BYTES: Final = 64 << 20  # of a batch of a topic of ours
 # Waiting, another try or another producer helps with none of these.
 HOPELESS: Final = (
     kafka.TopicAuthorizationFailedError,
@@ -151,6 +152,17 @@ def group_consumer(
 def committed_reader(connection: ConnectionSettings, **options: Any) -> Any:
     """A consumer of committed records in no group; `options` are more of aiokafka's."""
     return AIOKafkaConsumer(**_committed_only(connection), **options)
+
+
+def topic_reader(connection: ConnectionSettings, *, columns: bool, fetch_bytes: int) -> Any:
+    """The same, for whole topics. With `columns` it gives columns of one partition at a time, if this aiokafka can."""
+    if not columns or not columns_work():
+        return committed_reader(connection, max_partition_fetch_bytes=fetch_bytes)
+    from detector.kafka.raw_batches import ColumnConsumer  # noqa: PLC0415 - not every aiokafka has what it needs
+
+    return ColumnConsumer(
+        _DECOMPRESSED_BYTES, **_committed_only(connection), max_partition_fetch_bytes=fetch_bytes
+    )
 
 
 def offset_reader(connection: ConnectionSettings) -> Any:

@@ -56,10 +56,12 @@ class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, Sequence[Any]]:
-        """At most `max_records` of one partition. Where batches are of an old format it is a list of records."""
-        (source,) = partitions
-        self._asked.records[source] = max_records or 1
-        got = await super().getmany(source, timeout_ms=timeout_ms, max_records=1)
+        """At most `max_records` of one partition, of whichever has some if none or several are named.
+
+        Where batches are of an old format it is a list of records.
+        """
+        self._asked.records.update(dict.fromkeys(partitions or self.assignment(), max_records or 1))
+        got = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=1)
         return {source: records for source, (records,) in got.items()}
 
 

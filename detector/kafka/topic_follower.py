@@ -11,11 +11,11 @@ from aiokafka import errors as kafka
 
 from detector.kafka.clients import (
     admin_client,
-    committed_reader,
     offset_reader,
     reaction,
     stop_consumer,
     stray_cancellations_are_errors,
+    topic_reader,
 )
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.group_requests import TopicId
@@ -23,6 +23,7 @@ from detector.values.errors import RetryError, StopError
 
 POLL_RECORDS: Final = 5000
 _POLL_MS: Final = 500
+_FETCH_BYTES: Final = 4 << 20
 _PAUSE_SECONDS: Final = 1.0
 
 
@@ -34,7 +35,7 @@ class TopicReader(Protocol):
         """Set once everything is applied that was in the topic at the start."""
 
     async def apply(self, records: Sequence[Any]) -> None:
-        """Takes committed records, in the order of each partition. They are aiokafka's ConsumerRecord.
+        """Takes committed records of a partition, in order: `RecordColumns`, or aiokafka's ConsumerRecord.
 
         Raises:
             StopError: this process cannot go on after them.
@@ -50,11 +51,11 @@ class TopicSpans(msgspec.Struct, frozen=True):
 
 
 class TopicFollower:
-    """Gives all committed records of a topic to a reader.
+    """Gives all committed records of a topic to a reader, those of one partition at a time.
 
     `problem` is why it cannot read now, None while it can; `observe` gets each. It finds partitions that are added to
     the topic within `discovery_seconds`. `resume` is asked once, before it reads: it gives the offsets of what the
-    reader has already.
+    reader has already. With `columns` the reader gets `RecordColumns`, if this aiokafka gives them.
     """
 
     def __init__(  # noqa: PLR0913 - where it reads, for whom, and who else is told
@@ -65,6 +66,7 @@ class TopicFollower:
         *,
         observe: Callable[[str], None] = lambda _: None,
         discovery_seconds: float = 30.0,
+        columns: bool = False,
         resume: Callable[[TopicSpans], Awaitable[Mapping[int, int]]] | None = None,
     ) -> None:
         self.problem: str | None = None
@@ -74,6 +76,7 @@ class TopicFollower:
         self._doing = f"reading {topic}"
         self._observe = observe
         self._discovery_seconds = discovery_seconds
+        self._columns = columns
         self._resume = resume
         self._positions: dict[int, int] = {}
         self._ends: dict[int, int] | None = None
@@ -129,7 +132,7 @@ class TopicFollower:
             await self._polled.wait()
 
     async def _follow(self) -> None:
-        consumer = committed_reader(self._connection)
+        consumer = topic_reader(self._connection, columns=self._columns, fetch_bytes=_FETCH_BYTES)
         admin = admin_client(self._connection)
         offsets = offset_reader(self._connection)
         try:
@@ -175,7 +178,8 @@ class TopicFollower:
 
     async def _poll(self, consumer: Any) -> None:
         got = await consumer.getmany(timeout_ms=_POLL_MS, max_records=POLL_RECORDS)
-        await self._reader.apply([record for records in got.values() for record in records])
+        for records in got.values():
+            await self._reader.apply(records)
         for source in consumer.assignment():
             self._positions[source.partition] = await consumer.position(source)
         if not self._reader.complete.is_set() and self._ends is not None:

@@ -84,6 +84,17 @@ class RecordColumns(Sequence[Any]):
         """One of the columns that `batch_kernel` names."""
         return self.columns[:, number]
 
+    def pairs(self) -> list[tuple[bytes | None, bytes | None]]:
+        """The key and value of each."""
+        data = self.data
+        return [
+            (
+                None if key_size < 0 else data[key : key + key_size],
+                None if value_size < 0 else data[value : value + value_size],
+            )
+            for _, _, key, key_size, value, value_size, _, _ in self.columns.tolist()
+        ]
+
     def joined_values(self) -> bytes | None:
         """See `joined_values`."""
         sizes = self.column(kernel.VALUE_SIZE)
@@ -151,6 +162,26 @@ def with_headers(records: Sequence[Any]) -> list[int]:
     if isinstance(records, RecordColumns):
         return list(np.flatnonzero(records.column(kernel.HEADER_COUNT)).tolist())
     return [number for number, record in enumerate(records) if record.headers]
+
+
+def with_unknown_headers(records: Sequence[Any], known: bytes) -> list[int]:
+    """The numbers of those that have headers, without those that have one header alone, whose bytes are `known`."""
+    if not isinstance(records, RecordColumns):
+        return with_headers(records)
+    data, counts = records.data, records.column(kernel.HEADER_COUNT)
+    places = zip(counts.tolist(), records.column(kernel.HEADERS).tolist(), strict=True)
+    return [
+        number
+        for number, (count, at) in enumerate(places)
+        if count and not (count == 1 and data.startswith(known, at))
+    ]
+
+
+def pairs_of(records: Sequence[Any]) -> Iterable[tuple[bytes | None, bytes | None]]:
+    """The key and value of each."""
+    if isinstance(records, RecordColumns):
+        return records.pairs()
+    return ((record.key, record.value) for record in records)
 
 
 def size_of(records: Sequence[Any]) -> int:

@@ -336,7 +336,8 @@ class CredentialRegistry:
         return tuple(parts)
 
     def _wider(self, arrays: Arrays, table: Any, more: int) -> Any:
-        wider = zeros(_room(int(np.count_nonzero(table > packed_names.DELETED)) + more), np.int64)
+        slots = int(np.count_nonzero(table > packed_names.DELETED)) + more
+        wider = zeros(max(2 * slots, _SLOTS), np.int64)  # half as many more until it is full again
         kernel.rehash(arrays.arena, table, wider, self._keys, table is arrays.names)
         return wider
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.records.record_columns import pairs_of, with_unknown_headers
 from detector.registry.credential_registry import Claims, CredentialRegistry
 from detector.registry.finders import Finders
 from detector.registry.issue_batch import IssueBatch
@@ -19,7 +20,7 @@ from detector.registry.snapshot import Image
 from detector.scan.known_credentials import KnownIndex
 from detector.values.events import CredentialIssued
 from detector.values.secrets import DeploymentKey, decode_key
-from detector.values.stored_format import check_headers
+from detector.values.stored_format import FORMAT_BYTES, check_headers
 
 ID_KEY: Final = "id-key"
 ID_KEY_PARTITION: Final = 0
@@ -76,27 +77,30 @@ class RegisteredCredentials:
         self.finders.use(known)
 
     async def apply(self, records: Sequence[Any]) -> None:
-        """Applies records of the registry topic, in the order of each partition. They are aiokafka's ConsumerRecord.
+        """Applies records of a partition of the registry topic, in order: `RecordColumns`, or aiokafka's ConsumerRecord.
 
         Raises:
             StopError: a later version wrote them.
         """
         async with self._changing:
+            self._check_all(records)
             keys: list[bytes] = []
             values: list[bytes] = []
-            for record in records:
-                if record.headers:
-                    self._check(record.headers, record.topic)
-                key, value = record.key or b"", record.value
-                if value is not None and key.startswith(_ISSUE):
+            for number, (key, value) in enumerate(pairs_of(records)):
+                if value is not None and key is not None and key.startswith(_ISSUE):
                     keys.append(key)
                     values.append(value)
                     continue
                 await self._add(keys, values)
                 keys, values = [], []
-                self._apply_other(record, key)
+                self._apply_other(records[number], key or b"")
             await self._add(keys, values)
         await self._compact()
+
+    def _check_all(self, records: Sequence[Any]) -> None:
+        """Raises StopError unless this version can read all of these records."""
+        for number in with_unknown_headers(records, FORMAT_BYTES):
+            self._check(records[number].headers, records[number].topic)
 
     def _check(self, headers: Any, topic: str) -> None:
         """Raises StopError unless this version can read a record with these headers."""

@@ -226,6 +226,7 @@ class Service:
                 "the registry cannot be read now, trying again", why=why
             ),
             resume=snapshots.resume,
+            columns=True,
         )
         with ThreadPoolExecutor(threads_of(self._settings.service.workers), "scan") as threads:
             classifier_of = classifier_in_topics(self._live, configured_classifier(self._settings.sources))
@@ -313,7 +314,7 @@ class Service:
                     looking_back = lookback_reader(context, positions, self._settings.policy.skew)
                     others.append(self._lifecycle.watched(looking_back.run()))
             if self._which != "scan":
-                changelog = KafkaChangelog(self._live.topics.state.name, context.connection)
+                changelog = KafkaChangelog(self._live.topics.state.name, context.connection, columns=True)
                 stack.push_async_callback(changelog.close)
                 stages.append(self._lifecycle.watched(self._run_judge_stage(context, scanner, changelog)))
             else:

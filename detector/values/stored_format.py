@@ -15,6 +15,10 @@ FORMAT_VALUE: Final = str(STORED_FORMAT).encode()
 # Records of the registry have the header, and so do records of the work topic that report the progress of an input.
 # Other records of the work topic have none: they are many, and no header means format 1. In a later format they need it.
 FORMAT_HEADERS: Final = ((FORMAT_HEADER, FORMAT_VALUE),)
+# How a record batch spells this header, with sizes as zigzag varints.
+FORMAT_BYTES: Final = b"".join(
+    bytes((2 * len(each),)) + each for each in (FORMAT_HEADER.encode(), FORMAT_VALUE)
+)
 _ELSEWHERE: Final = "give this one topics and a group of its own (kafka.prefix, kafka.group)"
 _DIGITS: Final = 9
 

@@ -63,6 +63,6 @@ def followed(
     """The registered credentials, and what follows their topic."""
     registered = RegisteredCredentials(Finders(NoPatterns(), (KEY,)) if finders is None else finders)
     follower = TopicFollower(
-        streams.changelog, streams.clients, registered, discovery_seconds=discovery_seconds
+        streams.changelog, streams.clients, registered, discovery_seconds=discovery_seconds, columns=True
     )
     return registered, follower

@@ -41,7 +41,11 @@ class Start:
         self.registered = Counted(Finders(NoPatterns(), (KEY,)))
         self.snapshots = RegistrySnapshots(folder, self.registered, structlog.get_logger(), every=HOUR)
         self.follower = TopicFollower(
-            streams.changelog, streams.clients, self.registered, resume=self.snapshots.resume
+            streams.changelog,
+            streams.clients,
+            self.registered,
+            resume=self.snapshots.resume,
+            columns=True,
         )
 
     async def known(self) -> tuple[list[str], list[Any]]:
