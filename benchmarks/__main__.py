@@ -167,6 +167,9 @@ def _live(options: argparse.Namespace) -> None:
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
     if options.command == "live":
         bench.main(asked, bench.throughput, "live", "The live service and its peers on one topic")
+    elif options.command == "live-curves":
+        curves = importlib.import_module("benchmarks.live_curves").curves
+        bench.main(asked, curves, "live-curves", "The live service on records of every kind")
     else:
         bench.main(asked, bench.mixed, "live-mixed", "The live service on logs with audit events among them")
 
@@ -269,6 +272,7 @@ def _on_a_broker(commands: Any) -> None:
     for name, about in (
         ("live", "the service and its peers on one topic"),
         ("live-mixed", "and on mixed topics"),
+        ("live-curves", "against size, leaks, events, partitions and codecs"),
     ):
         one = commands.add_parser(name, help=about)
         one.add_argument("--records", type=int, default=1_000_000)

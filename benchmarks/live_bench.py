@@ -20,7 +20,7 @@ import orjson
 from benchmarks import compare, live_peers, peers, tables
 from benchmarks.live_job import Job
 from benchmarks.live_kafka import Groups, cluster, fill, make
-from benchmarks.live_load import SPAN, Load, Pair, Texts, known, records
+from benchmarks.live_load import RECORD_BYTES, SPAN, Load, Pair, Texts, known, records
 from benchmarks.live_peers import Peer
 from benchmarks.live_process import Deployment, cpu_of
 from benchmarks.live_rows import HEAD, Row, Run, watched
@@ -48,15 +48,22 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Input(msgspec.Struct, frozen=True):
-    """A topic: its part of the records asked for, the share of audit events, and whether its text is plain."""
+    """A topic: its part of the records asked for, the shares of audit events and leaks, and whether its text is plain.
+
+    Its records have `size` bytes, those of events apart, and are compressed by `codec`.
+    """
 
     part: float = 1.0
     events: float = 0.0
     plain: bool = False
+    leaks: float = 0.001
+    size: int = RECORD_BYTES
+    partitions: int = PARTITIONS
+    codec: str | None = None
 
 
-def _counted(load: Load, texts: Texts, sizes: list[int], partition: int) -> Iterator[Pair]:
-    for key, value in records(load, texts, partition, PARTITIONS):
+def _counted(load: Load, texts: Texts, sizes: list[int], partitions: int, partition: int) -> Iterator[Pair]:
+    for key, value in records(load, texts, partition, partitions):
         sizes.append(len(value))
         yield key, value
 
@@ -73,18 +80,20 @@ class IncrementalEvaluator:
         self._sizes: dict[str, tuple[int, float]] = {}
         self._numbers = 0
 
-    async def prepare(self, inputs: dict[str, Input]) -> None:
-        """The registry, and the inputs by name."""
-        first = self._deployment("none", REGISTRY)
-        first.create_topics()
-        await register(self._bootstrap, REGISTRY, self._options.known, self._options.seed, self._end)
-        await make(self._bootstrap, inputs, PARTITIONS)
+    async def prepare(self, inputs: dict[str, Input], *, registry: bool = True) -> None:
+        """The registry, unless it is there, and the inputs by name."""
+        if registry:
+            first = self._deployment("none", REGISTRY)
+            first.create_topics()
+            await register(self._bootstrap, REGISTRY, self._options.known, self._options.seed, self._end)
         for name, each in inputs.items():
+            await make(self._bootstrap, [name], each.partitions)
             count = int(self._options.records * each.part)
-            load = Load(count, self._end, events=each.events, seed=self._options.seed)
-            texts = Texts(self._options.seed, plain=each.plain)
+            load = Load(count, self._end, leaks=each.leaks, events=each.events, seed=self._options.seed)
+            texts = Texts(self._options.seed, plain=each.plain, size=each.size)
             sizes: list[int] = []
-            await fill(self._bootstrap, name, PARTITIONS, functools.partial(_counted, load, texts, sizes))
+            source = functools.partial(_counted, load, texts, sizes, each.partitions)
+            await fill(self._bootstrap, name, each.partitions, source, each.codec)
             self._sizes[name] = len(sizes), sum(sizes) / len(sizes)
 
     def size(self, name: str) -> float:

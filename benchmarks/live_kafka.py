@@ -32,11 +32,17 @@ async def make(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
 
 
 async def fill(
-    bootstrap: str, topic: str, partitions: int, source: Callable[[int], Iterable[Pair]]
+    bootstrap: str,
+    topic: str,
+    partitions: int,
+    source: Callable[[int], Iterable[Pair]],
+    codec: str | None = None,
 ) -> list[int]:
     """Fills each partition with what `source` has for it, in batches of 256 KiB; how many records each got."""
     counts = []
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=BATCH, linger_ms=0) as producer:
+    async with AIOKafkaProducer(
+        bootstrap_servers=bootstrap, max_batch_size=BATCH, linger_ms=0, compression_type=codec
+    ) as producer:
         for partition in range(partitions):
             batch, count = producer.create_batch(), 0
             for key, value in source(partition):

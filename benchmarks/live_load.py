@@ -25,6 +25,8 @@ LEAKING: Final = 1000  # registered credentials that leak now and then
 SPAN: Final = 10 * MINUTE  # of event time over a topic
 ACTIONS: Final = ("s3:GetObject", "s3:PutObject")
 _TEXTS: Final = 20_000
+_TEXT_BYTES: Final = 32 << 20  # of all texts
+_LEAK_BYTES: Final = 200  # at least: a shorter message would cut the secret
 _AT_ONCE: Final = 100  # tasks of one partition whose events come by turns
 _USES: Final = 6
 LENGTHS: Final = (32, 33, 36, 40, 43, 64)
@@ -125,11 +127,12 @@ def issued(event: CredentialIssued) -> bytes:
 
 
 class Texts:
-    """Messages that make a record of just `RECORD_BYTES`: log text, or `plain` ones of letters and digits, all alike."""
+    """Messages that make a record of just `size` bytes: log text, or `plain` ones of letters and digits, all alike."""
 
-    def __init__(self, seed: int, *, plain: bool = False) -> None:
+    def __init__(self, seed: int, *, plain: bool = False, size: int = RECORD_BYTES) -> None:
         rng = random.Random(seed)
-        self._size = RECORD_BYTES - len(self._head(0, "run-0000")) - 1
+        self._head_size = len(self._head(0, "run-0000")) + 1
+        self._size = size
         lines: Iterator[str] = itertools.chain.from_iterable(
             logtext.block(rng).lines for _ in itertools.count()
         )
@@ -138,17 +141,18 @@ class Texts:
                 f"step {number}: compiled module in 12 ms, nothing to see here,"
                 for number in itertools.count()
             )
-        self._texts = [self._fitted(lines) for _ in range(_TEXTS)]
+        self._texts = [self._fitted(lines, size) for _ in range(min(_TEXTS, _TEXT_BYTES // size))]
 
     def record(self, number: int, time: int) -> Pair:
         """A log record's key and value."""
         task = f"run-{number % 5000:04d}"
-        return task.encode(), self._head(time, task) + self._texts[number % _TEXTS] + b"}"
+        return task.encode(), self._head(time, task) + self._texts[number % len(self._texts)] + b"}"
 
     def leak(self, number: int, time: int, secret: str) -> Pair:
         """The same with a secret in its message."""
         task = f"run-{number % 5000:04d}"
-        message = self._fitted(iter([f"pushing with {secret} to the registry of the team"]))
+        lines = iter([f"pushing with {secret} to the registry of the team"])
+        message = self._fitted(lines, max(self._size, _LEAK_BYTES))
         return task.encode(), self._head(time, task) + message + b"}"
 
     @staticmethod
@@ -156,16 +160,17 @@ class Texts:
         stamp = format_rfc3339(time).removesuffix("Z")[:23].ljust(20, ".").ljust(23, "0")
         return f'{{"time":"{stamp}Z","task_id":"{task}","stream":"stdout","message":'.encode()
 
-    def _fitted(self, lines: Iterator[str]) -> bytes:
-        """A JSON string of just the size, of lines as they come."""
+    def _fitted(self, lines: Iterator[str], record_size: int) -> bytes:
+        """A JSON string of lines as they come that makes a record of just the size."""
+        size = record_size - self._head_size
         text, made = "", b""
-        while len(made) < self._size:
+        while len(made) < size:
             text += next(lines, "  . . . . . . . . .") + " "
             made = orjson.dumps(text)
-        while len(made) > self._size:
-            text = text[: -max((len(made) - self._size) // 6, 1)]
+        while len(made) > size:
+            text = text[: -max((len(made) - size) // 6, 1)]
             made = orjson.dumps(text)
-        return made[:-1] + b"." * (self._size - len(made)) + b'"'
+        return made[:-1] + b"." * (size - len(made)) + b'"'
 
 
 def records(load: Load, texts: Texts, partition: int, partitions: int) -> Iterator[Pair]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer
-from confluent_kafka import Consumer
 
 from benchmarks.live_job import Job
 from benchmarks.live_peer_scan import job
@@ -67,6 +66,8 @@ async def with_aiokafka(given: Job) -> Clock:
 
 def with_confluent(given: Job) -> None:
     """`consume`, read_committed; every value is taken into Python, as a scan needs it."""
+    from confluent_kafka import Consumer  # noqa: PLC0415 - aiokafka's reader runs where it is not installed
+
     consumer = Consumer(
         {
             "bootstrap.servers": given.bootstrap,

@@ -1,6 +1,7 @@
 """Frameworks beside which the live service is measured: installed at exact versions, and run as processes."""
 
 import subprocess
+import sys
 import sysconfig
 import time
 from importlib.metadata import version
@@ -24,7 +25,7 @@ class Peer(msgspec.Struct, frozen=True):
     """A peer: its name in the table, the module that runs it and its second argument.
 
     `scans` False: it only reads, and tells by itself what that took. A
-    `slow` one gets a smaller topic.
+    `slow` one gets a smaller topic. One of `ours` runs with what curfewd needs, and no more.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Peer(msgspec.Struct, frozen=True):
     guarantee: Literal["exactly once", "at least once", "–"] = "exactly once"
     notes: str = ""
     slow: bool = False
+    ours: bool = False
 
 
 PEERS: Final = (
@@ -80,7 +82,8 @@ class Running:
         self.log = log
         self.began = time.monotonic()
         start = _START.format(sysconfig.get_path("purelib"), f"benchmarks.{peer.module}")
-        command = [str(_python()), "-c", start, msgspec.json.encode(job).decode(), peer.how]
+        python = sys.executable if peer.ours else str(_python())
+        command = [python, "-c", start, msgspec.json.encode(job).decode(), peer.how]
         with log.open("wb") as out:
             self._popen = subprocess.Popen(
                 command,
