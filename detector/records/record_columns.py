@@ -86,14 +86,17 @@ class RecordColumns(Sequence[Any]):
 
     def pairs(self) -> list[tuple[bytes | None, bytes | None]]:
         """The key and value of each."""
-        data = self.data
-        return [
-            (
-                None if key_size < 0 else data[key : key + key_size],
-                None if value_size < 0 else data[value : value + value_size],
-            )
-            for _, _, key, key_size, value, value_size, _, _ in self.columns.tolist()
+        return list(zip(self._parts(kernel.KEY), self._parts(kernel.VALUE), strict=True))
+
+    def _parts(self, place: int) -> list[bytes | None]:
+        """The keys or the values."""
+        data, begins, sizes = self.data, self.column(place), self.column(place + 1)
+        parts: list[bytes | None] = [
+            data[begin:end] for begin, end in zip(begins.tolist(), (begins + sizes).tolist(), strict=True)
         ]
+        for null in np.flatnonzero(sizes < 0).tolist():
+            parts[null] = None
+        return parts
 
     def joined_values(self) -> bytes | None:
         """See `joined_values`."""

@@ -63,11 +63,11 @@ async def restore(
     count = 0
     try:
         async for changes in changelog.read(partition, start):
-            store.write(changes)
+            store.restore(changes)
             count += len(changes)
             observe(Restoring(partition, len(changes)))
         check_format(store.format(), f"partition {partition} of the state topic")
-        store.write((), Position(end, now))
+        store.restored(Position(end, now))
     except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again
         store.close()
         if isinstance(error, CurfewdError) or not isinstance(error, Exception):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from rocksdict import Options, Rdict, WriteBatch
+from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 from detector.judge.stage import META, Change, Judgement
 from detector.judge.totals import Totals
@@ -84,6 +84,8 @@ class Store:
         options.set_keep_log_file_num(2)
         options.set_paranoid_checks(True)
         self._db: Any = Rdict(str(path), options)
+        self._unlogged: Any = WriteOptions()
+        self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stubs are wrong
 
     @staticmethod
     def destroy(path: Path) -> None:
@@ -165,8 +167,20 @@ class Store:
             rows.status()  # as above
         return found
 
+    def restore(self, changes: Iterable[Change]) -> None:
+        """Writes changes that are read again if the process ends before the next `restored`."""
+        self._db.write(self._batch(changes, None), self._unlogged)
+
+    def restored(self, position: Position) -> None:
+        """Says how far it has the changelog, once the files have all of it."""
+        self._db.flush()
+        self.write((), position)
+
     def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
         """Writes all changes or none."""
+        self._db.write(self._batch(changes, position))
+
+    def _batch(self, changes: Iterable[Change], position: Position | None) -> Any:
         batch = WriteBatch(raw_mode=True)
         for key, value in changes:
             if value is None:
@@ -177,4 +191,4 @@ class Store:
                 batch.put(TIMER + value[:_TIME] + key[1:_KIND], b"")
         if position is not None:
             batch.put(_POSITION, msgspec.msgpack.encode(position))
-        self._db.write(batch)
+        return batch
