@@ -166,9 +166,12 @@ async def drained(deployment: Deployment) -> bool:
 
 
 def check_told_once(records: list[Any]) -> None:
-    """A finding is created once, then updated, perhaps closed; after that it may be created again."""
+    """A finding is created once, then updated, perhaps closed or deleted; after that it may be created again."""
     standing: set[bytes] = set()
     for record in records:
+        if record.value is None:
+            standing.discard(record.key)
+            continue
         activity = json.loads(record.value)["activity_id"]
         assert (activity == 1) == (record.key not in standing), (
             f"activity {activity} of {record.key.decode()}"
