@@ -81,7 +81,7 @@ SLOW: Final = """
     exec/test_exec_terminal explain/test_explain fetch/test_fetch_github ingest/test_inputs_agree
     judge/test_disputed_names judge/test_stage patterns/test_pattern_content receive/test_receive_command
     receive/test_receive_into_file redact/test_unexamined_text register/test_canary
-    replay/test_archives_in_processes replay/test_baseline replay/test_believed_files replay/test_cli
+    replay/test_archives_in_processes replay/test_baseline replay/test_believed_files replay/test_bucketed_history replay/test_cli
     replay/test_fingerprint_command replay/test_not_understood replay/test_pattern_trial
     replay/test_facts replay/test_planted_secrets replay/test_remote_files replay/test_timeless replay/test_trust_in_replay
     revoke/targets/test_aws_contract revoke/test_file_run scan/test_decode_chains scan/test_printed_forms

@@ -30,6 +30,7 @@ from detector.judge.ledger import Ledger
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.records.log_records import Read
 from detector.replay.first_pass import FirstPass
+from detector.replay.history import WholeHistory
 from detector.replay.plan import Plan
 from detector.replay.replay import (
     apply_lifecycle,
@@ -66,10 +67,10 @@ def explain(plan: Plan, meter: Meter, most: int) -> Explained:
     todo = plan.units()
     first = read_lifecycle(plan, todo, meter)
     masker = EventMasker(plan.finder_of(registered_identifiers(first.events)))
-    ledger = Ledger(plan.policy)
     until = plan.until if plan.until is not None else first.latest or 0
-    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), until)
-    explainer = _Explainer(masker, ledger, until, most)
+    known = WholeHistory(plan.policy, until)
+    apply_lifecycle(first, masker, known)
+    explainer = _Explainer(masker, known.ledger, until, most)
     meter.stage("records", sum(unit.end - unit.start for unit in todo))
     for unit, lines in _read(plan, todo, first, explainer):
         meter.advance(unit.end - unit.start)

@@ -49,6 +49,20 @@ class Spool:
                 written += self._file.write(view[written:])
             self.size += len(data)
 
+    def append(self, data: bytes) -> tuple[int, int]:
+        """Takes some bytes more; where they begin and end.
+
+        Raises:
+            OSError: writing failed, the disk may be full.
+        """
+        start = -(-self.size // _AES_BLOCK) * _AES_BLOCK
+        view = memoryview(self._cipher(start // _AES_BLOCK).encryptor().update(data))
+        written = 0
+        while written < len(view):
+            written += os.pwrite(self._file.fileno(), view[written:], start + written)
+        self.size = start + len(data)
+        return start, self.size
+
     def read(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes from `start` to `end` in chunks."""
         first, skip = divmod(start, _AES_BLOCK)

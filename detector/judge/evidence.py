@@ -241,6 +241,13 @@ def _decrement(counts: dict[Any, int], key: object) -> None:
         del counts[key]
 
 
+class TallyPart(msgspec.Struct, frozen=True, array_like=True):
+    """What some pieces of evidence add to a `FinalTally`: their sums, and the first 20."""
+
+    sums: Sums
+    earliest: list[EvidenceEntry]
+
+
 class FinalTally:
     """Evidence of which nothing is taken back: sums, the first 20 pieces, and hashes that recognise a second copy.
 
@@ -321,3 +328,23 @@ class FinalTally:
         """
         del after
         return self._requests.get(request)
+
+    def part(self) -> TallyPart:
+        """What its pieces add to another tally."""
+        sums = Sums(self.count, self.first, self.last, self.severity, self.patterns, self._requests)
+        return TallyPart(sums, self._earliest)
+
+    def add_part(self, part: TallyPart) -> None:
+        """Adds the pieces of a part, none of which is here already."""
+        sums = part.sums
+        self._more += sums.count
+        self.first, self.last = min(self.first, sums.first), max(self.last, sums.last)
+        self.severity = max(self.severity, sums.severity)
+        self._patterns.update(sums.patterns)
+        for request, found in sums.requests.items():
+            known = self._requests.get(request)
+            if known is None or _earlier(found, known):
+                self._requests[request] = found
+        self._earliest = sorted([*self._earliest, *part.earliest], key=lambda entry: entry[:3])[
+            :MAX_EVIDENCES
+        ]

@@ -37,7 +37,7 @@ from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import DENIED, AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
 from detector.values.globs import covering
 
-_DEEPEST: Final = (
+DEEPEST: Final = (
     1000  # ancestors of a task that are asked about: whoever forges more could forge one that is right
 )
 
@@ -220,8 +220,8 @@ class IncrementalEvaluator:
             return False
         if own.count == len(own.first):
             return not any(self.lineage.descends(named, task.task_id) for task in own.first)
-        ancestors = list(itertools.islice(self.lineage.chain(named), _DEEPEST))
-        return len(ancestors) < _DEEPEST and not any(map(own.has, ancestors))
+        ancestors = list(itertools.islice(self.lineage.chain(named), DEEPEST))
+        return len(ancestors) < DEEPEST and not any(map(own.has, ancestors))
 
     def _judge_descent(self, account: Account, uses: Uses, named: str, naming: UsesNamingTask) -> None:
         """Judges again the uses that name a task, if it has become foreign, or is no longer."""

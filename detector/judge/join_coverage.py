@@ -4,9 +4,8 @@ To a join of one credential (`detector.judge.joins`) a history adds `NEVER_ENDS`
 and no task of credentials of its source and kind ended at all. Their source reports starts and no ends.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -98,78 +97,95 @@ class JoinCoverage(msgspec.Struct, frozen=True):
         }
 
 
-class _Key(NamedTuple):
-    """What the credentials of a row have in common, as in `CoverageRow`."""
+class JoinCount(msgspec.Struct):
+    """A row in the making: the credentials of a part of a history that have the same join for the same reason.
+
+    `undated`: their tasks run, and have no deadline. `first` has the earliest issues: time, credential, and the task or
+    group that the issue names. The rest is as in `CoverageRow`.
+    """
 
     source: str
     kind: str
     join: str
     reason: str
+    undated: bool = False
+    count: int = 0
+    first: list[tuple[int, str, str]] = []
+    oldest: OldestTask | None = None
 
-
-class _RowCount:
-    """A row in the making. `first` has the earliest issues."""
-
-    __slots__ = ("count", "first", "oldest")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[tuple[int, str, Account]] = []
-        self.oldest: OldestTask | None = None
+    @property
+    def place(self) -> tuple[str, str, str, str, bool]:
+        """What its credentials have in common."""
+        return self.source, self.kind, self.join, self.reason, self.undated
 
     def add(self, account: Account) -> None:
+        """Counts a credential."""
         task = account.task.oldest if isinstance(account.task, Candidates) else account.task
-        oldest = None
         if task is not None and task.start is not None and task.ending is None:
-            oldest = OldestTask(task.start.time, task.task_id[:_NAME])
-        self._take(1, [(account.issue.time, account.issue.credential_id, account)], oldest)
+            self._older(OldestTask(task.start.time, task.task_id[:_NAME]))
+        self.count += 1
+        issue = account.issue
+        if len(self.first) < _MOST_EXAMPLES or account.seniority < self.first[-1][:2]:
+            self._earlier([(*account.seniority, (issue.task_id or issue.task_group or "")[:_NAME])])
 
-    def merge(self, other: "_RowCount") -> None:
-        self._take(other.count, other.first, other.oldest)
+    def merge(self, other: "JoinCount") -> None:
+        """Counts the credentials of another."""
+        self.count += other.count
+        self._earlier(other.first)
+        if other.oldest is not None:
+            self._older(other.oldest)
 
-    def _take(self, count: int, first: list[tuple[int, str, Account]], oldest: OldestTask | None) -> None:
-        self.count += count
-        if oldest is not None:
-            self.oldest = oldest if self.oldest is None else min(self.oldest, oldest)
-        for place in first:
-            if len(self.first) < _MOST_EXAMPLES or _earlier(place) < _earlier(self.first[-1]):
-                self.first = sorted([*self.first, place], key=_earlier)[:_MOST_EXAMPLES]
+    def row(self) -> CoverageRow:
+        """The row."""
+        examples = (CredentialExample(credential_id[:_NAME], task) for _, credential_id, task in self.first)
+        return CoverageRow(
+            self.source, self.kind, self.join, self.reason, self.count, tuple(examples), self.oldest
+        )
 
-    def row(self, source: str, kind: str, join: str, reason: str) -> CoverageRow:
-        examples = (_example(account) for _, _, account in self.first)
-        return CoverageRow(source, kind, join, reason, self.count, tuple(examples), self.oldest)
+    def _earlier(self, some: list[tuple[int, str, str]]) -> None:
+        self.first = sorted([*self.first, *some])[:_MOST_EXAMPLES]
 
-
-def _earlier(place: tuple[int, str, Account]) -> tuple[int, str]:
-    return place[:2]
-
-
-def _example(account: Account) -> CredentialExample:
-    issue = account.issue
-    return CredentialExample(issue.credential_id[:_NAME], (issue.task_id or issue.task_group or "")[:_NAME])
+    def _older(self, task: OldestTask) -> None:
+        self.oldest = task if self.oldest is None else min(self.oldest, task)
 
 
-def join_coverage(accounts: Iterable[Account], until: int, *, most: int = MOST_ROWS) -> JoinCoverage:
-    """The join coverage of all credentials of a history at a time, in at most `most` rows and one more for each join."""
-    counts: defaultdict[_Key, _RowCount] = defaultdict(_RowCount)
-    undated: defaultdict[_Key, _RowCount] = defaultdict(_RowCount)  # whose tasks run, and have no deadline
+def count_joins(accounts: Iterable[Account], until: int) -> list[JoinCount]:
+    """The joins of credentials at a time, counted. Counts of the parts of a history make up its join coverage."""
+    counts: dict[tuple[str, str, str, str, bool], JoinCount] = {}
     for account in accounts:
         issue, join = account.issue, join_of(account, until)
         reason = (issue.unjoined or "")[:_REASON] if join.name in _UNJOINED else ""
-        key = _Key(source_of(issue.source), (issue.kind or "")[:_NAME], join.name, reason)
-        of_key = undated if join.name == RUNNING and join.changes_at == NEVER else counts
-        of_key[key].add(account)
-    ending = {(key.source, key.kind) for key in counts if key.join in (ENDED, END_ONLY)}
-    for key, some in undated.items():
-        silent = some.oldest is not None and some.oldest.started + LONG < until
-        join_name = NEVER_ENDS if silent and (key.source, key.kind) not in ending else RUNNING
-        counts[key._replace(join=join_name)].merge(some)
-    rows = sorted((some.row(*key) for key, some in counts.items()), key=_order)
+        undated = join.name == RUNNING and join.changes_at == NEVER
+        place = source_of(issue.source), (issue.kind or "")[:_NAME], join.name, reason, undated
+        counted = counts.get(place)
+        if counted is None:
+            counted = counts[place] = JoinCount(*place)
+        counted.add(account)
+    return list(counts.values())
+
+
+def join_coverage(parts: Iterable[JoinCount], until: int, *, most: int = MOST_ROWS) -> JoinCoverage:
+    """The join coverage of a history at a time, in at most `most` rows and one more for each join."""
+    sums = _summed(parts)
+    ending = {(one.source, one.kind) for one in sums if one.join in (ENDED, END_ONLY)}
+    for one in sums:
+        if one.undated:
+            silent = one.oldest is not None and one.oldest.started + LONG < until
+            one.join = NEVER_ENDS if silent and (one.source, one.kind) not in ending else RUNNING
+            one.undated = False
+    rows = sorted((one.row() for one in _summed(sums)), key=_order)
     rest: dict[str, int] = {}
     for row in rows[most:]:
         rest[row.join] = rest.get(row.join, 0) + row.credentials
     others = (CoverageRow(OTHER, "", join, "", count) for join, count in rest.items())
     return JoinCoverage((*rows[:most], *sorted(others, key=_order)))
+
+
+def _summed(parts: Iterable[JoinCount]) -> list[JoinCount]:
+    sums: dict[tuple[str, str, str, str, bool], JoinCount] = {}
+    for one in parts:
+        sums.setdefault(one.place, JoinCount(*one.place)).merge(one)
+    return list(sums.values())
 
 
 def _order(row: CoverageRow) -> tuple[bool, int, str, str, str, str]:

@@ -203,6 +203,11 @@ class Ledger:
         """The credential that an event names, None if it is not known. Do not change it."""
         return self._names.owner(event)
 
+    def shown_by(self, leak: Leak) -> bool:
+        """Whether a leak shows a secret of a credential that is known."""
+        found = map(self._names.find, leak.identifiers)
+        return any(name is not None and name.owner is not None for name in found)
+
     def verdicts_on(self, account: Account, use: CredentialUsed) -> tuple[Verdict, ...]:
         """The verdicts on a use of one credential, which is not added up. `seal_lifecycle` must have been called."""
         return () if self._final is None else self._final.verdicts(account, use)

@@ -29,6 +29,7 @@ from detector.replay.replay_command import (
     planned,
     seldom_collected,
 )
+from detector.replay.runner import Processes
 from detector.replay.scan_settings import differing, scan_settings
 from detector.replay.stages import SCAN
 from detector.scan.scanner import PatternScanner
@@ -154,7 +155,7 @@ def run_judge(request: Request, folder_paths: Sequence[str]) -> int:
         history.found,
         classifier=configured_classifier(settings.sources, ()),
         warnings=ignored,
-        runner=KeptRunner(history.places),
+        runner=KeptRunner(history.places, Processes(request.jobs)),
     )
     plan = msgspec.structs.replace(
         plan, todo=history.units, text_lines=text_lines_of(history.places), today=request.now

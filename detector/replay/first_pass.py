@@ -3,7 +3,6 @@
 Whether a file carries events is known once all of it was looked at. Until then its events wait.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from detector.ingest.event_ranges import RangeLook
@@ -11,16 +10,16 @@ from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
 from detector.outputs.summary import NotBelieved
-from detector.stages.first_uses import FirstUses
+from detector.replay.fact_spool import FactSpool
 from detector.stages.ranges import LifecycleFacts, RangeFacts
-from detector.values.events import Lifecycle
+from detector.values.events import CredentialUsed, Lifecycle
 
 
 class FirstPass:
     """Takes the facts of the first pass, unit by unit.
 
     - `events` are the lifecycle events of the sources that carry events, `latest` is the latest time of any event in
-      them, uses too (ns). `first_uses` has the earliest uses in them.
+      them, uses too (ns). `first_uses` has the earliest uses of each unit.
     - `done` are units that hold nothing else.
     - `text` are the indices of the sources that carry no events, `looks` what was seen in those that were looked at.
     """
@@ -28,12 +27,12 @@ class FirstPass:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
         self._waiting: list[tuple[Unit, LifecycleFacts]] = []  # of one source
-        self.events: deque[Lifecycle] = deque()
+        self.events = FactSpool[Lifecycle](Lifecycle)
         self.done: dict[Unit, RangeFacts] = {}
         self.text = frozenset(range(len(sources)))
         self.looks: dict[int, RangeLook] = {}
         self.latest: int | None = None
-        self.first_uses = FirstUses()
+        self.first_uses = FactSpool[CredentialUsed](CredentialUsed)
 
     def wants(self, unit: Unit) -> bool:
         """Whether events may be in a unit."""
@@ -59,9 +58,8 @@ class FirstPass:
             return
         self.text -= {index}
         for unit, found in waiting:
-            self.events += found.lifecycle
-            for use in found.first_uses:
-                self.first_uses.add(use)
+            self.events.extend(found.lifecycle)
+            self.first_uses.extend(found.first_uses)
             if found.rest is not None:
                 self.done[unit] = found.rest
             if found.latest is not None and (self.latest is None or found.latest > self.latest):

@@ -1,12 +1,13 @@
 """Runners that keep the facts of units in a folder, and that take them from there."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 from detector.ingest.units import Unit
 from detector.replay.facts_folder import FactsFolder
-from detector.replay.runner import Runner
-from detector.replay.stages import LIFECYCLE, R, Stage, Work
+from detector.replay.runner import Processes, Runner
+from detector.replay.stages import LIFECYCLE, R, Stage, Work, with_routes
 from detector.stages.ranges import LifecycleFacts, RangeFacts
 
 
@@ -16,6 +17,8 @@ class KeepingRunner:
     def __init__(self, folder: FactsFolder, runner: Runner) -> None:
         self._folder = folder
         self._runner = runner
+        self.jobs = runner.jobs
+        self.judge = runner.judge
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """See `Runner`."""
@@ -37,19 +40,27 @@ class KeepingRunner:
 class KeptRunner:
     """Gives the facts that are in folders. Implements `Runner`.
 
-    `places` says where those of a source are: the folder, and the index of the source in it.
+    `places` says where those of a source are: the folder, and the index of the source in it. `processes` judge them.
     """
 
-    def __init__(self, places: Sequence[tuple[FactsFolder, int]]) -> None:
+    def __init__(self, places: Sequence[tuple[FactsFolder, int]], processes: Processes) -> None:
         self._places = places
+        self._processes = processes
+        self.jobs = processes.jobs
+        self.judge = processes.judge
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """See `Runner`."""
         for folder in dict.fromkeys(folder for folder, _ in self._places):
             _expect(folder, stage, work)
-        for unit in todo:
-            folder, index = self._places[unit.source]
-            yield unit, _kept(folder, stage, Unit(index, unit.start, unit.end))
+        size = sum(unit.end - unit.start for unit in todo)
+        reading = self._processes if work.buckets is not None else Processes()
+        yield from reading.each(partial(self._kept, stage), stage.decoder, work, todo, size)
+
+    def _kept(self, stage: Stage[R], work: Work, unit: Unit) -> R:
+        folder, index = self._places[unit.source]
+        found = _kept(folder, stage, Unit(index, unit.start, unit.end))
+        return cast("R", with_routes(work, found)) if isinstance(found, RangeFacts) else found
 
 
 def _expect(folder: FactsFolder, stage: Stage[R], work: Work) -> None:

@@ -9,18 +9,18 @@ import numpy as np
 
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
-from detector.judge.ledger import Ledger
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import UNKNOWN_TYPE, SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.records.log_times import CLOCK, EARLIER_RECORD, FILE, LATEST, TIMELESS, LogTime
 from detector.replay.first_pass import FirstPass
+from detector.replay.history import Concluded, History
 from detector.replay.plan import Plan
 from detector.scan.leaks import UNKNOWN_TIME
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
 from detector.values.events import MAX_FUTURE, Leak, LimitedRecord
-from detector.values.findings import Command, Finding
+from detector.values.findings import Finding
 
 _NAMED: Final = 1000  # files that are named where they were not understood
 
@@ -28,9 +28,9 @@ _NAMED: Final = 1000  # files that are named where they were not understood
 class Placing:
     """Puts the facts of all units together, in their order: lines count on from unit to unit, and so does the time inherited."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, first: FirstPass, masker: EventMasker) -> None:
+    def __init__(self, plan: Plan, history: History, first: FirstPass, masker: EventMasker) -> None:
         self._plan = plan
-        self._ledger = ledger
+        self._history = history
         self._masker = masker
         self._first = first
         self._latest_event = first.latest
@@ -67,8 +67,8 @@ class Placing:
             self._leak(source, leak, before, inherited)
         for record in result.limited:
             self._leak(source, record, before, inherited)
-        for use in result.uses:
-            self._ledger.apply(use)
+        self._history.use(result.uses)
+        self._history.put(result.routed)
         name = self._plan.sources[unit.source].name
         for letter in result.dead_letters:
             self._dead(letter, name, before)
@@ -124,13 +124,13 @@ class Placing:
             if (leak.source, leak.id) not in self._limited_seen:
                 self._limited_seen.add((leak.source, leak.id))
                 self._limited[leak.source] += leak.records
-            self._ledger.apply(leak)
+            self._history.show(leak)
             return
         leak = self._held_against_clock(leak)
         if leak.allowed and leak.pattern is not None:
             self._allowed[leak.pattern] += 1
         else:
-            self._ledger.apply(leak)
+            self._history.show(leak)
 
     def _held_against_clock(self, leak: Leak) -> Leak:
         """The leak: no longer allowed by an entry that has expired, where nothing but a file gives its time."""
@@ -146,9 +146,9 @@ class Placing:
             self._timed(_at_time(leak, time, origin))
         self._timeless.clear()
 
-    def summary(self, findings: Sequence[Finding], commands: Sequence[Command]) -> Summary:
-        """The numbers, without durations."""
-        counts = verdicts(findings, commands)
+    def summary(self, findings: Sequence[Finding], concluded: Concluded) -> Summary:
+        """The numbers, without durations. The findings are those of the history, with the names that they are written by."""
+        counts = verdicts(findings, concluded.commands)
         events = {kind: distinct.count() for kind, distinct in self._seen.items()}
         if self._unknown:
             events[UNKNOWN_TYPE] = self._unknown
@@ -171,14 +171,15 @@ class Placing:
             dead_letters=self.letters.counts,
             unread=self._unread,
             untrusted=self._untrusted,
-            unresolved=self._ledger.unresolved,
-            conflicts=len(self._ledger.conflicts),
+            unresolved=concluded.unresolved,
+            conflicts=concluded.conflicts,
             not_believed=not_believed,
             warnings=(
                 *(each.warning for each in not_believed),
                 *map(self._masker.text, self._plan.warnings),
             ),
             masked_revocations=self._masker.revocations,
+            coverage=concluded.coverage,
         )
 
 

@@ -2,19 +2,20 @@
 
 1. All sources that may carry events are read, and those that do not are text (`detector.ingest.event_ranges`). A unit
    that has nothing but lifecycle events, such as one of a registry, is done.
-2. The index of all registered credentials is built. The lifecycle events are masked with it and go to the ledger, which
+2. The index of all registered credentials is built. The lifecycle events are masked with it and go to the history, which
    is then sealed. Processes that are forked for the scan are forked after that, and share the index.
-3. Logs are scanned and uses are judged, unit by unit. Results are applied in the order of the units, so they are the
-   same for any number of processes and for any runner.
+3. Logs are scanned, unit by unit. Uses and leaks are placed in the order of the units, so they are the same for any
+   number of processes and for any runner.
+4. The history is judged: a small one in one ledger while it is read, a large one afterwards, in buckets by the runner.
 
 `detector.replay.stages` names the stages.
 
-The judging is `detector.judge.stage.judge_history`: the rules and the ledger of the service, with all tasks in one
-ledger. The service has a ledger for each task and keeps its state between events.
+The judging is `detector.judge.stage.judge_history`: the rules and the ledger of the service, with all tasks of a bucket
+in one ledger. The service has a ledger for each task and keeps its state between events.
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -23,28 +24,27 @@ import msgspec
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
 from detector.ingest.units import Unit
-from detector.judge.join_coverage import join_coverage
-from detector.judge.ledger import Ledger
 from detector.judge.stable_fingerprints import with_stable_fingerprints
-from detector.judge.stage import judge_history
 from detector.judge.terms import NEVER
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import Summary
+from detector.replay.bucketed_history import BucketedHistory
 from detector.replay.expiries import held_against_clock
 from detector.replay.first_pass import FirstPass
+from detector.replay.history import History, WholeHistory
 from detector.replay.placing import Placing
 from detector.replay.plan import Plan
 from detector.replay.stages import LIFECYCLE, SCAN, Work
 from detector.scan.known_credentials import HMAC, never_found
 from detector.scan.leaks import LeakFinder
-from detector.stages.first_uses import FirstUses
 from detector.stages.masking import EventMasker
 from detector.terminal.progress import Meter
-from detector.values.events import CredentialIssued, CredentialUsed, Identifier, Lifecycle
+from detector.values.events import CredentialIssued, Identifier, Lifecycle
 from detector.values.findings import Command, Finding
 
 _NO_KEY: Final = "there is no deployment key"
-_TOGETHER: Final = 1 << 14  # lifecycle events that are masked at once
+_TOGETHER: Final = 1 << 14  # events that are masked at once
+WHOLE: Final = 256 * 1024 * 1024  # bytes of a history that is judged faster in one piece
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -65,7 +65,6 @@ def replay(plan: Plan, meter: Meter) -> Result:
     """
     clock = _Clock()
     todo = plan.units()
-    ledger = Ledger(plan.policy)
     first = read_lifecycle(plan, todo, meter)
     done = first.done
     clock.lap("lifecycle")
@@ -73,12 +72,13 @@ def replay(plan: Plan, meter: Meter) -> Result:
     plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, *registry.warnings))
     clock.lap("index")
     masker = EventMasker(registry.finder)
-    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), plan.until)
-    first.first_uses = FirstUses()
+    history = _history(plan, todo)
+    apply_lifecycle(first, masker, history)
     clock.lap("lifecycle")
     named = masked_names(plan.sources, masker)
-    placing = Placing(msgspec.structs.replace(plan, sources=named), ledger, first, masker)
+    placing = Placing(msgspec.structs.replace(plan, sources=named), history, first, masker)
     work = scan_work(plan, named, registry, first, first.suspected())
+    work = msgspec.structs.replace(work, buckets=history.buckets)
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     results = plan.runner.run(SCAN, work, [unit for unit in todo if unit not in done])
     for unit in todo:
@@ -87,17 +87,18 @@ def replay(plan: Plan, meter: Meter) -> Result:
     placing.settle()
     clock.lap("logs")
     until = placing.latest if plan.until is None else plan.until
-    findings, commands = judge_history(ledger, until)
-    findings = held_against_clock(findings, plan.policy, plan.clock)
+    concluded = history.conclude(until)
+    findings = held_against_clock(concluded.findings, plan.policy, plan.clock)
     if not plan.keyed:
         findings = with_stable_fingerprints(findings)
-    coverage = join_coverage(ledger.accounts(), until)
     clock.lap("judging")
-    summary = placing.summary(findings, commands)
     summary = msgspec.structs.replace(
-        summary, durations=clock.laps, keyed=plan.keyed, unfindable=registry.unfindable, coverage=coverage
+        placing.summary(findings, concluded),
+        durations=clock.laps,
+        keyed=plan.keyed,
+        unfindable=registry.unfindable,
     )
-    return Result(findings, commands, placing.letters, summary, until)
+    return Result(findings, concluded.commands, placing.letters, summary, until)
 
 
 class _Clock:
@@ -200,19 +201,17 @@ def _unfindable(counted: tuple[str, int]) -> str:
     )
 
 
-def apply_lifecycle(
-    events: deque[Lifecycle],
-    masker: EventMasker,
-    ledger: Ledger,
-    first_uses: Sequence[CredentialUsed] = (),
-    until: int | None = None,
-) -> None:
-    """Masks the events and gives them to the ledger. They are let go meanwhile: there may be millions.
+def apply_lifecycle(first: FirstPass, masker: EventMasker, history: History) -> None:
+    """Masks the events and first uses, and gives them to the history. They are let go meanwhile: there may be millions."""
+    for some in first.events.drained(_TOGETHER):
+        history.tell(masker.masked(some))
+    for uses in first.first_uses.drained(_TOGETHER):
+        history.locate(masker.masked(uses))
+    history.seal()
 
-    `until` is the time that is asked about, None if that is the latest of all.
-    """
-    while events:
-        some = [events.popleft() for _ in range(min(_TOGETHER, len(events)))]
-        for event in masker.masked(some):
-            ledger.apply(event)
-    ledger.seal_lifecycle(masker.masked(first_uses), NEVER if until is None else until)
+
+def _history(plan: Plan, todo: Sequence[Unit]) -> History:
+    sealed_until = NEVER if plan.until is None else plan.until
+    if plan.runner.jobs > 1 and sum(unit.end - unit.start for unit in todo) > WHOLE:
+        return BucketedHistory(plan.policy, sealed_until, plan.runner)
+    return WholeHistory(plan.policy, sealed_until)

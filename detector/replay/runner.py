@@ -1,4 +1,4 @@
-"""Runs a stage over units: in this process, or in several that are forked from it.
+"""Runs a stage over units, or judges buckets: in this process, or in several that are forked from it.
 
 Facts cross between processes as JSON: unlike MessagePack it holds the nanoseconds of the year 9999. No secret crosses.
 """
@@ -6,24 +6,32 @@ Facts cross between processes as JSON: unlike MessagePack it holds the nanosecon
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from detector.ingest.units import Unit
 from detector.records.repeated_names import has_repeated_name
+from detector.replay.bucket_judge import BucketTask, BucketVerdicts, BucketWork, judge_bucket
 from detector.replay.stages import R, Stage, Work
 from detector.values.errors import UsageError
+
+T = TypeVar("T")
+W = TypeVar("W")
 
 IN_FLIGHT: Final = 2  # units that wait for each worker: memory is bounded, and reading never runs far ahead
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
 
 
 class Runner(Protocol):
-    """What runs the stages of units."""
+    """What runs the stages of units, and judges buckets, `jobs` at once."""
+
+    @property
+    def jobs(self) -> int:
+        """How many at once."""
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """Each unit with its facts, in the order of `todo`.
@@ -32,12 +40,21 @@ class Runner(Protocol):
             UsageError: they cannot be had, for a reason outside the units.
         """
 
+    def judge(
+        self, work: BucketWork, todo: Sequence[BucketTask]
+    ) -> Iterator[tuple[BucketTask, BucketVerdicts]]:
+        """Each bucket with its verdicts, in the order of `todo`.
+
+        Raises:
+            UsageError: as `run`.
+        """
+
 
 class Processes:
     """Forks `jobs` processes for each stage that is worth it; else this one does it all. Implements `Runner`."""
 
     def __init__(self, jobs: int = 1) -> None:
-        self._jobs = jobs
+        self.jobs = jobs
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """See `Runner`.
@@ -45,59 +62,84 @@ class Processes:
         Raises:
             UsageError: a worker process was ended from outside.
         """
-        jobs = self._jobs_for(todo)
-        return _in_processes(stage, work, todo, jobs) if jobs > 1 else _here(stage, work, todo)
-
-    def _jobs_for(self, todo: Sequence[Unit]) -> int:
         size = sum(unit.end - unit.start for unit in todo)
-        return 1 if size <= SMALL else min(self._jobs, len(todo))
+        return self.each(stage.do, stage.decoder, work, todo, size)
+
+    def judge(
+        self, work: BucketWork, todo: Sequence[BucketTask]
+    ) -> Iterator[tuple[BucketTask, BucketVerdicts]]:
+        """See `Runner`.
+
+        Raises:
+            UsageError: a worker process was ended from outside.
+        """
+        return self.each(_judged, _VERDICTS, work, todo, _UNPACKED * sum(task.size for task in todo))
+
+    def each(
+        self,
+        do: Callable[[W, T], R],
+        decoder: msgspec.json.Decoder[R],
+        work: W,
+        todo: Sequence[T],
+        size: int,
+    ) -> Iterator[tuple[T, R]]:
+        """What is done with each item, in order; `size` is how many bytes are read for it."""
+        jobs = 1 if size <= SMALL else min(self.jobs, len(todo))
+        if jobs > 1:
+            return _in_processes(do, decoder, work, todo, jobs)
+        return ((item, do(work, item)) for item in todo)
 
 
-_forked: list[tuple[Stage[Any], Work]] = []  # set before the fork, read after it
+_UNPACKED: Final = 16  # bytes of facts for each that is packed, about
+_VERDICTS: Final = msgspec.json.Decoder(BucketVerdicts)
+
+
+def _judged(work: BucketWork, task: BucketTask) -> BucketVerdicts:
+    return judge_bucket(work.terms, work.rows(task))
+
+
+_forked: list[tuple[Callable[[Any, Any], Any], Any]] = []  # set before the fork, read after it
 
 
 def _initialise() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
 
 
-def _remote(unit: Unit) -> bytes:
-    stage, work = _forked[-1]
-    return msgspec.json.encode(stage.do(work, unit))
+def _remote(item: Any) -> bytes:
+    do, work = _forked[-1]
+    return msgspec.json.encode(do(work, item))
 
 
-def _here(stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
-    for unit in todo:
-        yield unit, stage.do(work, unit)
-
-
-def _in_processes(stage: Stage[R], work: Work, todo: Sequence[Unit], jobs: int) -> Iterator[tuple[Unit, R]]:
+def _in_processes(
+    do: Callable[[W, T], R], decoder: msgspec.json.Decoder[R], work: W, todo: Sequence[T], jobs: int
+) -> Iterator[tuple[T, R]]:
     has_repeated_name(b"{}")  # loads what is compiled, once for all processes that are forked
-    _forked.append((stage, work))
+    _forked.append((do, work))
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _initialise)
-    waiting: deque[tuple[Unit, Future[bytes]]] = deque()
+    waiting: deque[tuple[T, Future[bytes]]] = deque()
     try:
-        for unit in todo:
+        for item in todo:
             try:
-                waiting.append((unit, pool.submit(_remote, unit)))
+                waiting.append((item, pool.submit(_remote, item)))
             except BrokenProcessPool:
                 raise _ended_from_outside() from None
             if len(waiting) >= jobs * IN_FLIGHT:
-                yield _next(stage, waiting)
+                yield _next(decoder, waiting)
         while waiting:
-            yield _next(stage, waiting)
+            yield _next(decoder, waiting)
     finally:
         _forked.pop()
         pool.shutdown(wait=not waiting, cancel_futures=True)
 
 
-def _next(stage: Stage[R], waiting: deque[tuple[Unit, Future[bytes]]]) -> tuple[Unit, R]:
-    unit, future = waiting[0]
+def _next(decoder: msgspec.json.Decoder[R], waiting: deque[tuple[T, Future[bytes]]]) -> tuple[T, R]:
+    item, future = waiting[0]
     try:
-        result = stage.decoder.decode(future.result())
+        result = decoder.decode(future.result())
     except BrokenProcessPool:
         raise _ended_from_outside() from None
     waiting.popleft()
-    return unit, result
+    return item, result
 
 
 def _ended_from_outside() -> UsageError:

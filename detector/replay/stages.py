@@ -24,6 +24,7 @@ from detector.ingest.range_reader import RangeReader, Reading
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
 from detector.ingest.units import Unit
+from detector.replay.buckets import CredentialBuckets, routed
 from detector.scan.leaks import LeakFinder
 from detector.stages.ranges import LifecycleCollector, LifecycleFacts, RangeFacts, RangeScanner
 from detector.values.events import Identifier
@@ -38,6 +39,7 @@ class Work(msgspec.Struct, frozen=True):
     `finder` is None while only events are read, and looks for the `identifiers` that are registered. `trust` has what holds each source, if anything holds one. `text` are
     the indices of the sources in which nothing is an event; they are read by the classifier `logs`. Lines that look like
     events are counted in those that are `suspected`. `found` are the sources under the names by which they were found.
+    `buckets` are those of a history that is judged in some.
     """
 
     sources: Sequence[Source]
@@ -51,6 +53,7 @@ class Work(msgspec.Struct, frozen=True):
     skew: int = SKEW
     identifiers: Sequence[Identifier] = ()
     found: Sequence[Source] = ()
+    buckets: CredentialBuckets | None = None
 
 
 def lifecycle(work: Work, unit: Unit) -> LifecycleFacts:
@@ -75,8 +78,15 @@ def lifecycle(work: Work, unit: Unit) -> LifecycleFacts:
 
 
 def scan(work: Work, unit: Unit) -> RangeFacts:
-    """The leaks, uses and dead letters in a unit, and what was read."""
-    return scanned(work, unit, RangeScanner(work.finder))
+    """The leaks, uses and dead letters in a unit, and what was read. If there are buckets, the uses are routed to them."""
+    return with_routes(work, scanned(work, unit, RangeScanner(work.finder)))
+
+
+def with_routes(work: Work, facts: RangeFacts) -> RangeFacts:
+    """The facts with their uses routed, if there are buckets."""
+    if work.buckets is not None and facts.uses:
+        facts.routed, facts.uses = routed(facts.uses, work.buckets)
+    return facts
 
 
 def scanned(work: Work, unit: Unit, scanner: RangeScanner) -> RangeFacts:

@@ -1,4 +1,4 @@
-"""Runs the stages of units as tasks of Spark, a group of units each.
+"""Runs the stages of units as tasks of Spark, a group of units each, and judges buckets so.
 
 Units are those of a replay on one machine, so the facts are the same. A task takes as many as make up `TASK` bytes: it
 costs a tenth of a second by itself. Tasks are sent in waves, two at a time, and their facts are taken in order. So the
@@ -7,22 +7,34 @@ driver holds the facts of two waves at most.
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from detector.configuration.settings import Settings
 from detector.ingest.stored_sources import StoredSource
 from detector.ingest.units import Unit
+from detector.replay.bucket_judge import BucketTask, BucketVerdicts, BucketWork, encode_terms
 from detector.replay.runner import Processes, Runner
 from detector.replay.scan_settings import scan_settings
 from detector.replay.sealing import Sealer
 from detector.replay.stages import R, Stage, Work
 from detector.scan.scanner import PatternScanner
 from detector.spark.context import SparkStart, reason
-from detector.spark.task import CRASHED, FACTS, Job, Result, SharedWork, UnitBounds, run_units, sealed_name
+from detector.spark.task import (
+    CRASHED,
+    FACTS,
+    Job,
+    Result,
+    SealedRows,
+    SharedWork,
+    UnitBounds,
+    judge_buckets,
+    run_units,
+    sealed_name,
+)
 from detector.values.errors import UsageError
 
 TASK: Final = 128 * 1024 * 1024  # bytes
@@ -30,7 +42,10 @@ _WAVES: Final = 2
 _LEAST_WAVE: Final = 32  # tasks: a cluster that grows with what waits has something to grow for
 _PER_CORE: Final = 4
 
-_Group = list[Unit]
+_BUCKETS: Final = 4 * 1024 * 1024  # bytes of packed rows, of which judging makes many times as much work
+_JUDGE: Final = "judge"
+
+T = TypeVar("T")
 
 
 class SparkRunner:
@@ -65,58 +80,101 @@ class SparkRunner:
         """
         far = [unit for unit in todo if work.sources[unit.source].place is not None]
         away = set(far)
-        found = self._on_cluster(stage, work, far) if far else iter(())
+        found = self._scanned(stage, work, far) if far else iter(())
         here = self._own.run(stage, work, [unit for unit in todo if unit not in away])
         for unit in todo:
             yield next(found if unit in away else here)
 
-    def _on_cluster(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
+    @property
+    def jobs(self) -> int:
+        """See `Runner`."""
+        return max(2, int(self._start.context().defaultParallelism))
+
+    def judge(
+        self, work: BucketWork, todo: Sequence[BucketTask]
+    ) -> Iterator[tuple[BucketTask, BucketVerdicts]]:
+        """See `Runner`.
+
+        Raises:
+            UsageError: as `run`.
+        """
+        if not todo:
+            return
+        job = self._job(_JUDGE)
+
+        def name_of(task: BucketTask) -> str:
+            return f"{job.name}/{task.bucket}/{task.what}/{task.share}"
+
+        def sent(task: BucketTask) -> SealedRows:
+            return name_of(task), self._sealer.seal(name_of(task), work.rows(task))
+
+        shared = self._sealer.seal(job.name, encode_terms(work.terms))
+        groups = list(_groups(todo, _BUCKETS, lambda task: task.size))
+        for task, value in self._on_cluster(job, shared, groups, sent, judge_buckets):
+            yield task, self._sealer.unseal(name_of(task), value, BucketVerdicts)
+
+    def _scanned(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
+        job = self._job(stage.name)
+        shared = self._sealer.seal(job.name, _shared(work))
+        groups = list(_groups(todo, self._task, lambda unit: unit.end - unit.start))
+        for unit, value in self._on_cluster(job, shared, groups, _bounds, run_units):
+            yield unit, self._sealer.unseal(sealed_name(job, _bounds(unit)), value, stage.decoder.type)
+
+    def _job(self, stage: str) -> Job:
+        return Job(stage, uuid4().hex, self._config, self._sealer.keys, self._settings)
+
+    def _on_cluster(
+        self,
+        job: Job,
+        sealed: bytes,
+        groups: list[list[T]],
+        sent: Callable[[T], Any],
+        do: Callable[[Job, Any, Iterator[Any]], Iterator[Result]],
+    ) -> Iterator[tuple[T, bytes]]:
+        """Each item of the groups with its sealed result."""
         context = self._start.context()
-        job = Job(stage.name, uuid4().hex, self._config, self._sealer.keys, self._settings)
-        shared = context.broadcast(self._sealer.seal(job.name, _shared(work)))
-        groups = list(_groups(todo, self._task))
+        shared = context.broadcast(sealed)
         size = max(_LEAST_WAVE, _PER_CORE * context.defaultParallelism)
-        waves = [groups[at : at + size] for at in range(0, len(groups), size)]
+        waves = deque(groups[at : at + size] for at in range(0, len(groups), size))
         pool = ThreadPoolExecutor(_WAVES)
-        waiting: deque[tuple[list[_Group], Future[list[Result]]]] = deque()
+        waiting: deque[tuple[list[T], Future[list[Result]]]] = deque()
         try:
             while waves or waiting:
                 while waves and len(waiting) < _WAVES:
-                    wave = waves.pop(0)
-                    waiting.append((wave, pool.submit(_collected, context, job, shared, wave)))
-                wave, future = waiting.popleft()
-                units = [unit for group in wave for unit in group]
-                yield from zip(units, self._opened(job, stage, units, future), strict=True)
+                    wave = waves.popleft()
+                    tasks = [[sent(item) for item in group] for group in wave]
+                    future = pool.submit(_collected, context, job, tasks, partial(do, job, shared))
+                    waiting.append(([item for group in wave for item in group], future))
+                items, future = waiting.popleft()
+                yield from zip(items, _values(future), strict=True)
         finally:
             if waiting:
                 context.cancelJobGroup(job.name)
             pool.shutdown(wait=True, cancel_futures=True)
             shared.destroy()
 
-    def _opened(
-        self, job: Job, stage: Stage[R], units: Sequence[Unit], future: "Future[list[Result]]"
-    ) -> Iterator[R]:
-        try:
-            results = future.result()
-        except Exception as error:  # noqa: BLE001 - of Java, of Py4J, of PySpark
-            raise UsageError(f"Spark could not run the units: {reason(error)}") from None
-        for (kind, value), unit in zip(results, units, strict=False):
-            if kind != FACTS:
-                text = value.decode("utf-8", "replace")
-                raise UsageError(f"a worker of Spark: {'internal error, ' if kind == CRASHED else ''}{text}")
-            yield self._sealer.unseal(sealed_name(job, _bounds(unit)), value, stage.decoder.type)
+
+def _values(future: "Future[list[Result]]") -> Iterator[bytes]:
+    try:
+        results = future.result()
+    except Exception as error:  # noqa: BLE001 - of Java, of Py4J, of PySpark
+        raise UsageError(f"Spark could not run the units: {reason(error)}") from None
+    for kind, value in results:
+        if kind != FACTS:
+            text = value.decode("utf-8", "replace")
+            raise UsageError(f"a worker of Spark: {'internal error, ' if kind == CRASHED else ''}{text}")
+        yield value
 
 
 def _bounds(unit: Unit) -> UnitBounds:
     return unit.source, unit.start, unit.end
 
 
-def _collected(context: Any, job: Job, shared: Any, wave: Sequence[_Group]) -> list[Result]:
+def _collected(
+    context: Any, job: Job, tasks: Sequence[Any], do: Callable[[Iterator[Any]], Iterator[Result]]
+) -> list[Result]:
     context.setJobGroup(job.name, f"curfewd: {job.stage}")
-    groups = [[_bounds(unit) for unit in group] for group in wave]
-    found: list[Result] = (
-        context.parallelize(groups, len(groups)).mapPartitions(partial(run_units, job, shared)).collect()
-    )
+    found: list[Result] = context.parallelize(tasks, len(tasks)).mapPartitions(do).collect()
     return found
 
 
@@ -128,18 +186,19 @@ def _shared(work: Work) -> SharedWork:
         text=tuple(sorted(work.text)),
         suspected=tuple(sorted(work.suspected)),
         skew=work.skew,
+        buckets=work.buckets,
     )
 
 
-def _groups(todo: Sequence[Unit], size: int) -> Iterator[_Group]:
-    """The units in groups of so many bytes, or of one unit that is larger."""
-    group: _Group = []
-    room = size
-    for unit in todo:
-        if group and unit.end - unit.start > room:
+def _groups(todo: Sequence[T], most: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """The items in groups of so many bytes, or of one item that is larger."""
+    group: list[T] = []
+    room = most
+    for item in todo:
+        if group and size_of(item) > room:
             yield group
-            group, room = [], size
-        group.append(unit)
-        room -= unit.end - unit.start
+            group, room = [], most
+        group.append(item)
+        room -= size_of(item)
     if group:
         yield group

@@ -1,7 +1,7 @@
-"""What a worker of Spark does with units. It loads the configuration, patterns and keys of its own machine.
+"""What a worker of Spark does with units and buckets. It loads the configuration, patterns and keys of its own machine.
 
 A worker gets the name of its configuration, and all else sealed under the deployment key: sources, registered
-identifiers. What it finds goes back sealed. So Spark's files, its network and its logs hold neither key nor facts.
+identifiers, the rows of buckets. What it finds goes back sealed. So Spark's files, its network and its logs hold neither key nor facts.
 
 What is loaded stays for the next task of the same worker process.
 """
@@ -11,10 +11,10 @@ import gc
 import os
 import socket
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
@@ -27,6 +27,8 @@ from detector.ingest.stored_sources import StoredSource
 from detector.ingest.trust.policy import InputTrust, TrustPolicy
 from detector.ingest.units import Unit
 from detector.registry.finders import Finders
+from detector.replay.bucket_judge import BucketRows, decode_terms, judge_bucket
+from detector.replay.buckets import CredentialBuckets
 from detector.replay.scan_settings import differing, scan_settings
 from detector.replay.sealing import Sealer
 from detector.replay.stages import LIFECYCLE, SCAN, Stage, Work
@@ -44,7 +46,10 @@ _REMEMBERED: Final = 4096  # sources
 _COLLECTED: Final = (200_000, 20, 1000)  # as `seldom_collected` of a replay
 
 UnitBounds = tuple[int, int, int]
+SealedRows = tuple[str, bytes]  # the name under which they are sealed
 Result = tuple[str, bytes]
+_I = TypeVar("_I")
+_T = TypeVar("_T")
 
 
 class SharedWork(msgspec.Struct, frozen=True):
@@ -59,6 +64,7 @@ class SharedWork(msgspec.Struct, frozen=True):
     text: tuple[int, ...]
     suspected: tuple[int, ...]
     skew: int
+    buckets: CredentialBuckets | None
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -80,16 +86,38 @@ def sealed_name(job: Job, unit: UnitBounds) -> str:
 
 
 def run_units(job: Job, shared: Any, groups: Iterator[Sequence[UnitBounds]]) -> Iterator[Result]:
-    """The sealed facts of each unit, in order. `shared` is a broadcast of a sealed `SharedWork`.
+    """The sealed facts of each unit, in order. `shared` is a broadcast of a sealed `SharedWork`."""
+
+    def facts_of(loaded: "_Loaded", unit: UnitBounds) -> bytes:
+        facts = STAGES[job.stage].do(_work(loaded, job, shared), Unit(*unit))
+        return loaded.sealer.seal(sealed_name(job, unit), facts)
+
+    return _results(job, groups, facts_of)
+
+
+def judge_buckets(job: Job, shared: Any, groups: Iterator[Sequence[SealedRows]]) -> Iterator[Result]:
+    """The sealed verdicts on each bucket, in order. `shared` is a broadcast of sealed `Terms`, as `encode_terms` has them."""
+
+    def verdicts_on(loaded: "_Loaded", rows: SealedRows) -> bytes:
+        name, sealed = rows
+        terms = decode_terms(_unsealed(loaded, job.name, shared.value, bytes))
+        return loaded.sealer.seal(name, judge_bucket(terms, _unsealed(loaded, name, sealed, BucketRows)))
+
+    return _results(job, groups, verdicts_on)
+
+
+def _results(
+    job: Job, groups: Iterator[Sequence[_I]], do: Callable[["_Loaded", _I], bytes]
+) -> Iterator[Result]:
+    """What is done with each item.
 
     What goes wrong is a result too: an exception's text would be in Spark's logs, and may hold what was read.
     """
     for group in groups:
         try:
-            sealer, work = _work(job, shared)
-            for unit in group:
-                facts = STAGES[job.stage].do(work, Unit(*unit))
-                yield FACTS, sealer.seal(sealed_name(job, unit), facts)
+            loaded = _loaded_for(job)
+            for item in group:
+                yield FACTS, do(loaded, item)
         except UsageError as error:
             yield REFUSED, f"{socket.gethostname()}: {error}".encode()
             return
@@ -135,24 +163,29 @@ _loaded: dict[tuple[str | None, tuple[str, ...], str], _Loaded] = {}
 _works: dict[str, Work] = {}  # of the job at hand
 
 
-def _work(job: Job, shared: Any) -> tuple[Sealer, Work]:
+def _loaded_for(job: Job) -> _Loaded:
     key = job.config, job.keys, str(sorted(job.settings.items()))
     loaded = _loaded.get(key)
     if loaded is None:
         _loaded.clear()
         _works.clear()
         loaded = _loaded[key] = _Loaded(job)
+    return loaded
+
+
+def _work(loaded: _Loaded, job: Job, shared: Any) -> Work:
     work = _works.get(job.name)
     if work is None:
         _works.clear()
-        try:
-            told = loaded.sealer.unseal(job.name, shared.value, SharedWork)
-        except ValueError:
-            raise UsageError(
-                "what the driver sent cannot be opened with this worker's deployment key"
-            ) from None
-        work = _works[job.name] = _made(loaded, told)
-    return loaded.sealer, work
+        work = _works[job.name] = _made(loaded, _unsealed(loaded, job.name, shared.value, SharedWork))
+    return work
+
+
+def _unsealed(loaded: _Loaded, name: str, sealed: bytes, gives: type[_T]) -> _T:
+    try:
+        return loaded.sealer.unseal(name, sealed, gives)
+    except ValueError:
+        raise UsageError("what the driver sent cannot be opened with this worker's deployment key") from None
 
 
 def _made(loaded: _Loaded, told: SharedWork) -> Work:
@@ -168,6 +201,7 @@ def _made(loaded: _Loaded, told: SharedWork) -> Work:
         frozenset(told.text),
         frozenset(told.suspected),
         told.skew,
+        buckets=told.buckets,
     )
 
 

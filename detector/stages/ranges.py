@@ -40,6 +40,7 @@ class RangeFacts(msgspec.Struct):
     - `seen` has a 64-bit hash of each event, by event type, the same in every process. `unknown` counts events of a type that is not ours.
     - `idle` counts the records of sources that are of no use, by source and type.
     - `suspects` counts lines of text that look like events.
+    - `routed` are uses that a later stage packed by the bucket in which they are judged; they are not in `uses`.
     - `inherited` is the time that a record behind the range has if it states none, `latest` the latest time (both ns).
     """
 
@@ -55,6 +56,7 @@ class RangeFacts(msgspec.Struct):
     latest: int | None
     suspects: int = 0
     idle: dict[str, int] = {}
+    routed: dict[int, bytes] = {}
 
 
 class LifecycleFacts(msgspec.Struct):

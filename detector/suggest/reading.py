@@ -8,7 +8,8 @@ from collections import Counter
 import msgspec
 
 from detector.ingest.units import Unit
-from detector.judge.ledger import Ledger
+from detector.judge.terms import NEVER
+from detector.replay.history import WholeHistory
 from detector.replay.plan import Plan
 from detector.replay.replay import apply_lifecycle, read_lifecycle, registered, scan_work
 from detector.replay.stages import Stage, Work, scanned
@@ -53,13 +54,13 @@ def read_history(plan: Plan, meter: Meter, window: Window, length: int) -> Read:
         UsageError: the runner cannot go on, or there is more than a suggestion can hold.
     """
     todo = plan.units()
-    ledger = Ledger(plan.policy)
     first = read_lifecycle(plan, todo, meter)
     registry = registered(plan, first.events)
     masker = EventMasker(registry.finder)
-    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), first.latest)
+    known = WholeHistory(plan.policy, NEVER if first.latest is None else first.latest)
+    apply_lifecycle(first, masker, known)
     since = 0 if first.latest is None else first.latest - length
-    history = History(ledger, msgspec.structs.replace(window, since=since))
+    history = History(known.ledger, msgspec.structs.replace(window, since=since))
     letters = Counter(letter.reason for letter in plan.letters)
     for facts in first.done.values():
         letters.update(letter.reason for letter in facts.dead_letters)

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import MOST_ROWS, CredentialExample, JoinCoverage, OldestTask, join_coverage
+from detector.judge.join_coverage import (
+    MOST_ROWS,
+    CredentialExample,
+    JoinCoverage,
+    OldestTask,
+    count_joins,
+    join_coverage,
+)
 from detector.judge.joins import JOINS, JUDGED, MOST_SOURCES, OTHER, JoinCounts, join_of, source_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy, Tuning
@@ -72,7 +79,7 @@ def coverage(
     for event in events:
         ledger.apply(event)
     ledger.lapse(until)
-    return join_coverage(ledger.accounts(), until, most=most)
+    return join_coverage(count_joins(ledger.accounts(), until), until, most=most)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +337,7 @@ def test_each_credential_counts_once_whatever_the_order(history: History, data: 
     for event in history.events:
         ledger.apply(event)
     ledger.lapse(history.until)
-    found = join_coverage(ledger.accounts(), history.until)
+    found = join_coverage(count_joins(ledger.accounts(), history.until), history.until)
     assert found.credentials == len(list(ledger.accounts()))
     assert found.by_join.keys() <= JOINS.keys()
     assert coverage(data.draw(arrivals(history.events)), history.until, history.policy) == found
@@ -339,7 +346,7 @@ def test_each_credential_counts_once_whatever_the_order(history: History, data: 
         if isinstance(event, Lifecycle):
             sealed.apply(event)
     sealed.seal_lifecycle(until=history.until)
-    assert join_coverage(sealed.accounts(), history.until) == found
+    assert join_coverage(count_joins(sealed.accounts(), history.until), history.until) == found
 
 
 @given(histories())
@@ -353,6 +360,6 @@ def test_time_alone_changes_a_join_only_when_it_says_so(history: History) -> Non
         if now.changes_at != NEVER:
             assert history.until < now.changes_at
             assert join_of(account, now.changes_at).name != now.name
-    of_history = join_coverage(ledger.accounts(), history.until).by_join
+    of_history = join_coverage(count_joins(ledger.accounts(), history.until), history.until).by_join
     of_history["running"] = of_history.get("running", 0) + of_history.pop("never-ends", 0)
     assert by_join(counts_of(ledger, history.until)) == +Counter(of_history)

@@ -3,9 +3,14 @@
 import hashlib
 import json
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from detector.replay import replay as replay_module
+from detector.replay.bucketed_history import BucketedHistory
 from detector.values.secrets import Secret
 from tests.ingest.archives_made import gzipped, tarred, zipped, zstd
 from tests.scenarios.telling import STORIES
@@ -40,6 +45,12 @@ def written(folder: str | Path) -> dict[str, bytes]:
     summary = json.loads(found["summary.json"])
     del summary["durations"]
     return found | {"summary.json": json.dumps(summary).encode()}
+
+
+def judged_in_buckets(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
+    """Has even a small history judged in buckets, and those larger than `large` bytes in shares."""
+    monkeypatch.setattr(replay_module, "WHOLE", 0)
+    monkeypatch.setattr(replay_module, "BucketedHistory", partial(BucketedHistory, large=large))
 
 
 def packed(folder: Path) -> None:

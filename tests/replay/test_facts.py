@@ -132,14 +132,15 @@ class EndedError(Exception):
     pass
 
 
-class Ending:
+class Ending(Processes):
     """A runner that is ended after some units of a stage."""
 
     def __init__(self, stage: str, units: int) -> None:
+        super().__init__()
         self.stage, self.units, self.done = stage, units, 0
 
     def run(self, stage: Any, work: Any, todo: Sequence[Any]) -> Any:
-        for found in Processes().run(stage, work, todo):
+        for found in super().run(stage, work, todo):
             self.done += stage.name == self.stage
             if stage.name == self.stage and self.done > self.units:
                 raise EndedError

@@ -16,13 +16,15 @@ from detector.replay.facts_commands import run_judge
 from detector.replay.replay_command import Request, run_replay
 from detector.spark.command import replay_on_spark, scan_on_spark
 from detector.values.errors import UsageError
-from tests.replay.files_of_histories import POLICY, everything, written
+from tests.replay.files_of_histories import POLICY, everything, judged_in_buckets, written
 from tests.small_history import KEY_TEXT, NOW
 from tests.spark.standalone import Standalone
 
 pytestmark = pytest.mark.spark
 ROOT = Path(__file__).parents[2]
 SMALL_TASK = 20_000  # bytes
+# The command line, with even a small history judged on the workers.
+IN_BUCKETS = "import sys; from detector import cli; from detector.replay import replay; replay.WHOLE = 0; sys.exit(cli.main())"
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +59,16 @@ def request(*paths: Path | str, out: str, **options: Any) -> Request:
     return Request(paths=tuple(map(str, paths)), out=out, **named)
 
 
-@pytest.mark.parametrize("unit", [1 << 24, 3000])
-def test_every_kind_of_input_gives_the_same(history: Path, local: str, unit: int) -> None:
+@pytest.mark.parametrize(("unit", "large"), [(1 << 24, 1 << 30), (3000, 0)])
+def test_every_kind_of_input_gives_the_same(
+    history: Path, local: str, unit: int, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged on the workers too, a bucket each or a share of one."""
     run_replay(request(history, out="here", unit=unit))
     expected = written("here")
     for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
         assert expected[name].count(b"\n") > least, name
+    judged_in_buckets(monkeypatch, large)
     replay_on_spark(request(history, out="spark", unit=unit), local, SMALL_TASK)
     assert written("spark") == expected
 
@@ -123,7 +129,7 @@ def test_a_standalone_cluster_gives_the_same(history: Path, tmp_path: Path) -> N
     run_replay(request(history, out="here", until=NOW, now=time.time_ns()))
     with Standalone(tmp_path / "cluster") as cluster:
         done = subprocess.run(
-            [sys.executable, "-m", "detector.cli", "replay", "--engine", "spark", "--master", cluster.url,
+            [sys.executable, "-c", IN_BUCKETS, "replay", "--engine", "spark", "--master", cluster.url,
              "--config", "curfewd.toml", *until, "--out", "spark", str(history)],
             env=cluster.environ, capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -137,3 +143,13 @@ def test_a_standalone_cluster_gives_the_same(history: Path, tmp_path: Path) -> N
         assert submitted.returncode == 0, submitted.stderr[-2000:]
         assert written("submitted") == written("here")
         assert cluster.workers_that_worked() == 2
+        shutil.copytree(ROOT / "examples" / "incident", "incident")
+        paths = "incident/events.jsonl", "incident/logs"
+        run_replay(request(*paths, out="incident-here", config="curfewd.toml", now=time.time_ns()))
+        done = subprocess.run(
+            [sys.executable, "-c", IN_BUCKETS, "replay", "--engine", "spark", "--master", cluster.url,
+             "--config", "curfewd.toml", "--out", "incident-spark", *paths],
+            env=cluster.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert written("incident-spark") == written("incident-here")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import join_coverage
+from detector.judge.join_coverage import count_joins, join_coverage
 from detector.judge.joins import JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import NameAggregate
@@ -74,7 +74,7 @@ def in_a_replay(history: History, until: int, policy: Policy) -> Counter[str]:
     for event in history.events:
         ledger.apply(event)
     ledger.lapse(until)
-    found = join_coverage(ledger.accounts(), until).by_join
+    found = join_coverage(count_joins(ledger.accounts(), until), until).by_join
     found["running"] = found.get("running", 0) + found.pop("never-ends", 0)  # which compares all tasks
     return +Counter(found)
 

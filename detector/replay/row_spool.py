@@ -1,0 +1,96 @@
+"""Rows of bytes by the place where they belong: in memory while they are few, else on disk, compressed and encrypted."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import zstandard
+
+from detector.ingest.spool import Spool
+
+Block: TypeAlias = tuple[int, int]  # where some rows of one place stand in the spool
+
+_IN_MEMORY: Final = 64 * 1024 * 1024  # bytes of rows
+_LEVEL: Final = 1  # of Zstandard: what is written is read once
+_MOST: Final = 1 << 34  # bytes that a block may unpack to
+
+
+class RowSpool:
+    """Takes rows, each with its place, and gives those of a place, in forked processes too."""
+
+    def __init__(self, in_memory: int = _IN_MEMORY) -> None:
+        self._in_memory = in_memory
+        self._held: defaultdict[int, bytearray] = defaultdict(bytearray)
+        self._room = in_memory
+        self._spool: Spool | None = None
+        self._blocks: defaultdict[int, list[Block]] = defaultdict(list)
+
+    def put(self, place: int, row: bytes) -> None:
+        """Takes a row, which has no newline in it.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        held = self._held[place]
+        held += row
+        held += b"\n"
+        self._room -= len(row) + 1
+        if self._room < 0:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes all rows, for other processes to read.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        for place, block in packed_rows(self._held):
+            self.append(place, block)
+        self._held.clear()
+        self._room = self._in_memory
+
+    def append(self, place: int, block: bytes) -> None:
+        """Takes rows that are packed.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        if self._spool is None:
+            self._spool = Spool()
+        self._blocks[place].append(self._spool.append(block))
+
+    def blocks(self, place: int) -> list[Block]:
+        """Where the rows of a place stand that were written."""
+        return self._blocks.get(place, [])
+
+    def packed(self, blocks: Sequence[Block]) -> list[bytes]:
+        """The rows there, as `rows_of` reads them."""
+        spool = self._spool
+        return [] if spool is None else [b"".join(spool.read(*block)) for block in blocks]
+
+    def rows(self, place: int) -> Iterator[bytes]:
+        """All rows of a place, in the order in which they came."""
+        for block in self.blocks(place):
+            yield from rows_of(self.packed([block]))
+        yield from bytes(self._held.get(place, b"")).splitlines()
+
+
+def packed_rows(rows: Mapping[int, bytearray]) -> Iterator[tuple[int, bytes]]:
+    """Rows, each with a newline behind it, packed by their place."""
+    compressor = zstandard.ZstdCompressor(_LEVEL)
+    for place, some in rows.items():
+        yield place, compressor.compress(some)
+
+
+def rows_of(packed: Sequence[bytes]) -> Iterator[bytes]:
+    """The rows that were packed.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    decompressor = zstandard.ZstdDecompressor()
+    for block in packed:
+        try:
+            yield from decompressor.decompress(block, _MOST).splitlines()
+        except zstandard.ZstdError:
+            raise ValueError("rows are damaged") from None
