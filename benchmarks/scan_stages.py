@@ -66,7 +66,7 @@ def source_of(data: bytes) -> Source:
         for at in range(start, end, BATCH):
             yield data[at : min(at + BATCH, end)]
 
-    return Source("bench", TEXT, len(data), read)
+    return Source("bench", TEXT, len(data), raw=read)
 
 
 def unit_speed(finder: LeakFinder | None, data: bytes) -> float:

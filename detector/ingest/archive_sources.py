@@ -19,7 +19,7 @@ from detector.ingest.archives import bounded
 from detector.ingest.declarations import MEMBER_MARK
 from detector.ingest.format_names import TEXT
 from detector.ingest.members import MOST_MEMBERS, Bytes, Listing, Member, list_members, unique_names
-from detector.ingest.sources import Asked, Source, from_member
+from detector.ingest.sources import Asked, Doubt, Source, from_member
 from detector.ingest.spool import Spool
 from detector.records.dead_letters import EMPTY, TOO_LARGE, UNREADABLE, UNSUPPORTED_ARCHIVE, DeadLetter, bad
 from detector.terminal.output import shown
@@ -174,7 +174,7 @@ class ArchiveSources:
 
 def _as_text(archive: Source, why: BadRecordError) -> Source:
     """An archive whose members are not read: its bytes are scanned as they stand."""
-    return msgspec.structs.replace(archive, format=TEXT, archive=None, doubt=why)
+    return msgspec.structs.replace(archive, format=TEXT, archive=None, doubt=Doubt.of(why))
 
 
 def _short(name: str) -> str:

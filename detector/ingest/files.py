@@ -46,7 +46,7 @@ def read(  # noqa: PLR0913, PLR0917 - a range, what it is read with, and by
     times = MemberTimes()
     reader = reader_of(source.name, source.task_id, sink, reading, _member_of(source, times), source.stream)
     if source.doubt is not None and start == 0:
-        reader.dead(source.doubt, None)
+        reader.dead(source.doubt.error, None)
     try:
         if source.format == names.DOCUMENT:
             read_document(lambda: source.chunks(times=times), reader)

@@ -6,7 +6,7 @@ import re  # over paths of bounded length only
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -22,6 +22,7 @@ from detector.ingest.archives import (
 )
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, OTLP_PROTO, SYSLOG_COUNTED, TEXT
+from detector.ingest.frames import Frames, framed, frames_of
 from detector.ingest.job_logs import stream_of_member
 from detector.ingest.members import Bytes, Member, archive_kind
 from detector.ingest.remote import RemoteFile, is_url, remote_bytes
@@ -41,6 +42,7 @@ _ASCII_SHARE: Final = 16
 _MOSTLY: Final = 0.9  # of the characters of text in UTF-16 without a mark
 _LEAST_HEAD: Final = 16  # bytes that tell it
 _TAIL: Final = 512  # bytes at the end, which tell an archive that was put behind a text
+_LEAST_FRAMED: Final = 1024 * 1024  # bytes of a compressed file whose parts are looked for
 _LINE: Final = 64  # bytes that tell whether a line begins with a time
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
@@ -70,8 +72,26 @@ class Place(msgspec.Struct, frozen=True):
     modified: int
 
 
-class Source(msgspec.Struct, frozen=True):
-    """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
+class Doubt(msgspec.Struct, frozen=True):
+    """What of a source is not understood, as in a `BadRecordError`."""
+
+    reason: str
+    detail: str
+    field: str | None = None
+
+    @classmethod
+    def of(cls, error: BadRecordError) -> Self:
+        """What an error says."""
+        return cls(error.reason, error.detail, error.field)
+
+    @property
+    def error(self) -> BadRecordError:
+        """The error."""
+        return BadRecordError(self.reason, self.detail, self.field)
+
+
+class StoredSource(msgspec.Struct, frozen=True):
+    """One input, as it crosses to another process or stays in a file: how it is named to a person, and its format.
 
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
     `encoding` is that of its text, if that is not UTF-8.
@@ -82,17 +102,18 @@ class Source(msgspec.Struct, frozen=True):
     `modified` is the modification time of the file (ns), None of a pipe.
     Of an archive whose members can be read, `archive` is the kind. Of a member, `member` says where it stands, `path`
     is the name of its archive, and `most` the bytes that it may unpack to.
+    `frames` are the parts of a compressed file that is read from any place; its `size` is what it unpacks to, and
+    `packing` is None.
     `place` is None where no other process can open it: of a pipe, and of a member of an archive that was unpacked.
     """
 
     name: str
     format: str
     size: int
-    raw: Bytes
     packing: str | None = None
     encoding: str | None = None
     task_id: str | None = None
-    doubt: BadRecordError | None = None
+    doubt: Doubt | None = None
     carries_events: bool | None = None
     modified: int | None = None
     stream: str | None = None
@@ -101,12 +122,19 @@ class Source(msgspec.Struct, frozen=True):
     path: str | None = None
     most: int | None = None
     place: Place | None = None
+    frames: Frames | None = None
 
     @property
     def whole(self) -> bool:
         """Whether it can be read only from the beginning."""
         inflates = self.member is not None and self.member.deflated
         return inflates or self.packing is not None or self.encoding is not None
+
+
+class Source(StoredSource, frozen=True, kw_only=True):
+    """One input that can be read: `raw` gives its bytes from one place to another, unpacked if it has `frames`."""
+
+    raw: Bytes
 
     def chunks(
         self, start: int = 0, end: int | None = None, times: MemberTimes | None = None
@@ -184,6 +212,7 @@ def from_file(path: str | Path, asked: Asked) -> Source:
         return _file_bytes(path, start, end, info.st_size, lambda found: os.path.samestat(found, info))
 
     source = _looked_at(shown(path), info.st_size, read, _of_log(asked, shown(path)))
+    source = _in_frames(source, near=True)
     where = shown(Path(path).absolute())
     place = Place(where, 0, info.st_size, info.st_mtime_ns)
     return msgspec.structs.replace(source, task_id=_task_of(where), modified=info.st_mtime_ns, place=place)
@@ -198,8 +227,20 @@ def from_url(file: RemoteFile, asked: Asked) -> Source:
     name = printable(file.url)
     place = Place(file.url, 0, file.size, file.modified)
     source = _looked_at(name, file.size, bytes_at(place), _of_log(asked, name))
+    source = _in_frames(source, near=False)
     modified = file.modified or None
     return msgspec.structs.replace(source, task_id=_task_of(file.url), modified=modified, place=place)
+
+
+def _in_frames(source: Source, *, near: bool) -> Source:
+    """The source, to be read from any place if it is large and compressed in parts."""
+    if source.packing is None or source.size < _LEAST_FRAMED or source.archive or source.encoding:
+        return source
+    frames = frames_of(source.raw, source.size, source.packing, near=near)
+    if frames is None:
+        return source
+    raw = framed(source.raw, frames)
+    return msgspec.structs.replace(source, packing=None, size=frames.size, raw=raw, frames=frames)
 
 
 def bytes_at(place: Place) -> Bytes:
@@ -316,7 +357,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | 
     """
     head, complete = _head(_inflated(raw(0, size), member))
     pack = packing(head)
-    bare = Source(name, TEXT, size, raw, pack, member=member)
+    bare = Source(name, TEXT, size, pack, member=member, raw=raw)
     if pack is not None:
         head, complete = _head(bare.content())
     kind = archive_kind(head)
@@ -339,7 +380,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | 
         bare,
         format=found,
         encoding=encoding,
-        doubt=doubt,
+        doubt=None if doubt is None else Doubt.of(doubt),
         carries_events=asked.carries_events,
     )
 

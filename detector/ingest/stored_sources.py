@@ -1,66 +1,31 @@
-"""Sources as they cross to another process or stay in a file: all but what reads them, which is made anew."""
+"""Sources that cross to another process or stay in a file: what reads them is made anew there."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from detector.ingest.members import Member
-from detector.ingest.sources import Place, Source, bytes_at
+from detector.ingest.frames import framed
+from detector.ingest.sources import Source, StoredSource, bytes_at
 from detector.records.dead_letters import UNREADABLE, bad
-from detector.values.errors import BadRecordError
 
-_NO_PLACE = "it cannot be opened again: read it where it was found"
-
-
-class Doubt(msgspec.Struct, frozen=True):
-    """What of a source is not understood; see `Source.doubt`."""
-
-    reason: str
-    detail: str
-    field: str | None = None
+_NO_PLACE: Final = "it cannot be opened again: read it where it was found"
 
 
-class StoredSource(msgspec.Struct, frozen=True):
-    """The fields of a `Source`."""
-
-    name: str
-    format: str
-    size: int
-    packing: str | None = None
-    encoding: str | None = None
-    task_id: str | None = None
-    doubt: Doubt | None = None
-    carries_events: bool | None = None
-    modified: int | None = None
-    stream: str | None = None
-    archive: str | None = None
-    member: Member | None = None
-    path: str | None = None
-    most: int | None = None
-    place: Place | None = None
-
-    @classmethod
-    def of(cls, source: Source) -> "StoredSource":
-        """What is stored of a source."""
-        fields = _fields(source)
-        del fields["raw"]
-        if source.member is not None:  # its name may be no Unicode, and is not needed any more
-            fields["member"] = msgspec.structs.replace(source.member, name="")
-        if source.doubt is not None:
-            fields["doubt"] = Doubt(source.doubt.reason, source.doubt.detail, source.doubt.field)
-        return cls(**fields)
-
-    def opened(self) -> Source:
-        """The source. Its bytes are read at its place; without one every read fails as that of a file that is gone."""
-        fields = _fields(self)
-        if self.doubt is not None:
-            fields["doubt"] = BadRecordError(self.doubt.reason, self.doubt.detail, self.doubt.field)
-        return Source(raw=_refuse if self.place is None else bytes_at(self.place), **fields)
+def stored(source: Source) -> StoredSource:
+    """What is stored of a source. The name of a member may be no Unicode, and is not needed any more."""
+    member = None if source.member is None else msgspec.structs.replace(source.member, name="")
+    return StoredSource(**(_fields(source) | {"member": member}))
 
 
-def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+def opened(source: StoredSource) -> Source:
+    """The source. Its bytes are read at its place; without one every read fails as that of a file that is gone."""
+    raw = _refuse if source.place is None else bytes_at(source.place)
+    return Source(raw=raw if source.frames is None else framed(raw, source.frames), **_fields(source))
+
+
+def _fields(source: StoredSource) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in StoredSource.__struct_fields__}
 
 
 def _refuse(start: int, end: int) -> Iterator[bytes]:

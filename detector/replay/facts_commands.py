@@ -10,7 +10,8 @@ import msgspec
 from detector import __version__
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
-from detector.ingest.stored_sources import StoredSource
+from detector.ingest.sources import StoredSource
+from detector.ingest.stored_sources import opened, stored
 from detector.ingest.units import Unit
 from detector.records.dead_letters import DeadLetter
 from detector.replay.destinations import check_destinations
@@ -92,7 +93,7 @@ def _begun(
         folder.sealer.keys,
         scan_settings(folder.sealer, request.config, settings, patterns),
     )
-    sources = tuple(map(StoredSource.of, plan.sources))
+    sources = tuple(map(stored, plan.sources))
     if folder.made is None or folder.inputs is None:
         units = tuple((unit.source, unit.start, unit.end) for unit in plan.units())
         folder.create(made, Inputs(sources, units, tuple(plan.letters), plan.passed_over))
@@ -212,7 +213,7 @@ class _History:
             for start, end in _units_of(folder).get(index, ())
         ]
         self.found = Found(
-            [source.opened() for source, _, _ in ordered],
+            [opened(source) for source, _, _ in ordered],
             tuple(letters),
             tuple(passed_over),
         )

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 import msgspec
 import zstandard
 
-from detector.ingest.stored_sources import StoredSource
+from detector.ingest.sources import StoredSource
 from detector.ingest.units import Unit
 from detector.records.dead_letters import DeadLetter
 from detector.replay.sealing import MOST, Sealer

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from detector.configuration.settings import Settings
-from detector.ingest.stored_sources import StoredSource
+from detector.ingest.stored_sources import stored
 from detector.ingest.units import Unit
 from detector.replay.bucket_judge import BucketTask, BucketVerdicts, BucketWork, encode_terms
 from detector.replay.runner import Processes, Runner
@@ -180,7 +180,7 @@ def _collected(
 
 def _shared(work: Work) -> SharedWork:
     return SharedWork(
-        sources=tuple(map(StoredSource.of, work.found or work.sources)),
+        sources=tuple(map(stored, work.found or work.sources)),
         now=work.now,
         identifiers=None if work.finder is None else tuple(work.identifiers),
         text=tuple(sorted(work.text)),

@@ -22,8 +22,8 @@ from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.ingest.remote import is_url
-from detector.ingest.sources import Source
-from detector.ingest.stored_sources import StoredSource
+from detector.ingest.sources import Source, StoredSource
+from detector.ingest.stored_sources import opened
 from detector.ingest.trust.policy import InputTrust, TrustPolicy
 from detector.ingest.units import Unit
 from detector.registry.finders import Finders
@@ -239,7 +239,7 @@ class _Sources(Sequence[Source]):
         )
 
     def _open(self, index: int) -> Source:
-        source = self._stored[index].opened()
+        source = opened(self._stored[index])
         _check_there(source)
         if self._masker is None:
             return source

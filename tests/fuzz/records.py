@@ -211,7 +211,7 @@ def _as_file(value: bytes, mode: int) -> None:
     def raw(start: int, end: int) -> Iterator[bytes]:
         return (value[at : min(at + size, end)] for at in range(start, end, size))
 
-    source = Source("f", name, len(value), raw)
+    source = Source("f", name, len(value), raw=raw)
     sink = Collector()
     read(source, 0, len(value), sink, Reading(NOW))
     for letter in sink.letters:

@@ -225,7 +225,9 @@ def _read(text: bytes, size: int, now: int = NOW) -> list[Leak]:
     """The leaks of a file of text that is read in chunks of so many bytes."""
     chunks = [text[at : at + size] for at in range(0, len(text), size)]
     sink = _Leaks()
-    read(Source("f", TEXT, len(text), lambda _start, _end: iter(chunks)), 0, len(text), sink, Reading(now))
+    read(
+        Source("f", TEXT, len(text), raw=lambda _start, _end: iter(chunks)), 0, len(text), sink, Reading(now)
+    )
     return sink.found
 
 

@@ -5,6 +5,7 @@ import io
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 
 import zstandard
@@ -70,3 +71,15 @@ def gzipped(data: bytes) -> bytes:
 def zstd(data: bytes) -> bytes:
     """One frame."""
     return zstandard.ZstdCompressor().compress(data)
+
+
+def bgzip(text: bytes, block: int) -> bytes:
+    """As bgzip of htslib writes it: blocks with their length, each of so many bytes of text, and an empty one at the end."""
+    return b"".join(_bgzip_block(text[at : at + block]) for at in (*range(0, len(text), block), len(text)))
+
+
+def _bgzip_block(text: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    data = packer.compress(text) + packer.flush()
+    head = b"\x1f\x8b\x08\x04" + bytes(4) + b"\x00\xff\x06\x00BC\x02\x00" + struct.pack("<H", len(data) + 25)
+    return head + data + struct.pack("<II", zlib.crc32(text), len(text))

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from detector.ingest import frames as frames_module
+from detector.ingest import sources as sources_module
 from detector.replay import replay as replay_module
 from detector.replay.bucketed_history import BucketedHistory
 from detector.values.secrets import Secret
-from tests.ingest.archives_made import gzipped, tarred, zipped, zstd
+from tests.ingest.archives_made import bgzip, gzipped, tarred, zipped, zstd
 from tests.scenarios.telling import STORIES
 from tests.small_history import KEY, at, event, events, identifier_of, jsonl, logs, secret_of, write
 
@@ -53,6 +55,12 @@ def judged_in_buckets(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
     monkeypatch.setattr(replay_module, "BucketedHistory", partial(BucketedHistory, large=large))
 
 
+def read_in_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has even small compressed files read in parts."""
+    monkeypatch.setattr(sources_module, "_LEAST_FRAMED", 1)
+    monkeypatch.setattr(frames_module, "LEAST", 1)
+
+
 def packed(folder: Path) -> None:
     """The small history, text in every packing, broken and cut files, and uses by an unkeyed hash."""
     write(folder)
@@ -62,6 +70,8 @@ def packed(folder: Path) -> None:
         "text.log": text * 3,
         "text.log.gz": gzipped(text + b"\xff\xfe broken \x00" * 4),
         "text.zst": zstd(text),
+        "blocks.log.gz": bgzip(text * 20, 100),
+        "frames.zst": b"".join(zstd(text * 2) for _ in range(10)),
         "all.tar.gz": gzipped(tarred({"in/a.log": text, "b.zip": zipped({"c.log": text})})),
         "plain.zip": zipped({"build/1_Set up.txt": text}),
         "plain.tar": tarred({"d.log": text}),

@@ -42,7 +42,7 @@ from detector.values.networks import NetworkSet
 from detector.values.times import DAY, SECOND
 from tests.histories import History as Drawn
 from tests.histories import disputes, histories
-from tests.replay.files_of_histories import POLICY, everything, judged_in_buckets, written
+from tests.replay.files_of_histories import POLICY, everything, judged_in_buckets, read_in_frames, written
 from tests.small_history import KEY_TEXT, NOW
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
@@ -226,6 +226,7 @@ def test_every_kind_of_input_gives_the_same(
     asked = Request(config="curfewd.toml", paths=("all",), out="whole", jobs=1, now=NOW)
     run_replay(asked)
     judged_in_buckets(monkeypatch, large)
+    read_in_frames(monkeypatch)
     monkeypatch.setattr(runner_module, "SMALL", 0)  # processes are forked
     run_replay(msgspec.structs.replace(asked, out="apart", jobs=2, unit=3000))
     assert written("apart") == written("whole")

@@ -65,7 +65,9 @@ def leaks_in(data: bytes, chunk: int, finder: LeakFinder) -> list[Leak]:
     """The leaks of a file of text that is read in chunks of so many bytes."""
     chunks = [data[at : at + chunk] for at in range(0, len(data), chunk)]
     sink = Sink(finder)
-    read(Source("f", TEXT, len(data), lambda _start, _end: iter(chunks)), 0, len(data), sink, Reading(NOW))
+    read(
+        Source("f", TEXT, len(data), raw=lambda _start, _end: iter(chunks)), 0, len(data), sink, Reading(NOW)
+    )
     return sink.leaks
 
 

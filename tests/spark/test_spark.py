@@ -16,7 +16,7 @@ from detector.replay.facts_commands import run_judge
 from detector.replay.replay_command import Request, run_replay
 from detector.spark.command import replay_on_spark, scan_on_spark
 from detector.values.errors import UsageError
-from tests.replay.files_of_histories import POLICY, everything, judged_in_buckets, written
+from tests.replay.files_of_histories import POLICY, everything, judged_in_buckets, read_in_frames, written
 from tests.small_history import KEY_TEXT, NOW
 from tests.spark.standalone import Standalone
 
@@ -63,12 +63,13 @@ def request(*paths: Path | str, out: str, **options: Any) -> Request:
 def test_every_kind_of_input_gives_the_same(
     history: Path, local: str, unit: int, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged on the workers too, a bucket each or a share of one."""
+    """Judged on the workers too, a bucket each or a share of one; compressed files are read in parts."""
     run_replay(request(history, out="here", unit=unit))
     expected = written("here")
     for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
         assert expected[name].count(b"\n") > least, name
     judged_in_buckets(monkeypatch, large)
+    read_in_frames(monkeypatch)
     replay_on_spark(request(history, out="spark", unit=unit), local, SMALL_TASK)
     assert written("spark") == expected
 
