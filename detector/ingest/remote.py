@@ -1,8 +1,9 @@
-"""Files by URL, such as `s3://bucket/logs/`: listed and read in ranges through fsspec, which is an extra."""
+"""Files by URL, such as `s3://bucket/logs/`: listed, read in ranges and written through fsspec, which is an extra."""
 
 import datetime as dt
 import re  # over the first characters of a path
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -36,22 +37,36 @@ def is_url(path: str) -> bool:
 def remote_files(url: str) -> list[RemoteFile]:
     """The file that a URL names, or all files below it, in the order of their names.
 
+    What is in each folder there is listed apart: what a store says of an object is many times as long as what is kept.
+
     Raises:
         InputError: there is none, it cannot be reached, or fsspec is missing.
     """
     try:
         system, path = _system(url)
         scheme = url.partition("://")[0]
-        found = system.find(path, detail=True)
-        files = [_file(f"{scheme}://{name.lstrip('/')}", info) for name, info in sorted(found.items())]
+        files = [
+            _file(f"{scheme}://{info['name'].lstrip('/')}", info)
+            for info in _listed(system, path)
+            if info.get("size") or not info["name"].endswith("/")
+        ]
+        files.sort(key=lambda file: file.url)
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - of fsspec, and of whatever library reaches the store
         raise InputError(f"{printable(url)}: {_why(error)}") from None
-    files = [file for file in files if file.size or not file.url.endswith("/")]
     if not files:
         raise InputError(f"{printable(url)}: no such file, and none below it")
     return files
+
+
+def _listed(system: Any, path: str) -> Iterator[Any]:
+    """What a store says of the file at a path, or of each below it."""
+    for info in system.ls(path, detail=True):
+        if info["type"] == "directory":
+            yield from system.find(info["name"], detail=True).values()
+        else:
+            yield info
 
 
 def remote_bytes(file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
@@ -77,6 +92,90 @@ def remote_bytes(file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
         raise
     except Exception:  # noqa: BLE001 - of fsspec, and of whatever library reaches the store
         raise bad(UNREADABLE) from None
+
+
+class RemoteFolder:
+    """Files below a URL, each of which appears whole."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, None if there is none.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self._explained(), suppress(FileNotFoundError):
+            system, path = _system(self.url)
+            found: bytes = system.cat_file(f"{path}/{name}")
+            return found
+        return None
+
+    def write(self, name: str, data: bytes, *, new: bool = False) -> None:
+        """Writes a file; `new`: there must be none.
+
+        Raises:
+            FileExistsError: there is one.
+            OSError: it cannot be written.
+        """
+        with self._explained():
+            system, path = _system(self.url)
+            _make_folder(system, f"{path}/{name}".rpartition("/")[0])
+            system.pipe_file(f"{path}/{name}", data, mode="create" if new else "overwrite")
+
+    def upload(self, name: str, file: str) -> None:
+        """Writes a file of this machine.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._explained():
+            system, path = _system(self.url)
+            _make_folder(system, path)
+            system.put_file(file, f"{path}/{name}")
+
+    def remove(self, name: str) -> None:
+        """Removes a file.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        with self._explained():
+            system, path = _system(self.url)
+            system.rm_file(f"{path}/{name}")
+
+    def names(self, below: str = "") -> set[str]:
+        """The names of all files, or of those below a folder.
+
+        Raises:
+            OSError: they cannot be listed.
+        """
+        with self._explained():
+            system, path = _system(self.url)
+            try:
+                found = system.find(f"{path}/{below}".rstrip("/"))
+            except FileNotFoundError:
+                return set()
+            return {name.removeprefix(path.rstrip("/")).lstrip("/") for name in found}
+        return set()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except InputError as error:
+            raise OSError(0, str(error)) from None
+        except Exception as error:  # noqa: BLE001 - of fsspec, and of whatever library reaches the store
+            raise OSError(0, _why(error)) from None
+
+
+def _make_folder(system: Any, path: str) -> None:
+    """Makes a folder where there are some. A store of objects has none, and would make a bucket."""
+    if system.root_marker:
+        system.makedirs(path, exist_ok=True)
 
 
 def _check_same(file: RemoteFile, info: Any) -> None:
@@ -118,5 +217,5 @@ def _file(url: str, info: Any) -> RemoteFile:
 
 def _why(error: Exception) -> str:
     """What went wrong, by the class of the error: its text may hold what was signed."""
-    named = {"FileNotFoundError": "no such file", "PermissionError": "it may not be read"}
+    named = {"FileNotFoundError": "no such file", "PermissionError": "access is denied"}
     return named.get(type(error).__name__, f"it cannot be reached ({type(error).__name__})")

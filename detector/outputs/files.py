@@ -1,7 +1,6 @@
 """The files of a replay's output folder: each appears whole or not at all, and the same input gives the same bytes."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -132,6 +131,6 @@ _OUTPUTS: Final[Mapping[str, type[FileOutput]]] = {
 FILES: Final = tuple(_OUTPUTS)
 
 
-def folder_outputs(folder: Path) -> tuple[Output, ...]:
-    """The outputs of a folder, which is made if need be."""
-    return tuple(output(folder / name) for name, output in _OUTPUTS.items())
+def folder_outputs(target: Callable[[str], Target]) -> tuple[Output, ...]:
+    """The outputs of a folder, given the target of each name in it."""
+    return tuple(output(target(name)) for name, output in _OUTPUTS.items())

@@ -7,14 +7,13 @@ which no text in it can end; the script shows it as text. The same findings give
 import base64
 import zlib
 from html import escape
-from pathlib import Path
 from typing import Final
 
 from detector import __version__
 from detector.outputs.headline import headline
 from detector.outputs.report import Report
 from detector.outputs.report_data import MAX_FINDINGS, Budget, page_data, page_records_of
-from detector.outputs.writers import dumps, write_file
+from detector.outputs.writers import Target, dumps, write_file
 from detector.pages import (
     COMPONENT_SCRIPTS,
     COMPONENT_STYLES,
@@ -69,7 +68,7 @@ def _page(sentence: str, data: str) -> bytes:
     )
 
 
-def write_report(path: Path, report: Report) -> None:
+def write_report(path: Target, report: Report) -> None:
     """Writes the page; it appears whole or not at all.
 
     Raises:

@@ -9,7 +9,8 @@ from typing import IO, Any, Final
 
 import orjson
 
-from detector.terminal.output import shown, write_out
+from detector.ingest.remote import RemoteFolder
+from detector.terminal.output import printable, shown, write_out
 from detector.values.errors import UsageError
 
 _IN_MEMORY: Final = 16 << 20  # bytes for standard output; more wait in a temporary file
@@ -134,7 +135,76 @@ class StandardOutput:
         self._waiting.close()
 
 
-Target = Path | StandardOutput
+class RemoteDraft:
+    """A file that takes the place of a URL once it is complete. Until then it is on this machine."""
+
+    def __init__(self, url: str) -> None:
+        folder, _, self._name = url.rpartition("/")
+        self._folder = RemoteFolder(folder)
+        self._url = url
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> None:
+        """Makes the draft.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        with self._explained():
+            self._file = tempfile.NamedTemporaryFile("wb")  # noqa: SIM115 - it is closed last
+
+    def write(self, data: bytes) -> None:
+        """Adds bytes.
+
+        Raises:
+            UsageError: they cannot be written.
+            RuntimeError: the draft is not open.
+        """
+        if self._file is None:
+            raise RuntimeError("the draft is not open")
+        with self._explained():
+            self._file.write(data)
+
+    def close(self) -> None:
+        """Sends the file.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        if self._file is None:
+            return
+        with self._explained():
+            self._file.flush()
+            self._folder.upload(self._name, self._file.name)
+        self.discard()
+
+    def discard(self) -> None:
+        """Removes the draft."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def check(self) -> None:
+        """Says now whether a file can be written beside it, and not once it is complete.
+
+        Raises:
+            UsageError: it cannot.
+        """
+        name = f".curfewd-{os.getpid()}"
+        with self._explained():
+            self._folder.write(name, b"")
+            with suppress(OSError):
+                self._folder.remove(name)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(f"cannot write {printable(self._url)}: {error.strerror}") from error
+
+
+Target = Path | StandardOutput | RemoteDraft
 """Where an output goes."""
 
 
@@ -144,11 +214,7 @@ def write_file(path: Target, data: bytes) -> None:
     Raises:
         UsageError: it cannot be written; what was there before is left as it was.
     """
-    if isinstance(path, StandardOutput):
-        path.write(data)
-        path.close()
-        return
-    draft = Draft(path)
+    draft = Draft(path) if isinstance(path, Path) else path
     try:
         draft.open()
         draft.write(data)

@@ -10,14 +10,15 @@ from pathlib import Path
 import msgspec
 import re2
 
+from detector.ingest.remote import is_url
 from detector.outputs.files import FILES, FindingsFile, WholeDocument, folder_outputs
 from detector.outputs.output import Output
 from detector.outputs.report import Report, ReportOutput
 from detector.outputs.report_page import write_report
 from detector.outputs.report_text import console_for, print_report
 from detector.outputs.sarif import write_sarif
-from detector.outputs.writers import StandardOutput, Target
-from detector.terminal.output import printing, shown, why
+from detector.outputs.writers import RemoteDraft, StandardOutput, Target
+from detector.terminal.output import printable, printing, shown, why
 from detector.values.errors import UsageError
 from detector.values.wording import visible
 
@@ -49,19 +50,31 @@ class Destinations(msgspec.Struct, frozen=True):
 
     @property
     def pages(self) -> dict[str, Path]:
-        """The single files by their arguments."""
-        named = {"--report": self.report, "--sarif": self.sarif, "--findings": self.findings}
-        return {
-            option: Path(value)
-            for option, value in named.items()
-            if value is not None and (value != STANDARD_OUTPUT or option == "--report")
-        }
+        """The single files of this machine by their arguments."""
+        return {option: Path(name) for option, name in self._named().items() if not is_url(name)}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The files of other machines, one of the folder too, by their arguments."""
+        named = self._named()
+        if self.out is not None:
+            named["--out"] = f"{self.out.rstrip('/')}/{FILES[0]}"
+        return {option: name for option, name in named.items() if is_url(name)}
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files that are written: what an earlier replay left there is not read."""
-        folder = () if self.out is None else tuple(Path(self.out) / name for name in FILES)
+        """All files of this machine that are written: what an earlier replay left there is not read."""
+        far = self.out is None or is_url(self.out)
+        folder = () if far else tuple(Path(str(self.out)) / name for name in FILES)
         return (*folder, *self.pages.values())
+
+    def _named(self) -> dict[str, str]:
+        named = {"--report": self.report, "--sarif": self.sarif, "--findings": self.findings}
+        return {
+            option: value
+            for option, value in named.items()
+            if value is not None and (value != STANDARD_OUTPUT or option == "--report")
+        }
 
 
 def check_destinations(where: Destinations, inputs: Sequence[str]) -> None:
@@ -75,8 +88,10 @@ def check_destinations(where: Destinations, inputs: Sequence[str]) -> None:
         raise UsageError(
             f"{' and '.join(asked)} would both write to standard output: name a file for one of them"
         )
-    if where.out is not None:
+    if where.out is not None and not is_url(where.out):
         _prepare(Path(where.out))
+    for option, url in where.urls.items():
+        _check_url(option, url, inputs)
     read = [path for path in inputs if path != "-"]
     for file in where.files:
         _look_at(file, read)
@@ -93,9 +108,9 @@ def outputs_of(where: Destinations) -> Iterator[Output]:
     The summary is on standard output, unless that takes data: then it is on standard error.
     """
     if where.out is not None:
-        yield from folder_outputs(Path(where.out))
+        yield from folder_outputs(partial(_in_folder, where.out))
     if where.report is not None:
-        yield ReportOutput(partial(write_report, Path(where.report)))
+        yield ReportOutput(partial(write_report, _file(where.report)))
     if where.sarif is not None:
         yield ReportOutput(partial(write_sarif, _target(where.sarif)))
     if where.findings is not None:
@@ -107,7 +122,24 @@ def outputs_of(where: Destinations) -> Iterator[Output]:
 
 
 def _target(name: str) -> Target:
-    return StandardOutput() if name == STANDARD_OUTPUT else Path(name)
+    return StandardOutput() if name == STANDARD_OUTPUT else _file(name)
+
+
+def _file(name: str) -> Target:
+    return RemoteDraft(name) if is_url(name) else Path(name)
+
+
+def _in_folder(folder: str, name: str) -> Target:
+    return _file(f"{folder.rstrip('/')}/{name}") if is_url(folder) else Path(folder) / name
+
+
+def _check_url(option: str, url: str, inputs: Sequence[str]) -> None:
+    for read in inputs:
+        if is_url(read) and f"{url}/".startswith(f"{read.rstrip('/')}/"):
+            raise UsageError(
+                f"{option}: it would stand in {printable(read)}, which is read, and be read next time: name another place"
+            )
+    RemoteDraft(url).check()
 
 
 def _print(report: Report) -> None:

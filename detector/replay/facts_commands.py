@@ -10,6 +10,7 @@ import msgspec
 from detector import __version__
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.remote import is_url
 from detector.ingest.sources import StoredSource
 from detector.ingest.stored_sources import opened, stored
 from detector.ingest.units import Unit
@@ -74,9 +75,14 @@ def run_scan(request: Request, folder_path: str, runner_of: RunnerOf | None = No
 
 def _check_apart(folder: str, inputs: Sequence[str]) -> None:
     """Refuses a folder that would be read as an input."""
+    far = is_url(folder)
     place = Path(folder).resolve()
     for path in inputs:
-        if path != "-" and place.is_relative_to(Path(path).resolve()):
+        if far or is_url(path):
+            within = f"{folder.rstrip('/')}/".startswith(f"{path.rstrip('/')}/")
+        else:
+            within = path != "-" and place.is_relative_to(Path(path).resolve())
+        if within:
             raise UsageError(
                 f"--facts {shown(folder)}: it stands in {shown(path)}, which is read: name another folder"
             )

@@ -9,23 +9,22 @@
 A file appears whole or not at all. So a scan that was ended goes on where it was. docs/scale.md has the format.
 
 Events that nobody has masked yet may hold a secret, and so may the name of a file. They are sealed: encrypted with
-AES-256-GCM under a key made of the deployment key. All files can be read by their owner alone.
+AES-256-GCM under a key made of the deployment key. All files of this machine can be read by their owner alone.
 """
 
 import contextlib
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 import zstandard
 
+from detector.ingest.remote import is_url
 from detector.ingest.sources import StoredSource
 from detector.ingest.units import Unit
 from detector.records.dead_letters import DeadLetter
+from detector.replay.facts_files import LOCK, FactsFiles, FarFiles, NearFiles
 from detector.replay.sealing import MOST, Sealer
 from detector.replay.unit_facts import COLUMNS, FORMAT, Blinding, scan_facts, scan_rows
 from detector.stages.ranges import LifecycleFacts, RangeFacts
@@ -37,7 +36,6 @@ from detector.values.secrets import DeploymentKey
 _FACTS: Final = "facts.json"
 _INPUTS: Final = "inputs.sealed"
 _COMPLETE: Final = "complete.json"
-_LOCK: Final = "lock"
 _IN_A_FOLDER: Final = 1000  # files
 _LEVEL: Final = 3  # of Zstandard
 
@@ -88,7 +86,8 @@ class FactsFolder:
 
     def __init__(self, path: str, keys: Sequence[DeploymentKey]) -> None:
         self.name = shown(path)
-        self._path = Path(path)
+        self._files: FactsFiles = FarFiles(path) if is_url(path) else NearFiles(path)
+        self._present: dict[str, set[str]] = {}  # files by stage
         self.sealer = Sealer(keys)
         self.blinding = Blinding(self.sealer.hash_key)
         self.made = self._read(_FACTS, Made)
@@ -114,13 +113,18 @@ class FactsFolder:
             UsageError: there are files in the folder already, or it cannot be written.
         """
         try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if any(path.name != _LOCK for path in self._path.iterdir()):
+            if self._files.names() - {LOCK}:
                 raise UsageError(f"{self.name}: there are other files in it: name a new folder")
             self.made, self.inputs = made, inputs
             self._number_units()
-            self._write(_INPUTS, self.sealer.seal(_INPUTS, inputs))
-            self._write(_FACTS, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+            self._files.write(_INPUTS, self.sealer.seal(_INPUTS, inputs))
+            self._files.write(
+                _FACTS, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n", new=True
+            )
+        except FileExistsError:
+            raise UsageError(
+                f"{self.name}: another scan has begun there: start again to go on with it"
+            ) from None
         except OSError as error:
             raise UsageError(f"{self.name}: {why(error)}") from None
 
@@ -131,22 +135,18 @@ class FactsFolder:
         Raises:
             UsageError: another one is at work, or the folder cannot be written.
         """
-        try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.open(self._path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise UsageError(f"{self.name}: {why(error)}") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._files.locked())
+            except BlockingIOError:
+                raise UsageError(f"{self.name}: another scan writes into it") from None
+            except OSError as error:
+                raise UsageError(f"{self.name}: {why(error)}") from None
             yield
-        except BlockingIOError:
-            raise UsageError(f"{self.name}: another scan writes into it") from None
-        finally:
-            os.close(file)
 
     def complete(self, completed: Completed) -> None:
         """Says that all units are there."""
-        self._write(_COMPLETE, msgspec.json.encode(completed) + b"\n")
+        self._files.write(_COMPLETE, msgspec.json.encode(completed) + b"\n")
         self.completed = completed
 
     def registry_hash(self, identifiers: Sequence[Identifier]) -> str:
@@ -160,7 +160,9 @@ class FactsFolder:
 
     def has(self, stage: str, unit: Unit) -> bool:
         """Whether the facts of a unit are there."""
-        return (self._path / self._file(stage, unit)).exists()
+        if stage not in self._present:
+            self._present[stage] = self._files.names(stage)
+        return self._file(stage, unit) in self._present[stage]
 
     def keep_lifecycle(self, unit: Unit, facts: LifecycleFacts) -> None:
         """Writes what a unit says of tasks and credentials.
@@ -169,7 +171,7 @@ class FactsFolder:
             OSError: it cannot be written.
         """
         name = self._file(LIFECYCLE_FOLDER, unit)
-        self._write(name, self.sealer.seal(name, facts))
+        self._files.write(name, self.sealer.seal(name, facts))
 
     def lifecycle(self, unit: Unit) -> LifecycleFacts:
         """What a unit says of tasks and credentials.
@@ -189,7 +191,7 @@ class FactsFolder:
             OSError: it cannot be written.
         """
         rows = scan_rows(facts, self.blinding)
-        self._write(
+        self._files.write(
             self._file(SCAN_FOLDER, unit),
             zstandard.ZstdCompressor(_LEVEL, write_checksum=True).compress(rows),
         )
@@ -202,7 +204,9 @@ class FactsFolder:
         """
         name = self._file(SCAN_FOLDER, unit)
         try:
-            packed = (self._path / name).read_bytes()
+            packed = self._files.read(name)
+            if packed is None:
+                raise self._damaged(name)
             return scan_facts(zstandard.ZstdDecompressor().decompress(packed, MOST), self.blinding)
         except (OSError, zstandard.ZstdError, msgspec.DecodeError, ValueError):
             raise self._damaged(name) from None
@@ -223,21 +227,10 @@ class FactsFolder:
 
     # Files
 
-    def _write(self, name: str, data: bytes) -> None:
-        target = self._path / name
-        for folder in reversed(target.relative_to(self._path).parents):
-            (self._path / folder).mkdir(mode=0o700, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        file = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "wb") as out:
-            out.write(data)
-        part.replace(target)
-
     def _read(self, name: str, gives: type[_T]) -> _T | None:
         try:
-            return msgspec.json.decode((self._path / name).read_bytes(), type=gives)
-        except FileNotFoundError:
-            return None
+            data = self._files.read(name)
+            return None if data is None else msgspec.json.decode(data, type=gives)
         except OSError as error:
             raise UsageError(f"{self.name}: {why(error)}") from None
         except msgspec.DecodeError:
@@ -245,9 +238,8 @@ class FactsFolder:
 
     def _unsealed(self, name: str, gives: type[_T]) -> _T | None:
         try:
-            return self.sealer.unseal(name, (self._path / name).read_bytes(), gives)
-        except FileNotFoundError:
-            return None
+            data = self._files.read(name)
+            return None if data is None else self.sealer.unseal(name, data, gives)
         except (OSError, ValueError):
             raise self._damaged(name) from None
 

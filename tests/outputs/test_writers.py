@@ -39,7 +39,7 @@ def write(folder: Path, **options: Any) -> None:
     )
     letters = [DeadLetter("a.log", NOT_JSON, "it is not JSON", line=7)]
     run = Run(made.PATTERNS, options.get("clean", made.untouched), summary)
-    write_run(folder_outputs(folder), run, findings, commands, options.get("letters", letters))
+    write_run(folder_outputs(folder.joinpath), run, findings, commands, options.get("letters", letters))
 
 
 def test_the_four_files(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_cannot_be_written_is_said_with_its_path(tmp_path: Path) -> None:
 
 def test_many_findings_are_written_in_their_order(tmp_path: Path) -> None:
     findings = [made.finding(LEAKED_SECRET, key=f"k{number}") for number in range(2500)]
-    write_run(folder_outputs(tmp_path), Run(made.PATTERNS, made.untouched), findings, [], [])
+    write_run(folder_outputs(tmp_path.joinpath), Run(made.PATTERNS, made.untouched), findings, [], [])
     lines = (tmp_path / "findings.jsonl").read_text().splitlines()
     assert [json.loads(line)["finding_info"]["uid"] for line in lines] == [one.uid for one in findings]
 

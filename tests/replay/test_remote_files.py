@@ -13,11 +13,12 @@ from moto.server import ThreadedMotoServer
 
 from detector.configuration.settings import KEY_VARIABLE
 from detector.ingest.inputs import find_sources
+from detector.ingest.remote import RemoteFolder
 from detector.ingest.units import units
 from detector.replay import runner as runner_module
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.replay_command import Request, run_replay
-from detector.values.errors import InputError
+from detector.values.errors import InputError, UsageError
 from tests.replay.files_of_histories import POLICY, everything, written
 from tests.small_history import KEY_TEXT, NOW
 
@@ -48,9 +49,22 @@ def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET)
     yield client
-    for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
-        client.delete_object(Bucket=BUCKET, Key=each["Key"])
+    for name in names(client):
+        client.delete_object(Bucket=BUCKET, Key=name)
     client.delete_bucket(Bucket=BUCKET)
+
+
+def names(client: Any, prefix: str = "") -> list[str]:
+    found = client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    return [each["Key"] for each in found.get("Contents", ())]
+
+
+def fetched(client: Any, prefix: str) -> dict[str, bytes]:
+    """What a replay wrote below a prefix, as `written` gives it."""
+    Path(prefix).mkdir()
+    for name in names(client, prefix):
+        Path(name).write_bytes(client.get_object(Bucket=BUCKET, Key=name)["Body"].read())
+    return written(prefix)
 
 
 def put(client: Any, folder: Path) -> None:
@@ -124,3 +138,84 @@ def test_an_object_that_was_replaced_is_a_dead_letter(bucket: Any) -> None:
     bucket.put_object(Bucket=BUCKET, Key="a.log", Body=b"another\n")
     with pytest.raises(Exception, match="took its place"):
         list(source.raw(0, source.size))
+
+
+def test_outputs_are_written_to_a_url(bucket: Any) -> None:
+    everything(Path("all"))
+    single = {"report": "r.html", "sarif": "r.sarif", "findings": "f.jsonl"}
+    run_replay(request("all/", out="near", **single))
+    run_replay(
+        request(
+            "all/",
+            out=f"s3://{BUCKET}/far",
+            **{name: f"s3://{BUCKET}/{file}" for name, file in single.items()},
+        )
+    )
+    assert fetched(bucket, "far") == written("near")
+    assert sorted(names(bucket)) == [
+        "f.jsonl", "far/dead-letters.jsonl", "far/findings.jsonl", "far/revocations.jsonl", "far/summary.json",
+        "r.html", "r.sarif",
+    ]  # fmt: skip
+    for file in single.values():
+        assert bucket.get_object(Bucket=BUCKET, Key=file)["Body"].read() == Path(file).read_bytes()
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(bucket: Any) -> None:
+    del bucket
+    Path("a.log").write_text("x\n")
+    with pytest.raises(
+        UsageError, match=r"cannot write s3://no-such-bucket/out/findings.jsonl: no such file"
+    ):
+        run_replay(request("a.log", out="s3://no-such-bucket/out"))
+    with pytest.raises(UsageError, match="--out: it would stand in s3://logs-of-jobs/a/, which is read"):
+        run_replay(request(f"s3://{BUCKET}/a/", out=f"s3://{BUCKET}/a/out"))
+
+
+def test_facts_are_kept_at_a_url(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan that was ended goes on, and what it did is not done again."""
+    everything(Path("all"))
+    put(bucket, Path("all"))
+    url, facts = f"s3://{BUCKET}/all/", f"s3://{BUCKET}/facts"
+    run_replay(request(url, out="replayed"))
+    sent = RemoteFolder.write
+    count = 0
+
+    def ended(self: RemoteFolder, name: str, data: bytes, *, new: bool = False) -> None:
+        nonlocal count
+        count += 1
+        if count > 40:
+            raise KeyboardInterrupt
+        sent(self, name, data, new=new)
+
+    monkeypatch.setattr(RemoteFolder, "write", ended)
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(request(url), facts)
+    before = set(names(bucket, "facts"))
+    assert len(before) == 40
+    with pytest.raises(InputError, match="has not come to its end"):
+        run_judge(request(), [facts])
+    again: list[str] = []
+
+    def noted(self: RemoteFolder, name: str, data: bytes, *, new: bool = False) -> None:
+        again.append(f"facts/{name}")
+        sent(self, name, data, new=new)
+
+    monkeypatch.setattr(RemoteFolder, "write", noted)
+    run_scan(request(url, now=NOW + 1), facts)
+    assert len(again) > 40
+    assert not before & set(again)
+    run_judge(request(out="judged"), [facts])
+    assert written("judged") == written("replayed")
+    with pytest.raises(UsageError, match="there are other files in it"):
+        run_scan(request("all/"), f"s3://{BUCKET}/all")
+    with pytest.raises(UsageError, match="it stands in s3://logs-of-jobs/all/, which is read"):
+        run_scan(request(url), f"{url}facts")
+
+
+def test_of_two_scans_that_begin_at_once_one_is_refused(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.log").write_text("x\n")
+    monkeypatch.setattr(RemoteFolder, "names", lambda *_: set())
+    bucket.put_object(Bucket=BUCKET, Key="facts/facts.json", Body=b"")
+    monkeypatch.setattr(RemoteFolder, "read", lambda *_: None)
+    with pytest.raises(UsageError, match="another scan has begun there"):
+        run_scan(request("a.log"), f"s3://{BUCKET}/facts")
