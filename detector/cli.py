@@ -250,7 +250,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 def _need_inputs(options: argparse.Namespace, command: str) -> None:
     """Raises UsageError if no input is named."""
-    if not (options.paths or options.events or options.logs):
+    if not (options.paths or options.events or options.logs or vars(options).get("paths_from")):
         raise UsageError(f"{command}: name a file or folder to read, or - for standard input")
 
 
@@ -261,6 +261,10 @@ def _request(options: argparse.Namespace, **named: Any) -> Any:
 
     given = vars(options)
     inputs: dict[str, Any] = {name: tuple(given.get(name) or ()) for name in ("paths", "events", "logs")}
+    if given.get("paths_from"):
+        from detector.replay.arguments import paths_in  # noqa: PLC0415 - as above
+
+        inputs["paths"] += paths_in(options.paths_from)
     jobs = given.get("jobs") or len(os.sched_getaffinity(0))
     return Request(config=options.config, jobs=jobs, now=time.time_ns(), **inputs, **named)
 

@@ -3,11 +3,12 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -23,6 +24,10 @@ from detector.values.errors import InputError
 from detector.values.globs import compile_glob
 
 _AT_ONCE: Final = 16  # files of another machine whose first bytes are asked for
+_AHEAD: Final = 8 * _AT_ONCE  # files that wait for these, at most
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def find_sources(  # noqa: PLR0913 - what a person says of the inputs
@@ -52,7 +57,8 @@ def find_sources(  # noqa: PLR0913 - what a person says of the inputs
         with suppress(OSError):
             search.seen.add(_identity(file.stat()))
     globs: dict[str, list[str]] = {}
-    for path in sorted(set(paths)):
+    search.take_urls([path for path in sorted(set(paths)) if is_url(path)])
+    for path in sorted({path for path in paths if not is_url(path)}):
         named = split_member(path)
         if named is not None:
             globs.setdefault(named.archive, []).append(named.glob)
@@ -97,9 +103,6 @@ class _Search:
         if path == STDIN:
             self._add(STDIN, _stdin(self._asked(STDIN)))
             return
-        if is_url(path):
-            self._remote(path)
-            return
         info = _stat(path)
         if stat.S_ISDIR(info.st_mode):
             self._folder(path)
@@ -136,18 +139,17 @@ class _Search:
         if empty:
             self._letters.append(DeadLetter.of(bad(EMPTY, detail="there is no file in it"), shown(path)))
 
-    def _remote(self, url: str) -> None:
-        """A URL that was named. The first bytes of many files are read at once: each takes a while to come."""
-        files = [file for file in remote_files(url) if file.url not in self._urls]
-        self._urls.update(file.url for file in files)
+    def take_urls(self, urls: Sequence[str]) -> None:
+        """URLs that were named. Of many files some are asked for at once: each takes a while to come."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            looked = [pool.submit(from_url, file, self._asked(file.url)) for file in files]
-            for file, future in zip(files, looked, strict=True):
+            found = (file for _, files in _in_order(pool, remote_files, urls) for file in files.result())
+            new = (file for file in found if _is_new(file.url, self._urls))
+            for file, source in _in_order(pool, lambda file: from_url(file, self._asked(file.url)), new):
                 try:
-                    self._add(file.url, future.result())
+                    self._add(file.url, source.result())
                 except OSError:
-                    if file.url == url:
-                        raise InputError(f"{printable(url)}: it cannot be read") from None
+                    if file.url in urls:
+                        raise InputError(f"{printable(file.url)}: it cannot be read") from None
                     self._letters.append(DeadLetter.of(bad(UNREADABLE), printable(file.url)))
 
     def _add(
@@ -174,6 +176,25 @@ class _Search:
 
     def _asked(self, path: str | Path) -> Asked:
         return Asked(self._format, self._classifier, self._declared.of(path))
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, do: Callable[[T], R], items: Iterable[T]
+) -> Iterator[tuple[T, Future[R]]]:
+    """What is done with each item. A few are done ahead, so there may be a million."""
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    for item in items:
+        waiting.append((item, pool.submit(do, item)))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _is_new(url: str, known: set[str]) -> bool:
+    if url in known:
+        return False
+    known.add(url)
+    return True
 
 
 def _identity(info: os.stat_result) -> tuple[int, int]:

@@ -164,7 +164,7 @@ class RemoteFolder:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, FileExistsError):
+        except FileExistsError:
             raise
         except InputError as error:
             raise OSError(0, str(error)) from None

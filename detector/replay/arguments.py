@@ -1,11 +1,15 @@
 """The arguments of `curfewd replay` and `curfewd baseline`. Importing this loads nothing that reads or judges."""
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from typing import Final
 
 from detector.ingest.format_names import CHOICES
+from detector.terminal.output import shown
+from detector.values.bounded_files import BadFileError, read_bounded
+from detector.values.errors import UsageError
 from detector.values.times import read_moment
 
 SEVERITIES: Final = (
@@ -15,6 +19,7 @@ SEVERITIES: Final = (
     "critical",
 )  # as `Severity` has them, which loads more than help needs
 
+_PATHS: Final = 1 << 30  # bytes of names
 _EXIT: Final = (
     "Exit code: 0 when done; 1 with --fail-on, if there is such a finding; 2 if something that you name is wrong or "
     "cannot be opened; 3 if a file in a folder or archive cannot be read; with --strict, 3 at any dead letter."
@@ -153,6 +158,11 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="read this file, folder or archive (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
     )
     parser.add_argument(
+        "--paths-from",
+        metavar="F",
+        help="read the files that this file names too, one path or URL a line; - is standard input",
+    )
+    parser.add_argument(
         "paths",
         metavar="PATH",
         nargs="*",
@@ -272,6 +282,19 @@ def add_baseline(parser: argparse.ArgumentParser) -> None:
         default="90d",
         help="the last day on which they are accepted, or how long (by default 90d)",
     )
+
+
+def paths_in(name: str) -> tuple[str, ...]:
+    """The paths that a file names, one a line; `-` is standard input.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        data = read_bounded("/dev/stdin" if name == "-" else name, _PATHS)
+    except BadFileError as error:
+        raise UsageError(f"--paths-from {shown(name)}: {error}") from None
+    return tuple(os.fsdecode(line) for line in data.splitlines() if line)
 
 
 def _time(text: str) -> int:

@@ -1,7 +1,7 @@
 """The stage `judge` of one bucket: its rows go in, findings and commands come out. Any process or machine can run it.
 
-Of a bucket with very many uses several processes judge a share each (`SHARE`), and one adds up what they found. An event
-is in one share alone, so each share recognises the second copies in it.
+Of a bucket with very many uses several processes judge a shard each (`SHARD`), and one adds up what they found. An event
+is in one shard alone, so each shard recognises the second copies in it.
 """
 
 from collections import Counter
@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.judge.evidence_parts import CredentialEvidence, add_evidence, evidence_of
 from detector.judge.join_coverage import JoinCount, count_joins
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TaskStatus
-from detector.judge.shared_evidence import CredentialEvidence, add_evidence, evidence_of
 from detector.judge.stage import judge_history
 from detector.replay.row_spool import Block, RowSpool, rows_of
 from detector.values.events import CredentialUsed, Leak, Lifecycle, TaskEnded, TaskHeartbeat, TaskStarted
@@ -22,7 +22,7 @@ from detector.values.findings import Command, Finding
 from detector.values.networks import NetworkSet
 
 ALL: Final = "all"  # judges a bucket
-SHARE: Final = "share"  # judges a share of its uses and leaks
+SHARD: Final = "shard"  # judges a shard of its uses and leaks
 TASKS: Final = "tasks"  # says what is known of some of its tasks
 
 _fact: Final[msgspec.json.Decoder[CredentialUsed | Leak]] = msgspec.json.Decoder(CredentialUsed | Leak)
@@ -32,16 +32,16 @@ _evidence: Final = msgspec.json.Decoder(list[CredentialEvidence])
 
 
 class BucketRows(msgspec.Struct, frozen=True):
-    """What is judged of a bucket: packed rows, what shares found of it, and the ids of the tasks that are asked for.
+    """What is judged of a bucket: packed rows, what shards found of it, and the ids of the tasks that are asked for.
 
-    Of the facts those of a `share` count, or all.
+    Of the facts those of a `shard` count, or all.
     """
 
     what: str
     lifecycle: list[bytes]
     first_uses: list[bytes]
     facts: list[bytes]
-    share: int | None = None
+    shard: int | None = None
     evidence: list[bytes] = []
     asked: tuple[str, ...] = ()
 
@@ -62,7 +62,7 @@ class BucketTask(msgspec.Struct, frozen=True):
     lifecycle: list[Block]
     first_uses: list[Block]
     facts: list[Block]
-    share: int | None = None
+    shard: int | None = None
     evidence: list[bytes] = []
     asked: tuple[str, ...] = ()
 
@@ -87,7 +87,7 @@ class BucketWork(msgspec.Struct, frozen=True):
             packed(task.lifecycle),
             packed(task.first_uses),
             packed(task.facts),
-            task.share,
+            task.shard,
             task.evidence,
             task.asked,
         )
@@ -96,7 +96,7 @@ class BucketWork(msgspec.Struct, frozen=True):
 class BucketVerdicts(msgspec.Struct):
     """What was found. `unowned` are leaks of no credential of the bucket, as rows.
 
-    `unresolved` and `conflicts` are as in `Ledger`. `evidence` is what a share found, as JSON.
+    `unresolved` and `conflicts` are as in `Ledger`. `evidence` is what a shard found, as JSON.
     """
 
     findings: list[Finding] = []
@@ -123,10 +123,10 @@ def judge_bucket(terms: Terms, rows: BucketRows) -> BucketVerdicts:
     ledger.seal_lifecycle(map(_first_uses.decode, rows_of(rows.first_uses)), terms.sealed_until)
     before = Counter(ledger.unresolved)
     verdicts = BucketVerdicts(unowned=list(_unowned(ledger, rows)))
-    verdicts.unresolved = dict(ledger.unresolved - before if rows.what == SHARE else ledger.unresolved)
+    verdicts.unresolved = dict(ledger.unresolved - before if rows.what == SHARD else ledger.unresolved)
     for part in rows.evidence:
         add_evidence(ledger, _evidence.decode(part))
-    if rows.what == SHARE:
+    if rows.what == SHARD:
         verdicts.evidence = msgspec.json.encode(evidence_of(ledger))
         return verdicts
     verdicts.findings, verdicts.commands = judge_history(ledger, terms.until)
@@ -137,9 +137,9 @@ def judge_bucket(terms: Terms, rows: BucketRows) -> BucketVerdicts:
 
 def _unowned(ledger: Ledger, rows: BucketRows) -> Iterator[bytes]:
     """Judges the uses and leaks; gives the leaks of no credential of the bucket."""
-    share = b"" if rows.share is None else b"%d" % rows.share
+    shard = b"" if rows.shard is None else b"%d" % rows.shard
     for row in rows_of(rows.facts):
-        if not row.startswith(share):
+        if not row.startswith(shard):
             continue
         fact = fact_of(row)
         if isinstance(fact, CredentialUsed) or ledger.shown_by(fact):

@@ -19,7 +19,7 @@ from detector.judge.policy import Policy
 from detector.judge.routing import TaskStatus
 from detector.replay.bucket_judge import (
     ALL,
-    SHARE,
+    SHARD,
     TASKS,
     BucketTask,
     BucketVerdicts,
@@ -27,7 +27,7 @@ from detector.replay.bucket_judge import (
     Terms,
     fact_of,
 )
-from detector.replay.buckets import NOWHERE, SHARES, Buckets, CredentialBuckets, Links, routed, row_of
+from detector.replay.buckets import NOWHERE, SHARDS, Buckets, CredentialBuckets, Links, routed, row_of
 from detector.replay.history import Concluded
 from detector.replay.row_spool import RowSpool
 from detector.replay.runner import Runner
@@ -37,13 +37,13 @@ from detector.values.times import to_millis
 
 _EVENTS: Final = 20_000  # lifecycle events of a bucket, about
 _MOST: Final = 1024  # buckets
-LARGE: Final = 8 * 1024 * 1024  # bytes of packed facts from which on a bucket is judged in shares
+LARGE: Final = 8 * 1024 * 1024  # bytes of packed facts from which on a bucket is judged in shards
 _LIFECYCLE, _FIRST_USES, _FACTS, _PLACES = range(4)  # in the spool, for each bucket
 _ROUTED: Final = 1 << 16  # events whose buckets are looked up at once
 
 
 class BucketedHistory:
-    """Implements `History`. `sealed_until` is as `Ledger.seal_lifecycle` has it. A bucket larger than `large` is shared."""
+    """Implements `History`. `sealed_until` is as `Ledger.seal_lifecycle` has it. One larger than `large` is judged in shards."""
 
     def __init__(self, policy: Policy, sealed_until: int, runner: Runner, large: int = LARGE) -> None:
         self._policy = policy
@@ -119,7 +119,7 @@ class BucketedHistory:
         work = BucketWork(Terms(self._policy, self._sealed_until, until), self._spool)
         evidence = defaultdict[int, list[bytes]](list)
         unresolved, conflicts = Counter[str](), 0
-        for task, verdicts in self._runner.judge(work, list(self._shared())):
+        for task, verdicts in self._runner.judge(work, list(self._sharded())):
             evidence[task.bucket].append(verdicts.evidence)
             unresolved.update(verdicts.unresolved)
             self._take_back(verdicts)
@@ -149,14 +149,14 @@ class BucketedHistory:
         for row in verdicts.unowned:
             self._rest.apply(fact_of(row))
 
-    def _shared(self) -> Iterator[BucketTask]:
-        """The shares of large buckets."""
+    def _sharded(self) -> Iterator[BucketTask]:
+        """The shards of large buckets."""
         for bucket in filter(self._is_large, range(self._count)):
-            task = self._task(bucket, SHARE)
-            yield from (msgspec.structs.replace(task, share=share) for share in range(SHARES))
+            task = self._task(bucket, SHARD)
+            yield from (msgspec.structs.replace(task, shard=shard) for shard in range(SHARDS))
 
     def _whole(self, evidence: dict[int, list[bytes]]) -> Iterator[BucketTask]:
-        """All buckets, the large ones with the evidence of their shares."""
+        """All buckets, the large ones with the evidence of their shards."""
         for bucket in range(self._count):
             task = self._task(bucket, ALL)
             if task.lifecycle:

@@ -35,7 +35,7 @@ from detector.values.events import (
 )
 
 NOWHERE: Final = -1  # the bucket of what names no known credential
-SHARES: Final = 8  # of a large bucket
+SHARDS: Final = 8  # of a large bucket
 _KEY: Final = 16  # bytes
 _TASK, _CREDENTIAL, _IDENTIFIER, _CANDIDATES, _GROUP = "tciag"
 _Ints = NDArray[np.int64]
@@ -210,9 +210,9 @@ def routed(
 
 
 def row_of(fact: CredentialUsed | Leak, encoder: msgspec.json.Encoder) -> bytes:
-    """A fact as a row. It begins with the number of its share: all copies of an event are in one."""
-    share = zlib.crc32(fact.id.encode("utf-8", "surrogatepass")) % SHARES
-    return b"%d%b" % (share, encoder.encode(fact))
+    """A fact as a row. It begins with the number of its shard: all copies of an event are in one."""
+    shard = zlib.crc32(fact.id.encode("utf-8", "surrogatepass")) % SHARDS
+    return b"%d%b" % (shard, encoder.encode(fact))
 
 
 class _Hash:

@@ -50,7 +50,7 @@ def written(folder: str | Path) -> dict[str, bytes]:
 
 
 def judged_in_buckets(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
-    """Has even a small history judged in buckets, and those larger than `large` bytes in shares."""
+    """Has even a small history judged in buckets, and those larger than `large` bytes in shards."""
     monkeypatch.setattr(replay_module, "WHOLE", 0)
     monkeypatch.setattr(replay_module, "BucketedHistory", partial(BucketedHistory, large=large))
 

@@ -100,7 +100,7 @@ def story(number: int) -> list[AnyEvent]:
         TaskEnded(**at(30), task_id=task),
         CredentialUsed(**at(28), identifier=identifier, action="read"),
         Leak(**at(40), identifiers=(), fingerprint=f"f{number}", pattern="p", severity=4, excerpt="…", task_id=task),
-        LimitedRecord(**at(41), reason="share", size=9, task_id=child, stream="stdout"),
+        LimitedRecord(**at(41), reason="shard", size=9, task_id=child, stream="stdout"),
     ]  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_processes_judge_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_credential_with_many_uses_is_judged_in_shares() -> None:
-    """Its second copies are recognised, and the first evidence is the first of all shares."""
+    """Its second copies are recognised, and the first evidence is the first of all shards."""
     events = story(1)
     uses = [
         CredentialUsed(

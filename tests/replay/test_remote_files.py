@@ -11,11 +11,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from detector.cli import main
 from detector.configuration.settings import KEY_VARIABLE
 from detector.ingest.inputs import find_sources
 from detector.ingest.remote import RemoteFolder
 from detector.ingest.units import units
 from detector.replay import runner as runner_module
+from detector.replay.arguments import paths_in
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.replay_command import Request, run_replay
 from detector.values.errors import InputError, UsageError
@@ -119,6 +121,20 @@ def test_ranges_are_those_of_a_file(bucket: Any) -> None:
     assert b"".join(b"".join(far.raw(unit.start, unit.end)) for unit in cuts) == data
     assert (far.name, far.size, far.format) == (f"s3://{BUCKET}/a.log", len(data), near.format)
     assert far.modified is not None
+
+
+def test_a_file_may_name_the_urls(bucket: Any) -> None:
+    for number in range(300):
+        bucket.put_object(Bucket=BUCKET, Key=f"{number}.log", Body=b"line %d\n" % number)
+    urls = [f"s3://{BUCKET}/{number}.log" for number in range(300)]
+    Path("manifest").write_text("\n".join([*urls[::-1], "", f"s3://{BUCKET}/"]))
+    sources, letters = find_sources(paths_in("manifest"))
+    assert [source.name for source in sources] == sorted(urls)
+    assert letters == []
+    assert main(["replay", "--paths-from", "manifest", "--out", "out"]) == 0
+    assert sum(json.loads(Path("out/summary.json").read_bytes())["records"][urls[7]].values()) == 1
+    with pytest.raises(UsageError, match="--paths-from none: cannot be read"):
+        paths_in("none")
 
 
 def test_what_is_not_there_is_told(bucket: Any) -> None:

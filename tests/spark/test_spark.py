@@ -63,7 +63,7 @@ def request(*paths: Path | str, out: str, **options: Any) -> Request:
 def test_every_kind_of_input_gives_the_same(
     history: Path, local: str, unit: int, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged on the workers too, a bucket each or a share of one; compressed files are read in parts."""
+    """Judged on the workers too, a bucket each or a shard of one; compressed files are read in parts."""
     run_replay(request(history, out="here", unit=unit))
     expected = written("here")
     for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):

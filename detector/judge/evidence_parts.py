@@ -1,6 +1,6 @@
-"""The evidence about credentials as parts: of the uses and leaks of a task each of several ledgers judges a share.
+"""The evidence about credentials as parts: of the uses and leaks of a task each of several ledgers judges a shard.
 
-Each ledger knows all lifecycle events and is sealed. The shares have no event in common. So the sums add up to what one
+Each ledger knows all lifecycle events and is sealed. The shards have no event in common. So the sums add up to what one
 ledger would have.
 """
 
@@ -14,7 +14,7 @@ from detector.judge.terms import NEVER
 
 
 class CredentialEvidence(msgspec.Struct, frozen=True, array_like=True):
-    """What a share says of one credential: a part of each tally by rule, and the first use that each grant covered (ns)."""
+    """What a shard says of one credential: a part of each tally by rule, and the first use that each grant covered (ns)."""
 
     credential_id: str
     tallies: dict[str, TallyPart]
@@ -39,7 +39,7 @@ def evidence_of(ledger: Ledger) -> list[CredentialEvidence]:
 
 
 def add_evidence(ledger: Ledger, parts: Iterable[CredentialEvidence]) -> None:
-    """Adds what other ledgers know of their shares."""
+    """Adds what other ledgers know of their shards."""
     for part in parts:
         account = ledger.credential(part.credential_id)
         if account is None:
