@@ -1,23 +1,26 @@
-"""What Spark costs beside processes of this machine: CPU seconds of all processes for a little log and for more of it.
+"""What Spark costs beside processes of this machine, by the size of the log: CPU seconds of all processes, and the clock.
 
-    python -m benchmarks.spark_bench FOLDER [MEGABYTES]     # after `make test-spark` has installed PySpark
+    python -m benchmarks.spark_bench FOLDER [MEGABYTES…]     # after `make test-spark` has installed PySpark
 
-The difference of the two is what a byte costs (the margin), the rest what a start costs.
+Prints a table as results/spark.md has it. The difference of the largest and the least size is what a byte costs (the
+margin), the rest what a start costs. Each figure is the median of three rounds, the engines in turns.
+
+CPU time is that of a control group, so it needs root: workers of Spark die with their daemon, and nobody counts them.
 """
 
-import ctypes
 import os
 import random
-import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Final
+from statistics import median
+from typing import Final, NamedTuple
 
 from benchmarks.logtext import block
 
-_SUBREAPER: Final = 36  # prctl: processes whose parent died become ours, so that their CPU time is counted
-_TIMES: Final = 5  # as much log
+_GROUPS: Final = (Path("/sys/fs/cgroup/cpuacct/curfewd-bench"), Path("/sys/fs/cgroup/curfewd-bench"))
+_SIZES: Final = ("200", "1000")
 _ROUNDS: Final = 3
 _KEY: Final = "5e" * 16
 _ENGINES: Final = {"processes": ("--jobs", "2"), "spark": ("--engine", "spark", "--master", "local[2]")}
@@ -30,42 +33,79 @@ def _log(folder: Path, megabytes: int) -> Path:
     inside.mkdir(parents=True, exist_ok=True)
     with (inside / "job.log").open("wb") as out:
         some = "\n".join("\n".join(map(str, block(rng).lines)) for _ in range(4000)).encode() + b"\n"
-        while out.tell() < megabytes << 20:
+        while out.tell() < megabytes * 1_000_000:
             out.write(some)
     return inside
 
 
-def _cpu(arguments: tuple[str, ...], log: Path) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+class Cost(NamedTuple):
+    """CPU seconds of all processes, and seconds."""
+
+    cpu: float
+    wall: float
+
+
+def _cost(arguments: tuple[str, ...], log: Path) -> Cost:
+    group = next((found for found in _GROUPS if found.parent.is_dir()), None)
+    if group is None:
+        raise SystemExit("there are no control groups")
+    group.mkdir(exist_ok=True)
+    before, begun = _used(group), time.perf_counter()
     command = [sys.executable, "-m", "detector.cli", "replay", *arguments, str(log)]
+    within = ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh", *command]
     environ = {**os.environ, "CURFEWD_KEY": _KEY}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        if run.wait():
-            raise SystemExit("a replay failed")
-    try:
-        while True:
-            os.wait()
-    except ChildProcessError:
-        pass
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    subprocess.run(within, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    wall = time.perf_counter() - begun
+    while (group / "cgroup.procs").read_text():  # Spark's processes end a little later
+        time.sleep(0.1)
+    return Cost(_used(group) - before, wall)
 
 
-def main(folder: str, megabytes: str = "64") -> None:
-    """Prints CPU seconds of each engine and round, and the ratio of the margins."""
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-    little, much = (_log(Path(folder), int(megabytes) * times) for times in (1, _TIMES))
-    margins: dict[str, list[float]] = {name: [] for name in _ENGINES}
-    for _ in range(_ROUNDS):
-        for name, arguments in _ENGINES.items():
-            first, second = _cpu(arguments, little), _cpu(arguments, much)
-            margins[name].append((second - first) / (int(megabytes) * (_TIMES - 1)))
-            print(
-                f"{name}: {first:.1f} s, {second:.1f} s; {margins[name][-1] * 1000:.2f} s a GB more",
-                flush=True,
-            )
-    ratio = sorted(margins["spark"])[_ROUNDS // 2] / sorted(margins["processes"])[_ROUNDS // 2]
-    print(f"margin of Spark: {ratio:.2f} times that of processes")
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _used(group: Path) -> float:
+    """CPU seconds that a control group has used."""
+    if (group / "cpuacct.usage").exists():
+        return int((group / "cpuacct.usage").read_text()) / 1e9
+    return int((group / "cpu.stat").read_text().split()[1]) / 1e6
+
+
+def main(folder: str, *megabytes: str) -> None:
+    """Prints a row for each size and engine, and the margins."""
+    sizes = sorted(map(int, megabytes or _SIZES))
+    logs = {size: _log(Path(folder), size) for size in sizes}
+    costs: dict[tuple[int, str], list[Cost]] = {}
+    for number in range(_ROUNDS):
+        for size, log in logs.items():
+            for name, arguments in _ENGINES.items():
+                cost = _cost(arguments, log)
+                costs.setdefault((size, name), []).append(cost)
+                print(
+                    f"round {number}, {size} MB, {name}: {cost.cpu:.1f} CPU-s, {cost.wall:.1f} s",
+                    file=sys.stderr,
+                )
+    print("| log | engine | CPU-seconds | seconds |\n| --- | --- | --- | --- |")
+    for (size, name), found in costs.items():
+        print(
+            f"| {_bytes(logs[size]) / 1e6:,.0f} MB | {name} | {median(each.cpu for each in found):.1f} | {median(each.wall for each in found):.1f} |"
+        )
+    more = sum(_bytes(logs[size]) * sign for size, sign in ((sizes[-1], 1), (sizes[0], -1))) / 1e9
+    margins = {
+        name: [
+            (last.cpu - first.cpu) / more
+            for first, last in zip(costs[sizes[0], name], costs[sizes[-1], name], strict=True)
+        ]
+        for name in _ENGINES
+    }
+    for name, margin in margins.items():
+        print(
+            f"\n{name}: {median(margin):.1f} CPU-s a GB more ({', '.join(f'{each:.1f}' for each in margin)})"
+        )
+    print(
+        f"\nmargin of Spark: {median(margins['spark']) / median(margins['processes']):.2f} times that of processes"
+    )
 
 
 if __name__ == "__main__":
