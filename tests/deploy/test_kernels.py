@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pickle
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from numba import typeof
 
 from detector.jit import Kernel
-from detector.scan import binary_payloads, grids, kernels, runs
+from detector.scan import binary_payloads, grids, kernels, runs, subtoken_kernel
 from tests.deploy import tuple_kernel
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ CALLS: list[tuple[Any, tuple[Any, ...]]] = [
     *((grids.extent, (TEXT, at, len(TEXT) - at)) for at in (0, 23)),
     *((binary_payloads._begins_another, (TEXT, at, 90, flag)) for at in range(5) for flag in (True, False)),
     (tuple_kernel.weighed, (TEXT, TABLES, SCRATCH)),
+    *((subtoken_kernel.token_runs, (text, 3)) for text in (TEXT, TEXT[:0], TEXT[:9])),
 ]
 
 
@@ -92,3 +94,14 @@ def test_other_types_are_left_to_numba(built: ModuleType) -> None:
     assert after_padding(TEXT.copy(), np.int64(3)) == after_padding(
         TEXT, 3
     )  # one that could be written may be read
+
+
+@pytest.mark.slow
+def test_an_array_that_was_made_is_freed(built: ModuleType) -> None:
+    token_runs, words = vars(built)["detector.scan.subtoken_kernel.token_runs"], np.tile(TEXT, 1000)
+    made = token_runs(words, 3).nbytes
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    times = (256 << 20) // made
+    for _ in range(times):
+        token_runs(words, 3)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < times * made // 4
