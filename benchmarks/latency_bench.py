@@ -124,7 +124,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-class IncrementalEvaluator:
+class LoadedService:
     """One service under load."""
 
     def __init__(self, groups: Groups, deployment: Deployment, process: Process, source: Source) -> None:
@@ -234,7 +234,7 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> tuple[float
         seen = Seen()
         pairs = ((work, seen.scanned), (early, seen.judged), (commands, seen.commands))
         following = [asyncio.create_task(seen.follow(*pair)) for pair in pairs]
-        bench = IncrementalEvaluator(groups, deployment, process, source)
+        bench = LoadedService(groups, deployment, process, source)
         await bench.caught_up()
         highest = await bench.highest()
         made = []

@@ -68,7 +68,7 @@ def _counted(load: Load, texts: Texts, sizes: list[int], partitions: int, partit
         yield key, value
 
 
-class IncrementalEvaluator:
+class FilledTopics:
     """Topics on one broker, filled once, and the subjects that read them."""
 
     def __init__(self, bootstrap: str, broker: int, folder: Path, options: Options) -> None:
@@ -100,7 +100,7 @@ class IncrementalEvaluator:
         """The mean of a record's bytes in an input."""
         return self._sizes[name][1]
 
-    def changed(self, settings: str) -> "IncrementalEvaluator":
+    def changed(self, settings: str) -> "FilledTopics":
         """One on the same topics with other lines of configuration."""
         other = copy.copy(self)
         other._options = msgspec.structs.replace(self._options, settings=settings)  # noqa: SLF001
@@ -233,7 +233,7 @@ async def alternating(subjects: Sequence[Subject], runs: int) -> list[tuple[Subj
     return [(each, failed.get(number, made[number])) for number, each in enumerate(subjects)]
 
 
-async def throughput(bench: IncrementalEvaluator, options: Options) -> list[Row]:
+async def throughput(bench: FilledTopics, options: Options) -> list[Row]:
     """The service and its peers on one input, the slow ones on its beginning."""
     await bench.prepare({"logs": Input(), "few": Input(part=0.1), "plain": Input(plain=True)})
     subjects = [
@@ -257,7 +257,7 @@ async def throughput(bench: IncrementalEvaluator, options: Options) -> list[Row]
     ]
 
 
-async def mixed(bench: IncrementalEvaluator, options: Options) -> list[Row]:
+async def mixed(bench: FilledTopics, options: Options) -> list[Row]:
     """The service on inputs with more and more audit events."""
     shares = {"logs alone": 0.0, "1 % audit events": 0.01, "10 % audit events": 0.10}
     names = {name: f"mix-{number}" for number, name in enumerate(shares)}
@@ -287,13 +287,11 @@ def _about(options: Options) -> str:
     )
 
 
-def main(
-    options: Options, what: Callable[[IncrementalEvaluator, Options], Any], name: str, title: str
-) -> None:
+def main(options: Options, what: Callable[[FilledTopics, Options], Any], name: str, title: str) -> None:
     """Measures, prints and keeps a table."""
     failed = live_peers.install() if what is throughput else None
     with peers.scratch() as folder, cluster(Path(folder)) as kafka:
-        bench = IncrementalEvaluator(kafka.bootstrap, kafka.nodes[0].pid or 0, Path(folder), options)
+        bench = FilledTopics(kafka.bootstrap, kafka.nodes[0].pid or 0, Path(folder), options)
         rows = asyncio.run(what(bench, options))
     machine = compare.machine()
     text = "\n".join(

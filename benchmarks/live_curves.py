@@ -7,7 +7,7 @@ away, read each in turn. See `live_bench` for what is measured.
 import functools
 from typing import Final
 
-from benchmarks.live_bench import IncrementalEvaluator, Input, Options, Subject, alternating, row
+from benchmarks.live_bench import FilledTopics, Input, Options, Subject, alternating, row
 from benchmarks.live_peers import Peer
 from benchmarks.live_rows import Row
 
@@ -34,7 +34,7 @@ POINTS: Final = {
 }
 
 
-async def curves(bench: IncrementalEvaluator, options: Options) -> list[Row]:
+async def curves(bench: FilledTopics, options: Options) -> list[Row]:
     """Two rows a point."""
     rows: list[Row] = []
     for number, (name, each) in enumerate(POINTS.items()):

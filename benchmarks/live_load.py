@@ -199,14 +199,14 @@ def records(load: Load, texts: Texts, partition: int, partitions: int) -> Iterat
             yield texts.record(index * partitions + partition, time)
 
 
-ReportedFinding = tuple[str, str, str, dict[str, Any]]
+TaskEvent = tuple[str, str, str, dict[str, Any]]
 
 
 def _timed(data: dict[str, Any], time: int) -> dict[str, Any]:
     return data | {"expires_at": format_rfc3339(time + HOUR)} if "identifiers" in data else data
 
 
-def _tasks(partition: int, seed: int) -> Iterator[ReportedFinding]:
+def _tasks(partition: int, seed: int) -> Iterator[TaskEvent]:
     """Events of tasks without fault, of many tasks by turns."""
     rng = random.Random(f"{seed} tasks {partition}")
     numbers = itertools.count()
@@ -220,7 +220,7 @@ def _tasks(partition: int, seed: int) -> Iterator[ReportedFinding]:
             yield event
 
 
-def _task(number: str, rng: random.Random) -> Iterator[ReportedFinding]:
+def _task(number: str, rng: random.Random) -> Iterator[TaskEvent]:
     """A task: started, issued, used six times, revoked, ended."""
     task, credential = f"task-{number}", f"cred-{number}"
     digits = f"{rng.getrandbits(288):072x}"

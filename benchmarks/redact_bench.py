@@ -18,7 +18,7 @@ import msgspec
 
 from benchmarks import compare, live_peers, measure, peers, tables
 from benchmarks.corpus import MB, Spec, generate
-from benchmarks.live_bench import IncrementalEvaluator, Input, Options, Subject, alternating, row
+from benchmarks.live_bench import FilledTopics, Input, Options, Subject, alternating, row
 from benchmarks.live_kafka import cluster
 from benchmarks.live_rows import HEAD, Row
 from benchmarks.replay_bench import curfewd
@@ -96,7 +96,7 @@ def filters(size: float, runs: int, seed: int) -> list[Filter]:
         return [_measured(name, command, folder / text, runs) for name, command, text in asked]
 
 
-async def topics(bench: IncrementalEvaluator, options: Options) -> list[Row]:
+async def topics(bench: FilledTopics, options: Options) -> list[Row]:
     """The service on one input, passing it on and not."""
     await bench.prepare({"logs": Input()})
     passing = bench.changed(_REDACTED)
@@ -113,7 +113,7 @@ def main(options: Options, size: float) -> None:
     machine = compare.machine()
     found = filters(size, options.runs, options.seed)
     with peers.scratch() as folder, cluster(Path(folder)) as kafka:
-        bench = IncrementalEvaluator(kafka.bootstrap, kafka.nodes[0].pid or 0, Path(folder), options)
+        bench = FilledTopics(kafka.bootstrap, kafka.nodes[0].pid or 0, Path(folder), options)
         rows = asyncio.run(topics(bench, options))
     head = ["", "MB of text", "MB per CPU-s", "MB per s", "start, CPU-s"]
     text = "\n".join(
