@@ -122,11 +122,10 @@ class FlatRecords:
 
         def beside() -> Beside:
             plain = rows[kinds == column.PLAIN_JSON]
-            places = (
-                *plain[:, column.TASK : column.TASK_SIZE + 1],
-                *plain[:, column.STREAM : column.STREAM_SIZE + 1],
-            )
-            fields = {data[at : at + size] for at, size in np.array(places).tolist() if size}
+            tasks = plain[:, column.TASK : column.TASK_SIZE + 1]
+            streams = plain[:, column.STREAM : column.STREAM_SIZE + 1]
+            places = np.concatenate([tasks, streams]).tolist()
+            fields = {data[at : at + size] for at, size in places if size}
             escaped = np.isin(numbers, lines_with(NUMBERED, data, starts)) & (kinds != column.TEXT_LINE)
             escaped |= kinds == column.ANY_JSON
             doubtful = [*np.flatnonzero(escaped).tolist()]
