@@ -191,6 +191,10 @@ def _registry(options: argparse.Namespace) -> None:
     )
 
 
+def _growth(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.growth_bench").main(options.tasks)
+
+
 def _restore(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.restore_bench")
     sizes = tuple(int(size) for size in options.sizes.split(","))
@@ -199,7 +203,18 @@ def _restore(options: argparse.Namespace) -> None:
 
 def _instances(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.instances_bench")
-    bench.main(bench.Options(options.records, options.known, options.watched, options.seed))
+    instances = tuple(int(count) for count in options.instances.split(","))
+    bench.main(
+        bench.Options(
+            options.records,
+            options.known,
+            options.watched,
+            options.seed,
+            options.brokers,
+            options.partitions,
+            instances,
+        )
+    )
 
 
 def _receive(options: argparse.Namespace) -> None:
@@ -299,6 +314,11 @@ def _on_a_broker(commands: Any) -> None:
     one = commands.add_parser("registry", help="what a registered credential costs a scan instance")
     one.add_argument("--sizes", default="10000,1000000,10000000", help="how many credentials (%(default)s)")
     one.set_defaults(run=_registry)
+    one = commands.add_parser(
+        "growth", help="what a task that goes on costs the judge, and many tasks its state"
+    )
+    one.add_argument("--tasks", type=int, default=20_000, help="how many tasks (%(default)s)")
+    one.set_defaults(run=_growth)
     one = commands.add_parser("restore", help="a start with many credentials")
     one.add_argument("--sizes", default="10000,1000000", help="credentials")
     one.add_argument("--seed", type=int, default=7)
@@ -311,7 +331,10 @@ def _on_a_broker(commands: Any) -> None:
     one.add_argument("--leaks", type=int, default=200)
     one.add_argument("--every", type=float, default=0.25, help="seconds from one leak to the next")
     one.set_defaults(run=_revoke)
-    one = commands.add_parser("instances", help="one instance and two, and after a kill")
+    one = commands.add_parser("instances", help="several instances, and after one is killed or leaves")
+    one.add_argument("--brokers", type=int, default=3)
+    one.add_argument("--partitions", type=int, default=64, help="of the inputs and of work")
+    one.add_argument("--instances", default="1,2,4", help="how many instances to measure (%(default)s)")
     one.add_argument("--records", type=int, default=2_000_000)
     one.add_argument("--known", type=int, default=100_000)
     one.add_argument("--watched", type=float, default=30.0, help="seconds after each kill")

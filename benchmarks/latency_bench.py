@@ -106,12 +106,12 @@ class Seen:
                         into.setdefault(int(found[1]), now)
 
 
-def opened(probes: int, seed: int) -> Callable[[int], Iterator[Pair]]:
+def opened(probes: int, seed: int, partitions: int = PARTITIONS) -> Callable[[int], Iterator[Pair]]:
     """What a topic begins with: the issues of so many credentials that will leak."""
     time_ns = time.time_ns() - MINUTE
 
     def source(partition: int) -> Iterator[Pair]:
-        for number in range(partition, probes, PARTITIONS):
+        for number in range(partition, probes, partitions):
             event = issue(seed, f"probe-{number}", time_ns)
             yield str(event.task_id).encode(), issued(event)
 

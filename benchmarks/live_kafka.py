@@ -18,9 +18,9 @@ BATCH: Final = 256 << 10
 BROKER: Final = {"log.cleaner.enable": "false", "group.initial.rebalance.delay.ms": "0"}
 
 
-def cluster(folder: Path) -> Cluster:
-    """One broker, a context manager."""
-    return Cluster(folder, settings=BROKER)
+def cluster(folder: Path, nodes: int = 1) -> Cluster:
+    """One broker or some, a context manager."""
+    return Cluster(folder, nodes, BROKER)
 
 
 async def make(bootstrap: str, topics: Iterable[str], partitions: int) -> None:

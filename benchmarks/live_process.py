@@ -127,6 +127,7 @@ class Deployment:
         partitions: int = 4,
         lookback: str = "0s",
         settings: str = "",
+        copies: int = 1,
     ) -> None:
         self.name = f"d{next(_numbers)}"
         self.seed = seed
@@ -137,7 +138,8 @@ class Deployment:
         self._runs = 0
         self._text = (
             f'[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
-            f'event_topics = ["{inputs}"]\nreplication = 1\nmin_insync = 1\nlookback = "{lookback}"\n{settings}\n'
+            f'event_topics = ["{inputs}"]\nreplication = {copies}\n'
+            f'min_insync = {max(1, copies - 1)}\nlookback = "{lookback}"\n{settings}\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"
             + (f'[kafka.topics.registry]\nname = "{registry}"\n' if registry else "")
         )
