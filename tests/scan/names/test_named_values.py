@@ -310,3 +310,36 @@ def test_line_ends_and_long_lines_change_nothing(context: str, value: str, crlf:
         text = text.replace(b"\n", b"\r\n") + b"\r\n"
     data = before + b"\n" + text
     assert value.encode() in [match.secret.reveal() for match in SCANNER.scan(data)]
+
+
+LINES = (
+    'HARBOR_TOKEN="4c8e1f0b9d7a42638e5f60718293a4b5"',
+    "Page Token: Zq7wK2mV9xB4nT6rY1cP3sD8",
+    "Harbor Token: Zq7wK2mV9xB4nT6rY1cP3sD8",
+    "page token=Zq7wK2mV9xB4nT6rY1cP3sD8",
+    "token: Zq7wK2mV9xB4nT6rY1cP3sD8",
+    "token: Zq7wK2mV9xB4nT6rY1cP3sD9",
+    '{"value": "Zq7wK2mV9xB4nT6rY1cP3sD8", "name": "DEPLOY_TOKEN"}',
+    '{"value": "Zq7wK2mV9xB4nT6rY1cP3sD8", "name": "TOKEN_COUNT"}',
+    "password=correct horse",
+    "password=${PASSWORD}",
+    'password="',
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(CHANCE)
+def test_a_value_is_judged_alike_however_many_like_it_there_are(rng: random.Random) -> None:
+    lines = [line.encode() for line in rng.choices(LINES, k=300)]
+    alone = {line: [(match.start, match.named) for match in SCANNER.scan(line)] for line in set(lines)}
+    starts = np.cumsum([0, *(len(line) + 1 for line in lines)]).tolist()
+    expected = [
+        (at + start, named and (named.name, named.confidence, at + named.start))
+        for at, line in zip(starts, lines, strict=False)
+        for start, named in alone[line]
+    ]
+    told = [
+        (match.start, match.named and (match.named.name, match.named.confidence, match.named.start))
+        for match in SCANNER.scan(b"\n".join(lines))
+    ]
+    assert told == expected
