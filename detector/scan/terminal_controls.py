@@ -13,18 +13,26 @@ _BELL: Final = 0x07
 _ESCAPE: Final = 0x1B
 _FEED: Final = 0x0A
 _LONGEST: Final = 4096  # bytes of a title or target
+_TEXT: Final = np.isin(np.arange(256), [_FEED, *range(0x20, 0x7F)])  # bytes between which one may strike out
 _STRINGS: Final = list(b"]P_^X")  # behind an escape: what goes on to a bell, or an escape and a backslash
 
 
 class _TakenOut(LinearDecoder):
-    """Bytes left out of the lines that hold them. Lines below each other are one text."""
+    """Bytes left out of the lines that hold them. Lines below each other are one text.
+
+    If what is left out says what stands behind it, that comes `from_both`, and is masked with it.
+    """
 
     group = forms.ESCAPES
+    from_both: ClassVar[bool] = False
     names: ClassVar[tuple[tuple[str, ...], ...]]
 
     @abstractmethod
     def gone(self, view: Any, places: Any, feeds: Any) -> tuple[Any, Any]:
-        """The starts and ends of what is left out, given the places of the triggers and of the line feeds."""
+        """The starts and ends of what is left out, given the places of the triggers and of the line feeds.
+
+        None of it reaches over the end of a line.
+        """
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Writes the lines anew."""
@@ -33,35 +41,51 @@ class _TakenOut(LinearDecoder):
         low, high = self.gone(view, places, feeds)
         if not len(low):
             return
-        first, last = feeds.searchsorted(low), feeds.searchsorted(high)
+        order = low.argsort()
+        high = np.maximum.accumulate(high[order])
+        low = np.maximum(low[order], np.append(0, high[:-1]))
+        lines = np.unique(feeds.searchsorted(low))
+        (first,) = np.nonzero(np.diff(lines, prepend=-2) > 1)
         edges = np.concatenate([[0], feeds + 1, [len(view)]])
-        kept = _covered(edges[first], edges[last + 1], len(view)) & ~_covered(low, high, len(view))
-        origin = np.flatnonzero(kept)
-        if not len(origin):
+        texts = edges[lines[first]]
+        begins = np.sort(np.append(texts, high))
+        stops = np.sort(np.append(low, edges[lines[np.append(first[1:], len(lines)) - 1] + 1]))
+        begins, stops = begins[stops > begins], stops[stops > begins]
+        if not len(begins):
             return
-        apart = np.concatenate([[True], np.diff(edges.searchsorted(origin, "right")) > 1])
-        to = np.arange(len(origin)) + len(BETWEEN) * (np.cumsum(apart) - 1)
-        out = np.full(int(to[-1]) + 1, _FEED, np.uint8)
-        out[to] = view[origin]
-        (begin,) = np.nonzero(apart | np.concatenate([[True], np.diff(origin) > 1]))
-        ends = origin[np.append(begin[1:], len(origin)) - 1] + 1
-        segments = np.column_stack([to[begin], origin[begin], ends, np.ones(len(begin), np.int64)])
-        starts = to[apart]
-        yield Part(
-            self.names, out.tobytes(), segments.astype(np.int32), starts, np.zeros(len(starts), np.int64)
-        )
+        sizes = stops - begins
+        fresh = np.diff(texts.searchsorted(begins, "right"), prepend=0) > 0
+        gaps = len(BETWEEN) * (np.cumsum(fresh) - 1)
+        to = np.cumsum(sizes) - sizes + gaps
+        at = np.arange(int(sizes.sum()))
+        out = np.full(int(to[-1] + sizes[-1]), _FEED, np.uint8)
+        out[at + np.repeat(gaps, sizes)] = view[at + np.repeat(begins + gaps - to, sizes)]
+        segments = np.column_stack([to, begins, stops, np.ones(len(to), np.int64)])
+        if self.from_both:
+            segments = _with_what_is_left_out(segments, low, high)
+        starts = to[fresh]
+        zeros = np.zeros(len(starts), np.int64)
+        yield Part(self.names, out.tobytes(), segments.astype(np.int32), starts, zeros)
 
 
-def _covered(starts: Any, ends: Any, size: int) -> Any:
-    """Which bytes some spans cover."""
-    edges = np.bincount(starts, minlength=size + 1) - np.bincount(ends, minlength=size + 1)
-    return np.cumsum(edges[:-1]) > 0
+def _with_what_is_left_out(segments: Any, low: Any, high: Any) -> Any:
+    """The segments, with the first byte of one behind what is left out as a segment of its own that comes from that too."""
+    begins = segments[:, 1]
+    at = np.minimum(high.searchsorted(begins), len(high) - 1)
+    behind = high[at] == begins
+    first = segments[behind]
+    first[:, 1], first[:, 2] = low[at][behind], begins[behind] + 1
+    first[:, 3] = first[:, 1] - first[:, 2]
+    segments[behind, :2] += 1
+    segments = np.concatenate([first, segments[segments[:, 1] < segments[:, 2]]])
+    return segments[segments[:, 0].argsort()]
 
 
 class Overstrike(_TakenOut):
     """Characters in front of backspaces, as many as there are of these: bold and underlined text of `man`, typing errors."""
 
     names = (("overstrike",),)
+    from_both = True
     trigger = (b"\b",)
     examples = (
         (b"".join(b"%c\b%c" % (byte, byte) for byte in b"tok_Zb81+kQ/x"), b"tok_Zb81+kQ/x"),
@@ -70,10 +94,13 @@ class Overstrike(_TakenOut):
     )
     near_misses = (rb"a\b is a backspace", b"a\x0cb")
 
-    def gone(self, view: Any, places: Any, feeds: Any) -> tuple[Any, Any]:  # noqa: ARG002 - as declared above
+    def gone(self, view: Any, places: Any, feeds: Any) -> tuple[Any, Any]:
         """From each row of backspaces as far back as it has characters, but not into the line above."""
         (begin,) = np.nonzero(np.concatenate([[True], np.diff(places) > 1]))
         starts, ends = places[begin], places[np.append(begin[1:], len(places)) - 1] + 1
+        # In binary data backspaces stand by chance.
+        within = _TEXT[view[starts - 1]] & ((ends == len(view)) | _TEXT[view[ends % len(view)]])
+        starts, ends = starts[within], ends[within]
         lines = np.append(0, feeds + 1)[feeds.searchsorted(starts)]
         return np.maximum(lines, 2 * starts - ends), ends
 

@@ -180,3 +180,8 @@ def test_a_recorded_dump_is_masked_with_the_characters_beside_it(dump: bytes) ->
     assert "‹known-credential:28›".encode() in done
     assert b"Zr8" not in done
     assert b"3J" not in done
+
+
+def test_what_was_struck_out_of_a_secret_is_masked_with_it() -> None:
+    printed = b"".join(b"%c\b%c" % (byte, byte) for byte in KNOWN)
+    assert finder().redactor.masked(b"is " + printed + b" so") == "is ‹known-credential:28› so".encode()
