@@ -169,6 +169,8 @@ class RemoteFolder:
         except InputError as error:
             raise OSError(0, str(error)) from None
         except Exception as error:  # noqa: BLE001 - of fsspec, and of whatever library reaches the store
+            if _is_there(error):
+                raise FileExistsError from None
             raise OSError(0, _why(error)) from None
 
 
@@ -179,8 +181,14 @@ def _make_folder(system: Any, path: str) -> None:
 
 
 def _check_same(file: RemoteFile, info: Any) -> None:
-    if _file(file.url, info) != file:
+    found = _file(file.url, info)
+    if found.size != file.size or not _same_time(found.modified, file.modified):
         raise bad(UNREADABLE, detail=_REPLACED)
+
+
+def _same_time(one: int, other: int) -> bool:
+    """Whether two times may be that of one object: a store may list fractions of a second, and leave them out elsewhere."""
+    return one == other or (one // SECOND == other // SECOND and 0 in {one % SECOND, other % SECOND})
 
 
 def _system(url: str) -> tuple[Any, str]:
@@ -213,6 +221,12 @@ def _file(url: str, info: Any) -> RemoteFile:
             modified = round(value * SECOND)
             break
     return RemoteFile(url, int(info.get("size") or 0), modified)
+
+
+def _is_there(error: Exception) -> bool:
+    """Whether a store of S3 refused to write a file as new. Of MinIO's answer s3fs makes no `FileExistsError`."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return bool(response.get("Error", {}).get("Code") == "PreconditionFailed")
 
 
 def _why(error: Exception) -> str:

@@ -38,6 +38,7 @@ class SparkStart:
             conf = SparkConf()
             conf.setIfMissing("spark.app.name", "curfewd replay")
             conf.setIfMissing("spark.ui.enabled", "false")
+            conf.setIfMissing("spark.ui.showConsoleProgress", "false")  # there is one already
             conf.setIfMissing("spark.python.worker.reuse", "true")
             if self._master is not None:
                 conf.setMaster(self._master)

@@ -79,7 +79,7 @@ def test_all_of_a_replay_by_url(bucket: Any) -> None:
 
 def test_a_file_that_is_there_is_not_written_as_new(bucket: Any) -> None:
     del bucket
-    folder = RemoteFolder(f"s3://{BUCKET}/facts")
+    folder = RemoteFolder(f"s3://{BUCKET}/others")
     folder.write("facts.json", b"{}", new=True)
     with pytest.raises(FileExistsError):
         folder.write("facts.json", b"{}", new=True)

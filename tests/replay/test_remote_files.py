@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from moto.server import ThreadedMotoServer
 
 from detector.cli import main
 from detector.configuration.settings import KEY_VARIABLE
 from detector.ingest.inputs import find_sources
-from detector.ingest.remote import RemoteFolder
+from detector.ingest.remote import RemoteFolder, remote_bytes, remote_files
 from detector.ingest.units import units
 from detector.replay import runner as runner_module
 from detector.replay.arguments import paths_in
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.replay_command import Request, run_replay
-from detector.values.errors import InputError, UsageError
+from detector.values.errors import BadRecordError, InputError, UsageError
+from detector.values.times import SECOND
 from tests.replay.files_of_histories import POLICY, everything, written
 from tests.small_history import KEY_TEXT, NOW
 
@@ -154,6 +156,16 @@ def test_an_object_that_was_replaced_is_a_dead_letter(bucket: Any) -> None:
     bucket.put_object(Bucket=BUCKET, Key="a.log", Body=b"another\n")
     with pytest.raises(Exception, match="took its place"):
         list(source.raw(0, source.size))
+
+
+def test_a_store_may_say_less_of_the_time_of_one_object_than_in_a_list(bucket: Any) -> None:
+    """MinIO lists milliseconds, and says seconds of one."""
+    bucket.put_object(Bucket=BUCKET, Key="a.log", Body=b"one\n")
+    (file,) = remote_files(f"s3://{BUCKET}/a.log")
+    listed = msgspec.structs.replace(file, modified=file.modified // SECOND * SECOND + 123_000_000)
+    assert b"".join(remote_bytes(listed, 0, 4)) == b"one\n"
+    with pytest.raises(BadRecordError, match="took its place"):
+        list(remote_bytes(msgspec.structs.replace(listed, modified=listed.modified + SECOND), 0, 4))
 
 
 def test_outputs_are_written_to_a_url(bucket: Any) -> None:
