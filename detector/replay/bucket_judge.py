@@ -1,11 +1,11 @@
 """The stage `judge` of one bucket: its rows go in, findings and commands come out. Any process or machine can run it.
 
-Of a bucket with very many uses several processes judge a shard each (`SHARD`), and one adds up what they found. An event
+Of a bucket with very many uses several processes judge some shards each (`SHARD`), and one adds up what they found. An event
 is in one shard alone, so each shard recognises the second copies in it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TaskStatus
 from detector.judge.stage import judge_history
+from detector.replay.buckets import SHARDS
 from detector.replay.row_spool import Block, RowSpool, rows_of
 from detector.values.events import CredentialUsed, Leak, Lifecycle, TaskEnded, TaskHeartbeat, TaskStarted
 from detector.values.findings import Command, Finding
@@ -34,14 +35,14 @@ _evidence: Final = msgspec.json.Decoder(list[CredentialEvidence])
 class BucketRows(msgspec.Struct, frozen=True):
     """What is judged of a bucket: packed rows, what shards found of it, and the ids of the tasks that are asked for.
 
-    Of the facts those of a `shard` count, or all.
+    Of the facts those of some `shards` count, or all.
     """
 
     what: str
     lifecycle: list[bytes]
     first_uses: list[bytes]
     facts: list[bytes]
-    shard: int | None = None
+    shards: tuple[int, ...] = ()
     evidence: list[bytes] = []
     asked: tuple[str, ...] = ()
 
@@ -62,15 +63,20 @@ class BucketTask(msgspec.Struct, frozen=True):
     lifecycle: list[Block]
     first_uses: list[Block]
     facts: list[Block]
-    shard: int | None = None
+    shards: tuple[int, ...] = ()
     evidence: list[bytes] = []
     asked: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes that it reads."""
-        blocks = (*self.lifecycle, *self.first_uses, *self.facts)
-        return sum(end - start for start, end in blocks) + sum(map(len, self.evidence))
+        blocks = [*self.lifecycle, *self.first_uses, *self.facts]
+        return blocks_size(blocks) + sum(map(len, self.evidence))
+
+
+def blocks_size(blocks: Sequence[Block]) -> int:
+    """The bytes of some blocks."""
+    return sum(end - start for start, end in blocks)
 
 
 class BucketWork(msgspec.Struct, frozen=True):
@@ -87,7 +93,7 @@ class BucketWork(msgspec.Struct, frozen=True):
             packed(task.lifecycle),
             packed(task.first_uses),
             packed(task.facts),
-            task.shard,
+            task.shards,
             task.evidence,
             task.asked,
         )
@@ -137,9 +143,9 @@ def judge_bucket(terms: Terms, rows: BucketRows) -> BucketVerdicts:
 
 def _unowned(ledger: Ledger, rows: BucketRows) -> Iterator[bytes]:
     """Judges the uses and leaks; gives the leaks of no credential of the bucket."""
-    shard = b"" if rows.shard is None else b"%d" % rows.shard
+    numbers = b"".join(b"%d" % shard for shard in rows.shards or range(SHARDS))
     for row in rows_of(rows.facts):
-        if not row.startswith(shard):
+        if row[0] not in numbers:
             continue
         fact = fact_of(row)
         if isinstance(fact, CredentialUsed) or ledger.shown_by(fact):

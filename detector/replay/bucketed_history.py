@@ -25,6 +25,7 @@ from detector.replay.bucket_judge import (
     BucketVerdicts,
     BucketWork,
     Terms,
+    blocks_size,
     fact_of,
 )
 from detector.replay.buckets import NOWHERE, SHARDS, Buckets, CredentialBuckets, Links, routed, row_of
@@ -37,7 +38,9 @@ from detector.values.times import to_millis
 
 _EVENTS: Final = 20_000  # lifecycle events of a bucket, about
 _MOST: Final = 1024  # buckets
-LARGE: Final = 8 * 1024 * 1024  # bytes of packed facts from which on a bucket is judged in shards
+LARGE: Final = (
+    2 * 1024 * 1024
+)  # bytes of packed facts that one process judges; of more, each shard has as many
 _LIFECYCLE, _FIRST_USES, _FACTS, _PLACES = range(4)  # in the spool, for each bucket
 _ROUTED: Final = 1 << 16  # events whose buckets are looked up at once
 
@@ -151,9 +154,12 @@ class BucketedHistory:
 
     def _sharded(self) -> Iterator[BucketTask]:
         """The shards of large buckets."""
-        for bucket in filter(self._is_large, range(self._count)):
+        for bucket in range(self._count):
             task = self._task(bucket, SHARD)
-            yield from (msgspec.structs.replace(task, shard=shard) for shard in range(SHARDS))
+            count = SHARDS if not self._large else min(SHARDS, blocks_size(task.facts) // self._large)
+            if task.facts and count > 1:
+                for first in range(count):
+                    yield msgspec.structs.replace(task, shards=tuple(range(first, SHARDS, count)))
 
     def _whole(self, evidence: dict[int, list[bytes]]) -> Iterator[BucketTask]:
         """All buckets, the large ones with the evidence of their shards."""
@@ -162,9 +168,6 @@ class BucketedHistory:
             if task.lifecycle:
                 large = bucket in evidence
                 yield msgspec.structs.replace(task, facts=[], evidence=evidence[bucket]) if large else task
-
-    def _is_large(self, bucket: int) -> bool:
-        return sum(end - start for start, end in self._spool.blocks(bucket * _PLACES + _FACTS)) > self._large
 
     def _task(self, bucket: int, what: str) -> BucketTask:
         blocks, first = self._spool.blocks, bucket * _PLACES

@@ -35,7 +35,7 @@ from detector.values.events import (
 )
 
 NOWHERE: Final = -1  # the bucket of what names no known credential
-SHARDS: Final = 8  # of a large bucket
+SHARDS: Final = 8  # of a large bucket, at most
 _KEY: Final = 16  # bytes
 _TASK, _CREDENTIAL, _IDENTIFIER, _CANDIDATES, _GROUP = "tciag"
 _Ints = NDArray[np.int64]

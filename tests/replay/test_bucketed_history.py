@@ -127,7 +127,8 @@ def test_processes_judge_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert apart == whole
 
 
-def test_a_credential_with_many_uses_is_judged_in_shares() -> None:
+@pytest.mark.parametrize("large", [0, 500, 2000])
+def test_a_credential_with_many_uses_is_judged_in_shards(large: int) -> None:
     """Its second copies are recognised, and the first evidence is the first of all shards."""
     events = story(1)
     uses = [
@@ -136,7 +137,7 @@ def test_a_credential_with_many_uses_is_judged_in_shares() -> None:
         )
         for second in range(2, 1000)
     ]
-    history = BucketedHistory(Policy(), NEVER, Processes(), large=0)
+    history = BucketedHistory(Policy(), NEVER, Processes(), large=large)
     whole, apart = (
         concluded(each, [*events, *uses, *uses[::3]], T0 + DAY) for each in (WholeHistory(Policy(), NEVER), history)
     )  # fmt: skip
