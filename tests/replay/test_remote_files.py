@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from moto.server import ThreadedMotoServer
 
 from detector.cli import main
@@ -247,3 +248,23 @@ def test_of_two_scans_that_begin_at_once_one_is_refused(bucket: Any, monkeypatch
     monkeypatch.setattr(RemoteFolder, "read", lambda *_: None)
     with pytest.raises(UsageError, match="another scan has begun there"):
         run_scan(request("a.log"), f"s3://{BUCKET}/facts")
+
+
+def test_other_stores_by_the_contract_of_fsspec_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`gs://`, `abfs://` and `hdfs://` need servers that are not here: a store in memory answers the same calls."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY_VARIABLE, KEY_TEXT)
+    Path("curfewd.toml").write_text(POLICY)
+    everything(Path("all"))
+    store = MemoryFileSystem()
+    store.put("all", "/bucket/all", recursive=True)
+    run_replay(request("memory://bucket/all", jobs=1, out="memory://bucket/out"))
+    store.get("/bucket/out", "out", recursive=True)
+    found = written("out")
+    for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
+        assert found[name].count(b"\n") > least, name
+    run_scan(request("memory://bucket/all", jobs=1), "memory://bucket/facts")
+    run_judge(request(jobs=1, out="judged"), ["memory://bucket/facts"])
+    assert written("judged") == found
