@@ -15,38 +15,51 @@ class FindingRecordAggregate(Aggregate):
     """The record of one finding.
 
     A report and the deletion may pass each other: the report may stand before the deletion in the topic, and nobody sees
-    it then. So the aggregate stays for the `retention` after a deletion, and who reports the finding in that time is told.
+    it then. So the aggregate stays for the `finding_retention` after a deletion, and who reports the finding with later
+    evidence in that time is told. A report without is of facts that were read again: it is deleted at once, and once more
+    when that aggregate is done.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:
         super().__init__()
         self._uid = key.removeprefix(FINDING)
-        self._retention = policy.retention
+        self._retention = policy.finding_retention
         self._opened: dict[str, FindingOpened] = {}  # by the aggregate that reports it
         self._over: FindingOver | None = None
         self._is_deleted = False
+        self._is_repeated = False
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes that an aggregate reports the finding, or that it does no longer."""
         if isinstance(fact, FindingOpened):
-            self._opened[fact.key] = fact
-            if self._is_deleted:
-                self.sends.append((fact.key, FindingDeleted(self._uid)))
-                self._is_deleted = False
-            if self._over is not None and self._over.key == fact.key:
-                self.dropped.append(self._over)
-                self._over = None
-            return True
+            return self._open(fact)
         if not isinstance(fact, FindingOver):
             return False
         opened = self._opened.pop(fact.key, None)
         if opened is not None:
             self.dropped.append(opened)
         if self._over is not None:
+            if self._is_deleted and fact.last_seen <= self._over.last_seen:
+                self._is_repeated = True  # it may have been written since
+                return False
             if fact.until <= self._over.until:
                 return False
             self.dropped.append(self._over)
         self._over, self._is_deleted = fact, False
+        return True
+
+    def _open(self, fact: FindingOpened) -> bool:
+        over = self._over
+        if self._is_deleted and over is not None and fact.last_seen <= over.last_seen:
+            self._is_repeated = True
+            return False
+        self._opened[fact.key] = fact
+        if self._is_deleted:
+            self.sends.append((fact.key, FindingDeleted(self._uid)))
+            self._is_deleted = False
+        if over is not None and over.key == fact.key:
+            self.dropped.append(over)
+            self._over = None
         return True
 
     def resume(self, timer: int | None) -> None:
@@ -60,7 +73,8 @@ class FindingRecordAggregate(Aggregate):
         until = self._over.until
         if until > watermark:
             return Verdicts({}, [], until)
-        deletes, self._is_deleted = not self._is_deleted, True
+        deletes = self._is_repeated or not self._is_deleted
+        self._is_deleted, self._is_repeated = True, False
         forgotten_at = until + self._retention
         timer = forgotten_at if forgotten_at > watermark else None
         return Verdicts({}, [], timer, forgotten_at, deleted=(self._uid,) if deletes else ())

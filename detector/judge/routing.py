@@ -158,13 +158,18 @@ class FindingOpened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     """Tells the record of a finding that the aggregate `key` reports it: it stays until that one is done with it."""
 
     key: str
+    last_seen: int
 
 
 class FindingOver(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="over"):
-    """Tells the record of a finding that the aggregate `key` has closed or forgotten it: it may be deleted at `until` (ns)."""
+    """Tells the record of a finding that the aggregate `key` has closed or forgotten it: it may be deleted at `until` (ns).
+
+    `last_seen` is that of a finding that was forgotten: what is not later has been reported. It is BEGINNING of others.
+    """
 
     key: str
     until: int
+    last_seen: int
 
 
 class FindingDeleted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="deleted"):

@@ -352,7 +352,7 @@ class AggregateState:
         if isinstance(self.aggregate, NameAggregate) and self.aggregate.expired:
             judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
         if verdicts.disposable_at is not None and verdicts.disposable_at <= watermark:
-            self._end(judgement, verdicts.disposable_at)
+            self._end(judgement, watermark)
         elif not self._stored or _standing(verdicts) != (self._timer, self._exposure, self._joins):
             self._stored = True
             self._timer, self._exposure, self._joins = _standing(verdicts)
@@ -367,22 +367,16 @@ class AggregateState:
     def _report(
         self, verdicts: Verdicts, watermark: int, judgement: Judgement, digest: FindingDigest
     ) -> None:
-        over = verdicts.disposable_at
-        outdated = (
-            over is not None and self._finding_retention and over + self._finding_retention <= watermark
-        )
         for finding in self._changed:
             uid = finding.uid
             before = self._reported.get(uid)
-            if before is None and outdated:  # what was read again has been reported, and deleted since
-                continue
             self._latest[uid] = finding
             found = digest(finding)
             if before is not None and before.digest == found:
                 continue
             judgement.findings.append(FindingChange("created" if before is None else "updated", finding))
             if before is None:
-                self._tell_opened(uid)
+                self._tell_opened(finding)
             self._keep_reported(
                 ReportedFinding(
                     found, msgspec.structs.replace(finding, evidences=(finding.primary_evidence,))
@@ -391,7 +385,7 @@ class AggregateState:
             )
         for uid in [uid for uid in self._reported if uid not in verdicts.findings]:
             before = self._forget_reported(uid, judgement)
-            self._tell_over(uid, watermark)
+            self._tell_over(uid, watermark, BEGINNING)
             judgement.findings.append(FindingChange("closed", before.finding))
 
     def _keep_reported(self, reported: ReportedFinding, changes: list[Change]) -> None:
@@ -409,7 +403,7 @@ class AggregateState:
         for reported in handover.reported:
             self._latest.pop(reported.finding.uid, None)
             self._keep_reported(reported, self._staged)
-            self._tell_opened(reported.finding.uid)
+            self._tell_opened(reported.finding)
         for sent in handover.sent:
             uid = command_id(sent.credential_id, escalated=sent.escalated)
             if uid not in self._sent:
@@ -422,13 +416,14 @@ class AggregateState:
             self._latest.pop(uid, None)
             self._reported[uid] = msgspec.structs.replace(reported, digest="")
 
-    def _tell_opened(self, uid: str) -> None:
+    def _tell_opened(self, finding: Finding) -> None:
         if self._finding_retention:
-            self.aggregate.sends.append((finding_key(uid), FindingOpened(self.key)))
+            opened = FindingOpened(self.key, finding.last_seen)
+            self.aggregate.sends.append((finding_key(finding.uid), opened))
 
-    def _tell_over(self, uid: str, time: int) -> None:
+    def _tell_over(self, uid: str, watermark: int, last_seen: int) -> None:
         if self._finding_retention:
-            over = FindingOver(self.key, time + self._finding_retention)
+            over = FindingOver(self.key, watermark + self._finding_retention, last_seen)
             self.aggregate.sends.append((finding_key(uid), over))
 
     def _hand_over(self, judgement: Judgement, watermark: int) -> None:
@@ -447,7 +442,7 @@ class AggregateState:
             judgement.sends += [(owner, handover) for handover in handovers]
             for each in reported:
                 self._forget_reported(each.finding.uid, judgement)
-                self._tell_over(each.finding.uid, watermark)
+                self._tell_over(each.finding.uid, watermark, BEGINNING)
             for uid in sent:
                 del self._sent[uid]
                 judgement.changes.append((_uid_key(SENT, uid), None))
@@ -461,10 +456,10 @@ class AggregateState:
         judgement.forgotten += [fact for fact in self.aggregate.dropped if isinstance(fact, CredentialIssued)]
         self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._compact_every
 
-    def _end(self, judgement: Judgement, time: int) -> None:
-        """Deletes all state, because nothing can follow any more since a time. What was reported stands for a while."""
+    def _end(self, judgement: Judgement, watermark: int) -> None:
+        """Deletes all state, because nothing can follow any more. What was reported stands for a while."""
         for uid in sorted(self._reported):
-            self._tell_over(uid, time)
+            self._tell_over(uid, watermark, self._reported[uid].finding.last_seen)
         judgement.forgotten += self.aggregate.issues()
         if self._stored:
             gone = [*self._facts, *self._sums, *(_uid_key(REPORTED, uid) for uid in self._reported)]

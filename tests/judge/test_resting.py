@@ -66,7 +66,7 @@ FACTS: st.SearchStrategy[tuple[str, Fact]] = st.one_of(
     TIMES.flatmap(lambda at: st.sampled_from(list(claims(issued(at))))),
     st.builds(lambda at, received: (identifier_key(SECRET), leaked(at, received)), TIMES, st.none() | TIMES),
     st.builds(lambda at: (task_key("t-2"), TaskSubscription(secret_key("ab"), START + at)), TIMES),
-    st.just((finding_key("u-1"), FindingOpened(task_key("t-1")))),
+    st.just((finding_key("u-1"), FindingOpened(task_key("t-1"), START))),
 )
 
 

@@ -200,7 +200,7 @@ def test_a_credential_is_forgotten_once_dead_though_a_candidate_never_ends() -> 
 def test_nothing_is_left_of_a_group_whose_tasks_ended_and_whose_credentials_died() -> None:
     made = world(*(started(f"t{each}", START) for each in range(3)), issued(), used(START + MINUTE))
     made.tell([ended(f"t{each}", START + 2 * MINUTE) for each in range(3)], START)
-    made.settle(START + HOUR + 2 * POLICY.retention + POLICY.finding_retention)
+    made.settle(START + HOUR + 2 * POLICY.retention + 2 * POLICY.finding_retention)
     assert left(made) == set()
 
 

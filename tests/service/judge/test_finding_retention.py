@@ -22,7 +22,7 @@ from tests.service.judge.test_judge_over_time import (
 
 POLICY = Policy(finding_retention=30 * DAY)
 OVER = T0 + HOUR + POLICY.retention  # a credential that expires after an hour is forgotten
-GONE = OVER + POLICY.finding_retention
+GONE = OVER + MINUTE + POLICY.finding_retention
 HISTORY = (start(), issue(), leak(T0 + SECOND), end())
 LEAKED = finding_uid("leaked-credential", "c1")
 
@@ -48,7 +48,7 @@ def test_a_finding_is_deleted_when_its_state_has_been_gone_for_long_enough(store
         assert one.rules == []
         assert len(one.world.deleted) == len(set(one.world.deleted)) == len(before)
         await one.world.restart(store=store)
-        await one.until(GONE + 2 * POLICY.retention)
+        await one.until(GONE + POLICY.finding_retention + DAY)
         assert len(one.world.deleted) == len(before)
         assert state_left(one) <= {b"w", b"v"}
 
@@ -88,6 +88,7 @@ def test_a_credential_id_that_another_task_uses_again_keeps_its_finding(again: i
     async def story(one: Story) -> None:
         await one.apply(*HISTORY)
         await one.until(T0 + 2 * HOUR)
+        await one.until(OVER + MINUTE)
         await one.until(again)
         one.registry = CredentialRegistry()  # the credential is forgotten
         later = msgspec.structs.replace(leak(again + SECOND), id="p0@8")
@@ -102,7 +103,7 @@ def test_a_credential_id_that_another_task_uses_again_keeps_its_finding(again: i
 
 def test_a_report_that_a_deletion_has_passed_is_written_again() -> None:
     async def story(one: Story) -> None:
-        one.world.send(finding_key(LEAKED), FindingOver(task_key("t0"), T0))
+        one.world.send(finding_key(LEAKED), FindingOver(task_key("t0"), T0, T0 - DAY))
         await one.until(T0 + MINUTE)
         assert one.world.deleted == [LEAKED]
         await one.apply(start(), issue(), leak(T0 + MINUTE))
@@ -119,6 +120,7 @@ def test_facts_that_are_read_again_bring_no_deleted_finding_back(*, together: bo
     async def story(one: Story) -> None:
         await one.apply(*HISTORY)
         await one.until(T0 + 2 * HOUR)
+        await one.until(OVER + MINUTE)
         await one.until(GONE)
         deleted = set(one.world.deleted)
         assert deleted
@@ -132,22 +134,20 @@ def test_facts_that_are_read_again_bring_no_deleted_finding_back(*, together: bo
         assert one.rules == []
         assert set(one.world.deleted) >= deleted
         assert {command["id"] for command in one.world.commands} == commands
-        await one.until(GONE + 2 * POLICY.retention)
+        await one.until(GONE + 2 * POLICY.finding_retention)
         assert state_left(one) <= {b"w", b"v"}
 
     run_story(story, POLICY)
 
 
-def test_facts_that_are_read_again_do_not_lengthen_the_time_of_a_finding() -> None:
+def test_what_comes_for_the_first_time_when_all_is_over_is_reported_and_stands() -> None:
     async def story(one: Story) -> None:
-        await one.apply(*HISTORY)
-        await one.until(T0 + 2 * HOUR)
-        await one.until(GONE - DAY)
-        before = one.rules
-        await one.apply(*HISTORY)
-        await one.until(GONE - SECOND)
-        assert one.rules == before
         await one.until(GONE)
+        await one.apply(*HISTORY)
+        assert "leaked-credential" in one.rules
+        await one.until(GONE + POLICY.finding_retention - SECOND)
+        assert "leaked-credential" in one.rules
+        await one.until(GONE + POLICY.finding_retention + MINUTE)
         assert one.rules == []
 
     run_story(story, POLICY)
