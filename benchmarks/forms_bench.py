@@ -1,11 +1,12 @@
-"""What it costs to look for secrets in every form, on text without any: `[scan] forms` with all groups, and with none.
+"""What it costs to look for secrets in every form, on text without any: `[scan] forms` with all groups, with none, and without each.
 
-Both scan the same batches in turns, in one process. CPU time of one thread, of each batch the least of some rounds. The
+All scan the same batches in turns, in one process. CPU time of one thread, of each batch the least of some rounds. The
 text is generated and clean, and texts of yours beside it. Known credentials are registered with a shape.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,10 @@ from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
 from detector.scan.shares import SECOND_LOOK
+from detector.values.forms import ALL, FORMS, OBFUSCATED
 from detector.values.registrable import MIXED
 
-_NONE: Final = msgspec.structs.replace(SECOND_LOOK, forms=frozenset())
+_SETTINGS: Final = (ALL, frozenset[str](), *(ALL - {form} for form in FORMS))
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -37,13 +39,18 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A text with so many known credentials: bytes, and ns a byte with all forms and with none."""
+    """A text with so many known credentials: bytes, and ns a byte with all forms, with none, and without each group.
+
+    `search` is what it takes to look for the places where something may be encoded.
+    """
 
     text: str
     known: int
     bytes: int
+    search: float
     all_forms: float
     no_forms: float
+    without: Mapping[str, float]
 
     @property
     def ratio(self) -> float:
@@ -78,29 +85,43 @@ def texts(options: Options) -> Iterator[tuple[str, list[bytes]]]:
         yield name, batches(_read(Path(path), most))
 
 
-def finders(known: int) -> tuple[LeakFinder, LeakFinder]:
-    """What looks for all forms, and what looks for none."""
+def finders(known: int) -> list[LeakFinder]:
+    """What looks for the groups of forms in each of `_SETTINGS`."""
     scanner = PatternScanner(load_bundled())
     registered = [msgspec.structs.replace(one, shape=MIXED) for one in registry(known, LENGTHS)]
-    every = LeakFinder(scanner, KnownIndex(registered, [KEY]), [KEY])
-    return every, LeakFinder(scanner, KnownIndex(registered, [KEY], forms=False), [KEY], share=_NONE)
+    index = {forms: KnownIndex(registered, [KEY], forms=forms) for forms in (True, False)}
+    return [
+        LeakFinder(
+            scanner,
+            index[OBFUSCATED in forms],
+            [KEY],
+            share=msgspec.structs.replace(SECOND_LOOK, forms=forms),
+        )
+        for forms in _SETTINGS
+    ]
 
 
 def measured(name: str, parts: Sequence[bytes], known: int, rounds: int) -> Row:
     """One row."""
-    both = finders(known)
-    least = [[float("inf")] * len(parts) for _ in both]
+    steps: list[Callable[[bytes], object]] = [triggers.found]
+    steps += [partial(_scan, finder) for finder in finders(known)]
+    least = [[float("inf")] * len(parts) for _ in steps]
     for turn in range(rounds + 1):  # the first one compiles
         for number, part in enumerate(parts):
-            for which in (0, 1) if (turn + number) % 2 else (1, 0):
+            for nth in range(len(steps)):
+                which = (turn + number + nth) % len(steps)
                 start = time.thread_time()
-                both[which].find(Batch("bench", part, _nowhere))
+                steps[which](part)
                 took = time.thread_time() - start
                 if turn:
                     least[which][number] = min(least[which][number], took)
     size = sum(map(len, parts))
-    every, none = (1e9 * sum(times) / size for times in least)
-    return Row(name, known, size, every, none)
+    search, every, none, *without = (1e9 * sum(times) / size for times in least)
+    return Row(name, known, size, search, every, none, dict(zip(FORMS, without, strict=True)))
+
+
+def _scan(finder: LeakFinder, part: bytes) -> None:
+    finder.find(Batch("bench", part, _nowhere))
 
 
 def asked(parts: Sequence[bytes]) -> dict[str, float]:
@@ -130,6 +151,15 @@ def report(made: Forms) -> str:
         for one in made.rows
     ]
     head = ["text", "MB", "known credentials", "all forms, ns a byte", "none, ns a byte", "ratio"]
+    groups = [
+        [
+            one.text,
+            f"{one.known:,}",
+            f"{one.search:.2f}",
+            *(f"{max(0, one.all_forms - without):.2f}" for without in one.without.values()),
+        ]
+        for one in made.rows
+    ]
     places = [
         [text, ", ".join(f"{name} {count:g}" for name, count in counts.items())]
         for text, counts in made.asked.items()
@@ -140,6 +170,9 @@ def report(made: Forms) -> str:
             tables.about(made.machine),
             "\nOne core, CPU time, in turns, the least of each batch of 256 KB.\n",
             tables.table(head, body),
+            "\n## What each group costs\n",
+            "In ns a byte: the search for all places, and by how much the whole is dearer than without the group.\n",
+            tables.table(["text", "known credentials", "search", *FORMS], groups),
             "\n## How often a decoder looks closer\n",
             tables.table(["text", "times a MB"], places),
             "",

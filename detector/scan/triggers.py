@@ -5,7 +5,7 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - ESCAPED: a backslash and what makes an escape of it; PERCENT: `%41`; ANSI: what begins a control sequence;
 - ENTITY: `&#`, `&lt;`;
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
-- APART: the same blank, line feed or NUL four times, one byte between each two, and LINES the same with `\r\n`;
+- APART: the same blank or line feed eight times, or NUL four times, one byte between each two; LINES: `\r\n` four times;
 - PACKED: base64 of the first bytes of gzip or zlib;
 - PACKED_HEX: the first bytes of gzip or zlib in hex, in lower case;
 - WIDE: base64 of UTF-16, at least seven characters;
@@ -97,7 +97,7 @@ _FORMS: Final = {
     ANSI: re.compile(rb"\x1b(?=\[)"),
     ENTITY: re.compile(rb"&(?=#|[0-9@-\x7f].{1,6};)", re.DOTALL),
     QUOTED: re.compile(rb"=(?=3D|[0-9A-F].=|\r?\n)", re.DOTALL),
-    APART: re.compile(rb"([\0 \n])(?=[!-\xff]\1[!-\xff]\1[!-\xff]\1)"),
+    APART: re.compile(rb"\0(?=(?:[!-\xff]\0){3})|([ \n])(?=(?:[!-\xff]\1){7})"),
     LINES: re.compile(rb"\r(?=\n.\r\n.\r\n)", re.DOTALL),
     PACKED: re.compile(rb"H(?=4sI)|e(?=J[w-z]|N[o-r]|A[E-H]|F[4-7])"),
     PACKED_HEX: re.compile(rb"1(?=f8b08)|7(?=8(?:9c|da|01|5e))"),
@@ -150,6 +150,8 @@ def _begins(text: Any, at: int) -> bool:
     elif b0 < 0x21:
         yes = b0 in (0, 0x0A, 0x20) and b2 == b0 and b4 == b0 and b6 == b0
         yes &= b1 > 0x20 and b3 > 0x20 and text[at + 5] > 0x20
+        for ahead in range(at + 7, at + 15 if b0 else at, 2):
+            yes &= text[ahead] > 0x20 and text[ahead + 1] == b0
     elif b0 == 0x48:  # H 4 s I
         yes = b1 == 0x34 and b2 == 0x73 and b3 == 0x49
     elif b0 == 0x31:  # 1 f 8 b 0 8

@@ -179,13 +179,13 @@ class _Xored(GrowingDecoder):
         table, bits = self.digits
         view, rows = np.frombuffer(data, np.uint8), np.ascontiguousarray(places)
         sizes = (rows[:, 1] - rows[:, 0]) * bits // 8
-        best, tally = np.empty((self.most_keys, 2), np.int64), np.empty((2, 256), np.int64)
-        scratch, wanted = np.empty(int(sizes.max()) + 1, np.uint8), np.empty(len(rows), np.int64)
-        xored.keys_of(view, rows, table, bits, best, scratch, tally, wanted)
+        keys, wanted = np.empty((len(rows), self.most_keys), np.uint8), np.empty(len(rows), np.int64)
+        scratch = np.empty(int(sizes.max()) + 1, np.uint8)
+        xored.keys_of(view, rows, table, bits, scratch, keys, wanted)
         texts = np.flatnonzero(wanted)
         if not texts.size:
             return
-        rows, wanted, sizes = rows[texts], wanted[texts], sizes[texts] + len(BETWEEN)
+        rows, keys, wanted, sizes = rows[texts], keys[texts], wanted[texts], sizes[texts] + len(BETWEEN)
         for row, line in enumerate(room.lines(rows[:, 0]).tolist()):
             if wanted[row] > xored.FEW and wanted[row] * sizes[row] > room.left(line):
                 wanted[row] = xored.FEW
@@ -193,7 +193,7 @@ class _Xored(GrowingDecoder):
             room.spend(line, int(wanted[row] * sizes[row]))
         out = np.empty(int((wanted * sizes).sum()), np.uint8)
         segments = np.empty((int(wanted.sum()), 4), np.int32)
-        size, _ = xored.unxored(view, rows, table, bits, wanted, best, scratch, tally, out, segments)
+        size, _ = xored.unxored(view, rows, table, bits, keys, wanted, scratch, out, segments)
         yield part_of_texts(self.names[0], out[: size - len(BETWEEN)].tobytes(), segments)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare
+from detector.jit import bare, compiled
 from detector.scan.digits import PRINTABLE
 from detector.scan.kernels import ALNUM, CLASSES
 
@@ -22,9 +22,18 @@ _WORDS: Final = 16  # text as it stands has a blank for so many bytes
 _LEAST_DIFFERENT: Final = 8  # bytes: numbers and padding have fewer
 
 
+def _keys_of_bytes() -> Any:
+    """Of each byte the keys that make printable text of it, as 256 bits."""
+    printable = PRINTABLE[np.arange(256)[:, None] ^ np.arange(256)]
+    return np.packbits(printable, axis=1, bitorder="little").view(np.uint64)
+
+
+_KEYS: Final = _keys_of_bytes()
+
+
 @bare
 def is_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
-    """Whether digits of `size` bits say bytes that all have the same top bit, and no fewer than the least."""
+    """Whether digits of `size` bits say bytes, no fewer than the least, that some key makes printable text of."""
     bits = size * (end - start)
     if bits < 8 * LEAST:
         return False
@@ -32,6 +41,28 @@ def is_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
     for bit in range(8, bits - 7, 8):
         if table[data[start + bit // size]] >> (size - 1 - bit % size) & 1 != first:
             return False
+    return _has_key(data, start, end, table, size)
+
+
+@bare
+def _has_key(data: Any, start: int, end: int, table: Any, size: int) -> bool:
+    """Whether a key other than 0 makes printable text of what the digits say."""
+    k0, k1, k2, k3 = ~np.uint64(1), ~np.uint64(0), ~np.uint64(0), ~np.uint64(0)
+    held = bits = 0
+    for at in range(start, end):
+        held = (held << size | int(table[data[at]])) & 0xFFF
+        bits += size
+        if bits >= 8:
+            bits -= 8
+            byte = held >> bits & 255
+            k0, k1, k2, k3 = (
+                k0 & _KEYS[byte, 0],
+                k1 & _KEYS[byte, 1],
+                k2 & _KEYS[byte, 2],
+                k3 & _KEYS[byte, 3],
+            )
+            if k0 | k1 | k2 | k3 == np.uint64(0):
+                return False
     return True
 
 
@@ -122,38 +153,28 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
     return found
 
 
-@bare
-def keys_of(
-    data: Any, rows: Any, table: Any, size: int, best: Any, scratch: Any, tally: Any, wanted: Any
-) -> None:
-    """Fills `wanted` with how many keys are to be tried of each word (start, end).
+@compiled
+def keys_of(data: Any, rows: Any, table: Any, size: int, scratch: Any, keys: Any, wanted: Any) -> None:
+    """Fills the rows of `keys` with the best keys of each word (start, end), and `wanted` with how many are to be tried.
 
-    At most `FEW`, or of some short words as many as `best` has rows of two. `scratch` is for the bytes of one word, `tally`
-    two rows of 256 numbers.
+    At most `FEW`, or of some short words as many as a row has. `scratch` is for the bytes of one word.
     """
+    best, tally = np.empty((keys.shape[1], 2), np.int64), np.empty((2, 256), np.int64)
     for row in range(rows.shape[0]):
-        start, end = rows[row, 0], rows[row, 1]
-        said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
+        said = scratch[: _bytes_of(data, rows[row, 0], rows[row, 1], table, size, scratch)]
         many = _keys(said, best, tally)
         if many > FEW and (said.size > MOST_SHORT or best[0, 0] == said.size):
             many = FEW
+        for nth in range(many):
+            keys[row, nth] = best[nth, 1]
         wanted[row] = many
 
 
 @bare
 def unxored(
-    data: Any,
-    rows: Any,
-    table: Any,
-    size: int,
-    wanted: Any,
-    best: Any,
-    scratch: Any,
-    tally: Any,
-    out: Any,
-    segments: Any,
+    data: Any, rows: Any, table: Any, size: int, keys: Any, wanted: Any, scratch: Any, out: Any, segments: Any
 ) -> tuple[int, int]:
-    """Write what the words say with so many of their best keys as are `wanted`, two line feeds after each: bytes, texts.
+    """Write what the words say with as many of their `keys` as are `wanted`, two line feeds after each: bytes, texts.
 
     `out` and `segments` have room for all.
     """
@@ -161,12 +182,11 @@ def unxored(
     for row in range(rows.shape[0]):
         start, end = rows[row, 0], rows[row, 1]
         said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
-        _keys(said, best, tally)
-        for nth in range(wanted[row]):
+        for key in keys[row, : wanted[row]]:
             segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, start, end, 0
             count += 1
             for byte in said:
-                out[to] = byte ^ best[nth, 1]
+                out[to] = byte ^ key
                 to += 1
             out[to] = out[to + 1] = 0x0A
             to += 2

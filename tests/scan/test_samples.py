@@ -11,8 +11,8 @@ import pytest
 from detector.jit import bare
 from detector.scan import long_words
 from detector.scan.byte_masks import class_of, mask_of, plane
+from detector.scan.triggers import APART, GRID, LISTED, LONG_WORD, found
 from detector.scan.triggers import BEYOND as BEYOND_ASCII
-from detector.scan.triggers import GRID, LISTED, LONG_WORD, found
 
 SAID = b"token = tok_Zb81+kQ/x"
 LISTS = {
@@ -49,6 +49,24 @@ def test_what_is_no_list_is_not_looked_at(kind: str, offset: int) -> None:
     """Logs are full of them: each place costs as much as a list that is read."""
     data = b"y" * (16 + offset) + b"\n" + OTHERS[kind].encode() + b"\n" + b"yyyy" * 8
     assert LISTED not in found(data)
+
+
+CLEAN = {
+    "uuid": (GRID, b"image 0673dd71-34c5-4fbb-86c4-40623fbe45b4 at"),
+    "uuid as a list": (LISTED, b"image 0673dd71-34c5-4fbb-86c4-40623fbe45b4 at"),
+    "place of a node": (GRID, b"node R12-M0-N0-C:J13-U01 RAS KERNEL INFO"),
+    "line of signs": (GRID, b"x = '--------------------------------'"),
+    "empty columns": (APART, b"[req-addc1839 - - - - - -] 10.11.21.125"),
+    "path": (LONG_WORD + long_words.XORED_BASE64, b"copying /Lib/encodings/utf_32_be"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLEAN))
+@pytest.mark.parametrize("offset", range(8))
+def test_no_decoder_looks_at_clean_text(name: str, offset: int) -> None:
+    """Each call of a decoder costs as much as kilobytes of text."""
+    kind, text = CLEAN[name]
+    assert kind not in found(b"y" * (16 + offset) + b" " + text + b"\n" + b"yyyy" * 8)
 
 
 GROUPS = b"tok7 Zb81 kQx5 Tq9L mN2w R7vH"
