@@ -44,6 +44,7 @@ class Upgraded(Driver):
             config = config.replace(old, new)
         # On a busy machine registrations are read later than eight seconds after the logs that the look-back reads.
         config = config.replace('lookback = "8s"', 'lookback = "30s"')
+        config = f'finding_retention = "0s"\n{config}'  # 0.1.0 kept all findings
         super().__init__(CURFEWD, folder, bootstrap, config)
         self.archive = archive
 
