@@ -21,6 +21,7 @@ from detector.values.findings import REVOCATION_UNCONFIRMED
 from tests.command_line import curfewd
 from tests.ingest.streams import admin, until
 from tests.service.whole.deployment import ROOT, Deployment, Expected, replayed, settled
+from tests.service.whole.instances import check_told_once
 from tests.small_history import KEY_TEXT, write
 
 INPUT_PARTITIONS = 4
@@ -174,11 +175,7 @@ class Disturbed(Deployment):
 
     async def told_once(self) -> None:
         """Every finding is created once and then updated, every command is sent once."""
-        standing: set[bytes] = set()
-        for record in await self.topic("findings"):
-            activity = json.loads(record.value)["activity_id"]
-            assert (activity == 1) == (record.key not in standing), (activity, record.key)
-            standing.discard(record.key) if activity == 3 else standing.add(record.key)
+        check_told_once(await self.topic("findings"))
         ids = [each["id"] for each in await self.commands()]
         assert len(set(ids)) == len(ids)
 
