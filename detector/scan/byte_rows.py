@@ -30,7 +30,7 @@ STRIDE: Final = WORDS + 8  # words of a row: one more than is looked at is neede
     DIGIT,
     HEX_DIGIT,
     LETTER,
-    ESCAPE,
+    CONTROL,
     PERCENT,
     EQUALS,
     BLANK,
@@ -83,7 +83,7 @@ STRIDE: Final = WORDS + 8  # words of a row: one more than is looked at is neede
     ROOM,
 ) = range(0, 65 * STRIDE, STRIDE)
 """Where each row begins: planes, classes, and, of 64 bytes each, where something may be; and how long all rows are."""
-NUMERIC, IN_BASE64, TOP5, TOP3, TOP1, ONES64, NONE64, AT_XORED = (
+NUMERIC, IN_BASE64, TOP5, TOP3, TOP1, AT_XORED, ONES64, NONE64 = (
     _PLANE0,
     _PLANE1,
     _PLANE2,
@@ -93,7 +93,10 @@ NUMERIC, IN_BASE64, TOP5, TOP3, TOP1, ONES64, NONE64, AT_XORED = (
     _PLANE6,
     _PLANE7,
 )
-"""Rows in the place of the planes, once all classes are told: so there is room for the others in the cache."""
+"""Rows in the place of the planes, once all classes are told: so there is room for the others in the cache.
+
+A loop must not write the row right behind one that it reads ahead: the compiler would not make vectors of it.
+"""
 
 _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS: Final = b"0123456789"
@@ -106,7 +109,7 @@ _octal = class_of(b"01234567")
 _digit = class_of(_DIGITS)
 _hex_digit = class_of(_DIGITS + b"ABCDEFabcdef@`")  # and two signs, for fewer instructions
 _letter = class_of(_DIGITS + bytes(range(0x40, 0x80)))  # and digits, and a few signs
-_escape = class_of(b"\x1b")
+_control = class_of(b"\b\x1b")  # what a terminal does and does not show
 _escaping = class_of(b"nrtux/\"'\\01")  # what may stand behind a backslash
 _ampersand = class_of(b"&")
 _entity = class_of(_DIGITS + b"#" + bytes(range(0x40, 0x80)))  # what may stand behind it
@@ -183,7 +186,7 @@ def look(text: Any, words: int, rows: Any) -> None:  # noqa: PLR0915 - a stateme
         rows[DIGIT + word] = _digit(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[HEX_DIGIT + word] = _hex_digit(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[LETTER + word] = _letter(b0, b1, b2, b3, b4, b5, b6, b7)
-        rows[ESCAPE + word] = _escape(b0, b1, b2, b3, b4, b5, b6, b7)
+        rows[CONTROL + word] = _control(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[PERCENT + word] = _percent(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[EQUALS + word] = _equals(b0, b1, b2, b3, b4, b5, b6, b7)
         rows[BLANK + word] = _blank(b0, b1, b2, b3, b4, b5, b6, b7)

@@ -31,7 +31,6 @@ from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 DEPTH: Final = 4
 THIRDS: Final = 3  # of a byte: three bytes are four digits of base64
 PIECE: Final = 1 << 20  # bytes that are decoded together, about
-_NOWHERE: Final = np.empty(0, np.int64)
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -420,14 +419,6 @@ def _begun(data: bytes, decoders: Decoders) -> Iterator[tuple[Decoder, Any]]:
             if kind in decoders.compiled:
                 yield decoders.compiled[kind], places
     for decoder, literals in decoders.by_literal:
-        places = _places_of(data, literals)
+        places = triggers.places_of(data, literals)
         if places.size:
             yield decoder, places
-
-
-def _places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:
-    """The places of literals. One of a byte, which is seldom there, is told in no time that a scan would feel."""
-    first = literals[0]
-    if len(literals) > 1 or len(first) > 1:
-        return triggers.places_of(data, literals)
-    return np.flatnonzero(np.frombuffer(data, np.uint8) == first[0]) if first in data else _NOWHERE

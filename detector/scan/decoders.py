@@ -531,11 +531,6 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
 )
 
 
-def _is_rare(literal: bytes) -> bool:
-    """Whether a trigger does not stand everywhere."""
-    return len(literal) >= triggers.LEAST_LITERAL or (literal < b" " and not literal.isspace())
-
-
 class Decoders:
     """Decoders by what finds the places for them: `compiled` by the number of their kind, `by_literal` in order."""
 
@@ -568,9 +563,9 @@ class Decoders:
             if trigger in self.compiled:
                 raise ValueError(f"there is a decoder for {decoder.names} already")
             self.compiled[trigger] = decoder
-        elif not trigger or not all(map(_is_rare, trigger)):
+        elif not trigger or min(map(len, trigger)) < triggers.LEAST_LITERAL:
             raise ValueError(
-                f"the triggers of {decoder.names} need {triggers.LEAST_LITERAL} bytes or more, each, or be a control character"
+                f"the triggers of {decoder.names} need {triggers.LEAST_LITERAL} bytes or more, each"
             )
         else:
             self.by_literal += ((decoder, trigger),)

@@ -32,11 +32,11 @@ from detector.scan.byte_rows import (
     CAPITAL_A,
     CAPITAL_H,
     COLON,
+    CONTROL,
     DIGIT,
     EIGHT,
     ENTITY,
     EQUALS,
-    ESCAPE,
     ESCAPING,
     FEED,
     FIRST64,
@@ -115,7 +115,7 @@ def _mark_others(rows: Any) -> None:
     for word in range(WORDS):
         blank, end = BLANK + word, LINE_END + word
         rows[AT_OTHER + word] = (
-            rows[ESCAPE + word]
+            rows[CONTROL + word]
             | (rows[BACKSLASH + word] & ahead(rows, ESCAPING + word, 1))
             | (rows[AMPERSAND + word] & ahead(rows, ENTITY + word, 1))
             | (rows[PERCENT + word] & ahead(rows, HEX_DIGIT + word, 1))

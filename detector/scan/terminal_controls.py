@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from detector.scan import triggers
 from detector.scan.decoder import BETWEEN, LinearDecoder, Part
 from detector.values import forms
 
@@ -86,7 +87,7 @@ class Overstrike(_TakenOut):
 
     names = (("overstrike",),)
     from_both = True
-    trigger = (b"\b",)
+    trigger = triggers.STRUCK
     examples = (
         (b"".join(b"%c\b%c" % (byte, byte) for byte in b"tok_Zb81+kQ/x"), b"tok_Zb81+kQ/x"),
         (b"tok_Zbb\b81abc\b\b\b+kQ/x", b"tok_Zb81+kQ/x"),
@@ -109,7 +110,7 @@ class ControlStrings(_TakenOut):
     """Titles, targets of links and the like (ECMA-48, section 5.6) within a line."""
 
     names = (("ansi",),)
-    trigger = (b"\x1b",)
+    trigger = triggers.STRING
     bound = _LONGEST
     examples = (
         (b"tok_\x1b]0;a title\x07Zb81", b"tok_Zb81"),

@@ -3,6 +3,7 @@ r"""Where encodings may begin: each byte is looked at once (`byte_rows`), the re
 Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the place.
 
 - ESCAPED: a backslash and what makes an escape of it; PERCENT: `%41`; ANSI: what begins a control sequence;
+  STRUCK: a backspace; STRING: what begins or ends a string for the terminal, such as a title;
 - ENTITY: `&#`, `&lt;`;
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
 - APART: the same blank or line feed eight times, or NUL four times, one byte between each two; LINES: `\r\n` four times;
@@ -80,12 +81,14 @@ from detector.scan.word_runs import SCRATCH, may_be_zlib
     PACKED_HEX,
     UUENCODED,
     CALLED,
+    STRUCK,
+    STRING,
     LISTED,
     GRID,
     BEYOND,
     CUT,
     LONG_WORD,
-) = range(19)
+) = range(21)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 # In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits, what was XORed and base85 are done.
 _PLACES, _GRIDS_DONE, _WORDS_DONE, _HEX_DONE, _XORED_DONE, _BASE85_DONE, _ASCII85_DONE, _COUNTS = range(
@@ -104,6 +107,8 @@ _FORMS: Final = {
     WIDE: re.compile(rb"A(?=[C-H].A.{4}A[C-H].A)", re.DOTALL),
     UUENCODED: re.compile(rb"b(?=egin [0-7]{3} )"),
     CALLED: re.compile(rb"[Rr](?=\([0-9]{2})"),
+    STRUCK: re.compile(rb"\x08"),
+    STRING: re.compile(rb"\x1b(?=[\]P_^X\\])"),
 }
 _KINDS: Final = np.zeros(256, np.uint8)  # by the first byte
 for _kind, _firsts in (
@@ -119,14 +124,18 @@ for _kind, _firsts in (
     (PACKED_HEX, b"17"),
     (UUENCODED, b"b"),
     (CALLED, b"Rr"),
+    (STRUCK, b"\b"),
 ):
     _KINDS[list(_firsts)] = _kind
+_STRINGS: Final = np.array(
+    [byte in b"]P_^X\\" for byte in range(256)], np.bool_
+)  # after an escape (ECMA-48, 5.6)
 _ESCAPING: Final = np.array([byte in b"nrtux/\"'\\" for byte in range(256)], np.bool_)  # after a backslash
 
 
 @bare
 def _begins(text: Any, at: int) -> bool:
-    """Whether one of `_FORMS` stands at `at`; told by the first byte which."""
+    """Whether one of `_FORMS` stands at `at`; told by the first byte which, and behind an escape by the second."""
     b0, b1, b2 = text[at], text[at + 1], text[at + 2]
     if b0 == 0x5C:
         octal = 0x30 <= b1 < 0x32 and 0x30 <= b2 < 0x38 and 0x30 <= text[at + 3] < 0x38
@@ -136,7 +145,9 @@ def _begins(text: Any, at: int) -> bool:
     b3, b4, b6 = text[at + 3], text[at + 4], text[at + 6]
     yes = False
     if b0 == 0x1B:
-        yes = b1 == 0x5B
+        yes = b1 == 0x5B or bool(_STRINGS[b1])
+    elif b0 == 0x08:
+        yes = True
     elif b0 == 0x26:  # & # or a semicolon
         yes = b1 == 0x23
         if 0x30 <= b1 < 0x3A or 0x40 <= b1 < 0x80:
@@ -207,7 +218,8 @@ def _add_others(
         ):
             out[counts[_PLACES]] = start
             counts[_PLACES] += 1
-            counts[_KINDS[text[near]]] += 1
+            kind = _KINDS[text[near]]
+            counts[STRING if kind == ANSI and _STRINGS[text[near + 1]] else kind] += 1
 
 
 @bare
@@ -351,11 +363,12 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
 
 
 def _by_kind(view: Any, places: Any, counts: list[int]) -> dict[int, Any]:
-    """The places of `_FORMS`, told by their first bytes which are of which."""
+    """The places of `_FORMS`, told by their first bytes, and the second behind an escape, which are of which."""
     there = [kind for kind in range(ESCAPED, LISTED) if counts[kind]]
     if len(there) == 1:
         return {there[0]: places}
     kinds = _KINDS[view[places]]
+    kinds[kinds == ANSI] = np.where(_STRINGS[view[places[kinds == ANSI] + 1]], STRING, ANSI)
     return {kind: places[kinds == kind] for kind in there}
 
 
