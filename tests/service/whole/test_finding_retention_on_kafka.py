@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from detector.judge.routing import FindingOver, decode, task_key
 from tests.broker import Cluster
 from tests.ingest.streams import until
 from tests.service.whole.deployment import Deployment, ended
@@ -87,14 +88,25 @@ async def test_a_finding_is_deleted_once_and_comes_not_back_though_the_service_i
 
         await until(does, f"the findings of {names}")
 
+    async def forgets(*names: str) -> None:
+        """The time of a finding begins when the state of its task is forgotten. An idle input holds that up for half a minute."""
+
+        async def does() -> bool:
+            facts = [record.value for record in await deployment.topic("work")]
+            over = [fact for fact in map(decode, facts) if isinstance(fact, FindingOver)]
+            return {fact.key for fact in over} >= set(map(task_key, names))
+
+        await until(does, f"the end of the state of {names}", every=1)
+
     first = history("t1", 0, 0)
     try:
         process = deployment.start()
         await clock.told(0, *first)
         async with clock.running():
             await shows("t1")
-            await clock.told(12 * HOUR, *history("t2", 12 * HOUR, 10))  # the state of the first is forgotten
+            await clock.told(12 * HOUR, *history("t2", 12 * HOUR, 10))
             await shows("t1", "t2")
+            await forgets("t1")
             process.kill()
             await ended(process)
             deployment.start()
@@ -105,7 +117,8 @@ async def test_a_finding_is_deleted_once_and_comes_not_back_though_the_service_i
             again = history("t4", 2 * DAY + HOUR, 30)
             await clock.told(2 * DAY + HOUR, *first, *again)  # the first are read again
             await shows("t2", "t3", "t4")
+            await forgets("t2", "t3")
             await clock.told(5 * DAY, *history("t5", 5 * DAY, 40))
-            await shows("t4", "t5")  # the state of the fourth has just been forgotten
+            await shows("t4", "t5")  # that of the fourth was forgotten just now
     finally:
         deployment.end()
