@@ -157,9 +157,11 @@ async def test_the_broker_answers_nobody_for_longer_than_a_transaction_may_take(
 
 async def test_the_broker_is_killed_and_comes_back(broker: Cluster, tmp_path: Path) -> None:
     streams = await made(broker.bootstrap)
-    await filled_by_keys(streams, 4000, 4)
     with workers(streams, tmp_path) as group:
         running = [group.start("--poll", "20"), group.start("--poll", "20")]
+        for worker in running:
+            await until(worker.telling("PartitionStarted"), "partitions")
+        await filled_by_keys(streams, 4000, 4)
         for worker in running:
             await until(worker.telling("TransactionCommitted"), "work")
         await asyncio.to_thread(broker.nodes[0].kill)
