@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,12 +41,11 @@ def _utf8(value: Any) -> Any:
     return value
 
 
-class Draft:
-    """A file that takes the place of `path` once it is complete and on disk, and vanishes if it never is."""
+class _Draft(ABC):
+    """A file that takes the place of another once it is complete, and vanishes if it never is. `name` is shown of it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    def __init__(self, name: str) -> None:
+        self._name_shown = name
         self._file: IO[bytes] | None = None
 
     def open(self) -> None:
@@ -55,7 +55,7 @@ class Draft:
             UsageError: it cannot be written.
         """
         with self._explained():
-            self._file = self._draft.open("wb")
+            self._file = self._made()
 
     def write(self, data: bytes) -> None:
         """Adds bytes.
@@ -79,9 +79,7 @@ class Draft:
             return
         with self._explained():
             self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._draft.replace(self.path)
+            self._put(self._file)
         self._file = None
 
     def discard(self) -> None:
@@ -91,15 +89,47 @@ class Draft:
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
+            self._remove()
         self._file = None
+
+    @abstractmethod
+    def _made(self) -> IO[bytes]:
+        """The file to write."""
+
+    @abstractmethod
+    def _put(self, file: IO[bytes]) -> None:
+        """Puts it in its place, complete and flushed, and closes it."""
+
+    @abstractmethod
+    def _remove(self) -> None:
+        """Removes it; it is closed."""
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise UsageError(f"cannot write {shown(self.path)}: {error.strerror}") from error
+            raise UsageError(f"cannot write {self._name_shown}: {error.strerror}") from error
+
+
+class Draft(_Draft):
+    """A file that takes the place of `path` once it is complete and on disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(shown(path))
+        self.path = path
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+    def _made(self) -> IO[bytes]:
+        return self._draft.open("wb")
+
+    def _put(self, file: IO[bytes]) -> None:
+        os.fsync(file.fileno())
+        file.close()
+        self._draft.replace(self.path)
+
+    def _remove(self) -> None:
+        self._draft.unlink(missing_ok=True)
 
 
 class StandardOutput:
@@ -135,54 +165,13 @@ class StandardOutput:
         self._waiting.close()
 
 
-class RemoteDraft:
+class RemoteDraft(_Draft):
     """A file that takes the place of a URL once it is complete. Until then it is on this machine."""
 
     def __init__(self, url: str) -> None:
+        super().__init__(printable(url))
         folder, _, self._name = url.rpartition("/")
         self._folder = RemoteFolder(folder)
-        self._url = url
-        self._file: IO[bytes] | None = None
-
-    def open(self) -> None:
-        """Makes the draft.
-
-        Raises:
-            UsageError: it cannot be written.
-        """
-        with self._explained():
-            self._file = tempfile.NamedTemporaryFile("wb")  # noqa: SIM115 - it is closed last
-
-    def write(self, data: bytes) -> None:
-        """Adds bytes.
-
-        Raises:
-            UsageError: they cannot be written.
-            RuntimeError: the draft is not open.
-        """
-        if self._file is None:
-            raise RuntimeError("the draft is not open")
-        with self._explained():
-            self._file.write(data)
-
-    def close(self) -> None:
-        """Sends the file.
-
-        Raises:
-            UsageError: it cannot be written.
-        """
-        if self._file is None:
-            return
-        with self._explained():
-            self._file.flush()
-            self._folder.upload(self._name, self._file.name)
-        self.discard()
-
-    def discard(self) -> None:
-        """Removes the draft."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
 
     def check(self) -> None:
         """Says now whether a file can be written beside it, and not once it is complete.
@@ -196,12 +185,15 @@ class RemoteDraft:
             with suppress(OSError):
                 self._folder.remove(name)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UsageError(f"cannot write {printable(self._url)}: {error.strerror}") from error
+    def _made(self) -> IO[bytes]:
+        return tempfile.NamedTemporaryFile("wb")
+
+    def _put(self, file: IO[bytes]) -> None:
+        self._folder.upload(self._name, file.name)
+        file.close()
+
+    def _remove(self) -> None:
+        """It went when it was closed."""
 
 
 Target = Path | StandardOutput | RemoteDraft

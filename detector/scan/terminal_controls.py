@@ -120,12 +120,11 @@ class ControlStrings(_TakenOut):
 
     def gone(self, view: Any, places: Any, feeds: Any) -> tuple[Any, Any]:
         """From each beginning to the next end, if no line ends between."""
-        inner = places[places + 1 < len(view)]
-        starts = inner[np.isin(view[inner + 1], _STRINGS)]
+        starts = places[np.isin(view[places + 1], _STRINGS)]
         if not len(starts):
             return starts, starts
         ends = np.sort(
-            np.concatenate([np.flatnonzero(view == _BELL) + 1, inner[view[inner + 1] == ord("\\")] + 2])
+            np.concatenate([np.flatnonzero(view == _BELL) + 1, places[view[places + 1] == ord("\\")] + 2])
         )
         after = ends.searchsorted(starts, "right")
         starts, after = starts[after < len(ends)], after[after < len(ends)]
