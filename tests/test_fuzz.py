@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from detector.ingest.classify import RecordClassifier
 from detector.records.dead_letters import BAD_TIME
 from detector.records.log_records import Read
+from detector.scan.decode import Origins
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner import PatternScanner
@@ -102,8 +104,8 @@ class _Past(NamedTuple):
 
     data: bytes = b"x"
 
-    def origin(self, _start: int, _end: int) -> tuple[tuple[int, int], tuple[str, ...]]:
-        return (0, 1 << 40), ("hex",)
+    def origins(self, starts: Any, ends: Any) -> Origins:
+        return Origins(starts, ends + (1 << 40), starts, np.zeros_like(starts), [("hex",)], ends > starts)
 
 
 def _nothing(*_: Any, **__: Any) -> list[Any]:

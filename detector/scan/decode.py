@@ -16,7 +16,7 @@ than some megabytes, they come in several layers of one depth, each decoded to t
 from collections.abc import Iterator
 from functools import cache, cached_property
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -91,11 +91,6 @@ class Layer:
             names, segments, places, from_, zero, step, np.concatenate(starts), np.concatenate(kinds)
         )
 
-    def encodings(self, at: int) -> tuple[str, ...]:
-        """The encodings of the text that holds this place, outermost first."""
-        back = self._back
-        return back.names[int(back.kinds[back.starts.searchsorted(at, "right") - 1])]
-
     @property
     def segments(self) -> Any:
         """All segments, as of a `Part`, in order."""
@@ -128,31 +123,51 @@ class Layer:
         images = -((back.zero[numbers] - THIRDS * places[low[numbers] + nth]) // back.step[numbers])
         return np.clip(images, first[numbers], after[numbers])
 
-    def origin(self, start: int, end: int) -> tuple[int, int] | None:
-        """Where the text in data[start:end] comes from; None if it reaches over the end of one decoded text.
+    @property
+    def names(self) -> list[tuple[str, ...]]:
+        """The encodings of its texts, outermost first."""
+        return self._back.names
+
+    def spans(self, starts: Any, ends: Any) -> tuple[Any, Any, Any, Any]:
+        """Where each text in data[start:end] comes from: starts, ends, the numbers of its names, whether it is in one text.
 
         A run of base64 or hex comes as a whole, of an escape the whole sequence.
         """
         back = self._back
-        one, other = back.starts.searchsorted((start, end - 1), "right")
-        if one != other:
-            return None
-        first, last = back.places.searchsorted((start, end - 1), "right") - 1
-        place, begin, _, step = back.segments[first].tolist()
-        begin += abs(step) * (start - place)
-        place, low, stop, step = back.segments[last].tolist()
-        if step:
-            stop = min(stop, low + abs(step) * (end - 1 - place) + max(1, -step))
-        return begin, stop
+        last = ends - 1
+        texts = back.starts.searchsorted(starts, "right")
+        inside = texts == back.starts.searchsorted(last, "right")
+        place, begins, _, step = back.segments[back.places.searchsorted(starts, "right") - 1].T
+        begins = begins + np.abs(step) * (starts - place)
+        place, low, stops, step = back.segments[back.places.searchsorted(last, "right") - 1].T
+        reached = low + np.abs(step) * (last - place) + np.maximum(1, -step)
+        stops = np.where(step == 0, stops, np.minimum(stops, reached))
+        return begins, stops, back.kinds[texts - 1], inside
 
     def decoded(self) -> Iterator[Decoded]:
         """The texts one by one."""
-        starts = self._back.starts.tolist()
-        for start, after in zip(starts, [*starts[1:], len(self.data) + len(BETWEEN)], strict=True):
-            end = after - len(BETWEEN)
-            span = self.origin(start, end)
-            if span is not None:
-                yield Decoded(*span, self.encodings(start), self.data[start:end])
+        starts = self._back.starts
+        ends = np.append(starts[1:] - len(BETWEEN), len(self.data))
+        rows = zip(
+            starts.tolist(), ends.tolist(), *(each.tolist() for each in self.spans(starts, ends)), strict=True
+        )
+        for start, end, begin, stop, kind, inside in rows:
+            if inside:
+                yield Decoded(begin, stop, self.names[kind], self.data[start:end])
+
+
+class Origins(NamedTuple):
+    """Where some texts of decoded text stand in the first data: `starts`, `ends`, and where the texts themselves begin.
+
+    Of each, `encodings` has the number of its `names`, outermost first. `whole` says whether it is in one piece.
+    """
+
+    starts: Any
+    ends: Any
+    begins: Any
+    encodings: Any
+    names: list[tuple[str, ...]]
+    whole: Any
 
 
 class DecodedText:
@@ -163,23 +178,19 @@ class DecodedText:
         self._layers = layers
         self._base = base
 
-    def origin(self, start: int, end: int) -> tuple[tuple[int, int], tuple[str, ...]] | None:
-        """The span in the first data and the encodings, outermost first; None if the text is not in one piece."""
-        encodings: list[str] = []
+    def origins(self, starts: Any, ends: Any) -> Origins:
+        """Where the texts in data[start:end] come from."""
+        begins, whole = starts, np.ones(len(starts), np.bool_)
+        names: list[tuple[str, ...]] = [()]
+        encodings = np.zeros(len(starts), np.int64)
         for layer in reversed(self._layers):
-            encodings += reversed(layer.encodings(start))
-            span = layer.origin(start, end)
-            if span is None:
-                return None
-            start, end = span
-        return (start + self._base, end + self._base), tuple(reversed(encodings))
-
-    def place(self, at: int) -> int:
-        """Where in the first data the byte at a place comes from, not the whole run of digits around it."""
-        places = np.array([at], np.int64)
-        for layer in reversed(self._layers):
-            places = layer.origins(places)
-        return int(places[0]) + self._base
+            begins = layer.origins(begins)
+            starts, ends, kinds, inside = layer.spans(starts, ends)
+            whole &= inside
+            pairs, encodings = np.unique(kinds * len(names) + encodings, return_inverse=True)
+            names = [(*layer.names[pair // len(names)], *names[pair % len(names)]) for pair in pairs.tolist()]
+        base = self._base
+        return Origins(starts + base, ends + base, begins + base, encodings, names, whole)
 
 
 class DecodedPiece:

@@ -38,7 +38,7 @@ class Scanner(Protocol):
         """The secrets in `data`."""
 
 
-class Sighting(msgspec.Struct, frozen=True):
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone.
 
     What is decoded from a run of digits comes from all of it, which may reach over lines of others. `begins` is where
@@ -106,7 +106,7 @@ def sightings_in(
     """All secrets found in the data, in order, and the text that was not examined whole."""
     seen = _as_it_stands(data, scanner, known)
     ordered = all(one.pattern is not None for one in seen)  # and none overlaps another
-    decoded, limited = _decoded(data, scanner, known, share, streams)
+    decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen))
     if decoded or not ordered:
         joined = [one for one in decoded if JOINED in one.encodings]
         seen += [one for one in decoded if JOINED not in one.encodings]
@@ -116,10 +116,15 @@ def sightings_in(
     return seen, limited
 
 
-def _decoded(
-    data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share, streams: Streams | None
+def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
+    data: bytes,
+    scanner: Scanner,
+    known: KnownIndex | None,
+    share: Share,
+    streams: Streams | None,
+    whole: "Spans",
 ) -> tuple[list[Sighting], list[LimitedText]]:
-    """What is seen in what the data decodes to, piece by piece.
+    """What is seen in what the data decodes to, piece by piece, without words that were put together over `whole` secrets.
 
     Where a piece asks for very much, it is cut smaller, and the lines behind the one that asks for too much are looked at
     anew. What is found is the same however text is cut into pieces.
@@ -141,7 +146,7 @@ def _decoded(
                     todo += smaller
                     break
                 divisible = False
-            found += _seen_in(view, scanner, known)
+            found += _seen_in(view, scanner, known, whole)
         else:
             if streams is not None and end > charged:
                 charged = end
@@ -154,18 +159,39 @@ def _decoded(
     return seen, limited
 
 
-def _seen_in(view: DecodedText, scanner: Scanner, known: KnownIndex | None) -> Iterator[Sighting]:
+def _seen_in(
+    view: DecodedText, scanner: Scanner, known: KnownIndex | None, whole: "Spans"
+) -> Iterator[Sighting]:
     """What is seen in one decoded text."""
-    for one in _as_it_stands(view.data, scanner, known):
-        place = view.origin(one.start, one.end)
-        if place is None:
-            continue
-        (start, end), encodings = place
+    seen = _as_it_stands(view.data, scanner, known)
+    if not seen:
+        return
+    origins = view.origins(
+        np.array([one.start for one in seen], np.int64), np.array([one.end for one in seen], np.int64)
+    )
+    joined = np.array([JOINED in names for names in origins.names], np.bool_)[origins.encodings]
+    gone = ~origins.whole | (joined & whole.overlapped(origins.starts, origins.ends))
+    (left,) = np.nonzero(~gone)
+    for one, start, end, begins, number in zip(
+        [seen[number] for number in left.tolist()],
+        origins.starts[left].tolist(),
+        origins.ends[left].tolist(),
+        origins.begins[left].tolist(),
+        origins.encodings[left].tolist(),
+        strict=True,
+    ):
+        encodings = origins.names[number]
         if one.pattern is not None and _by_chance(encodings) and not _unmistakable(one.pattern, one.secret):
             continue
-        within = view.place(one.start) - start
         yield Sighting(
-            start, end, one.secret, one.pattern, (*encodings, *one.encodings), within, one.owner, one.named
+            start,
+            end,
+            one.secret,
+            one.pattern,
+            (*encodings, *one.encodings),
+            begins - start,
+            one.owner,
+            one.named,
         )
 
 
@@ -223,8 +249,13 @@ def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
 
 def _not_whole(joined: Sequence[Sighting], seen: Iterable[Sighting]) -> list[Sighting]:
     """Of what stands in words that were put together what can be believed: registered, or proven, and nothing whole is there."""
-    whole = Spans(one for one in seen if one.pattern is None or one.pattern.proven)
+    whole = _whole(seen)
     return [one for one in joined if (one.pattern is None or one.pattern.proven) and not whole.overlap(one)]
+
+
+def _whole(seen: Iterable[Sighting]) -> "Spans":
+    """The secrets that are registered or proven."""
+    return Spans(one for one in seen if one.pattern is None or one.pattern.proven)
 
 
 class SightingMasks:
@@ -298,6 +329,13 @@ class Spans:
         """Whether one of them overlaps `one`."""
         before = bisect_left(self._starts, one.end)
         return before > 0 and self._ends[before - 1] > one.start
+
+    def overlapped(self, starts: Any, ends: Any) -> Any:
+        """By span, whether one of them overlaps it."""
+        if not self._starts:
+            return np.zeros(len(starts), np.bool_)
+        before = np.array(self._starts).searchsorted(ends)
+        return (before > 0) & (np.array(self._ends)[before - 1] > starts)
 
 
 def told_apart(sightings: Sequence[Sighting], is_known: Callable[[Sighting], bool]) -> list[Sighting]:

@@ -30,6 +30,7 @@ from detector.values.secrets import DeploymentKey, Secret
 from tests.bundled import bundled_patterns
 from tests.ingest.collecting import NOW
 from tests.patterns.generators import Generator
+from tests.scan.origins import origin_of
 from tests.scan.plain_scan import PlainKnown, PlainScanner
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
@@ -142,7 +143,7 @@ def decoder(data: bytes) -> None:
         for at in range(0, len(view.data), 1 + len(view.data) // 50):
             if view.data[at] == 0x0A:  # may be what stands between two decoded texts, and comes from nowhere
                 continue
-            place = view.origin(at, at + 1)
+            place = origin_of(view, at, at + 1)
             if place is None:  # a soft line break or base64 went on from one decoded text into another
                 continue
             (start, end), encodings = place

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from detector.scan import triggers
 from detector.scan.decode import DEPTH, Decoding, decoded
+from tests.scan.origins import origin_of, place_of
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
 Encode = Callable[[bytes], bytes]
@@ -27,7 +28,7 @@ def found(data: bytes, secret: bytes = SECRET) -> list[tuple[bytes, tuple[str, .
     for view in Decoding(data):
         at = view.data.find(secret)
         while at >= 0:
-            origin = view.origin(at, at + len(secret))
+            origin = origin_of(view, at, at + len(secret))
             assert origin is not None
             (start, end), encodings = origin
             seen.append((data[start:end], encodings))
@@ -238,7 +239,7 @@ def test_text_of_one_place_never_runs_into_that_of_another() -> None:
     data = base64.b64encode(b"first half of a secret") + b" and " + base64.b64encode(b"the second half of it")
     [view] = Decoding(data)
     joined = view.data.index(b"secret\n\nthe second")
-    assert view.origin(joined, joined + len(b"secret\n\nthe second")) is None
+    assert origin_of(view, joined, joined + len(b"secret\n\nthe second")) is None
 
 
 def wrapped(digits: bytes) -> bytes:
@@ -284,7 +285,7 @@ def test_each_byte_is_led_back_to_the_first_digit_that_has_it(
         for number in range(60):
             at = view.data.find(b"<%03d>" % number)
             if at >= 0:
-                assert view.place(at) == len(before) + place(5 * number), number
+                assert place_of(view, at) == len(before) + place(5 * number), number
                 seen.add(number)
     assert len(seen) == 60
 
@@ -334,7 +335,7 @@ def test_anything_may_come_and_every_origin_lies_within_the_data(parts: list[byt
     data = b"\n".join(parts)
     for view in Decoding(data):
         for start in range(0, len(view.data), 7):
-            place = view.origin(start, min(start + 5, len(view.data)))
+            place = origin_of(view, start, min(start + 5, len(view.data)))
             if place is not None:
                 assert 0 <= place[0][0] < place[0][1] <= len(data)
                 assert place[1]

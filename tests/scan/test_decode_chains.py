@@ -28,6 +28,7 @@ from tests.bundled import bundled_scanner
 from tests.ingest.collecting import NOW
 from tests.patterns.generators import Generator
 from tests.scan.encoders import ENCODERS
+from tests.scan.origins import origin_of
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
 RING = KeyRing([KEY])
@@ -149,7 +150,7 @@ def test_what_a_pattern_describes_is_found_in_any_chain(
 )
 def test_a_token_that_was_turned_is_not_turned_back(text: bytes) -> None:
     views = list(Decoding(text))
-    chains = [place[1] for view in views if (place := view.origin(0, 1)) is not None]
+    chains = [place[1] for view in views if (place := origin_of(view, 0, 1)) is not None]
     assert chains
     assert all(len(set(chain)) == len(chain) for chain in chains)
     assert all(text not in view.data for view in views)

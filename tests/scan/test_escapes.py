@@ -18,6 +18,7 @@ from detector.values.events import Leak
 from detector.values.findings import Severity
 from detector.values.registrable import MAX_LENGTH
 from detector.values.secrets import DeploymentKey, Secret
+from tests.scan.origins import origin_of
 
 KEY = DeploymentKey.of(bytes(range(32)), "k")
 FILLERS = st.sampled_from([b"some words ", b"x", b" ", b"\t", b"no-blank-in-it-", b"line\n", b"\n"])
@@ -76,7 +77,7 @@ def test_of_a_long_line_only_what_is_around_an_escape_is_decoded() -> None:
     assert 2 * escapes.AROUND < len(view.data) < 2 * escapes.AROUND + 20
     assert b"word a/b word" in view.data
     at = view.data.index(b"a/b")
-    assert view.origin(at, at + 3) == ((len(line), len(line) + 4), ("escaped",))
+    assert origin_of(view, at, at + 3) == ((len(line), len(line) + 4), ("escaped",))
 
 
 def test_a_long_line_without_a_blank_is_decoded_as_a_whole() -> None:

@@ -19,6 +19,7 @@ from detector.scan import packed_words
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decode import PIECE, Decoding
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK, Share, Spending
+from tests.scan.origins import origin_of, place_of
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
 SAYS = b"the token is " + SECRET + b" and no more"
@@ -58,9 +59,9 @@ def told(data: bytes, share: Share = SECOND_LOOK) -> tuple[set[tuple[int, int]],
     for view in decoding:
         at = view.data.find(SECRET)
         while at >= 0:
-            place = view.origin(at, at + len(SECRET))
+            place = origin_of(view, at, at + len(SECRET))
             if place is not None:
-                start = view.place(at)
+                start = place_of(view, at)
                 seen.add((data.count(b"\n", 0, start), start - data.rfind(b"\n", 0, start) - 1))
             at = view.data.find(SECRET, at + 1)
     return seen, [data.count(b"\n", 0, one.start) for one in decoding.limited]
