@@ -97,10 +97,25 @@ def changes(data: Any, start: int, end: int) -> int:
 
 
 @bare
+def _turns(data: Any, start: int, end: int) -> int:
+    """What `turns_near` counts in a word of less than 64 bytes, one by one."""
+    count = 0
+    for at in range(start + 1, end):
+        before, here = _CLASSES[data[at - 1]], _CLASSES[data[at]]
+        count += bool(
+            here & _SIGN
+            or (before & _DIGIT and here & (_SMALL | _CAPITAL))
+            or (here & _DIGIT and before & (_SMALL | _CAPITAL))
+            or (before & _SMALL and here & _CAPITAL)
+        )
+    return count
+
+
+@bare
 def turns_near(data: Any, start: int, end: int) -> int:
     """How often a digit stands beside a letter, or a capital behind a small letter, in the last 64 bytes of a word, and its rare signs."""
     if end < WORD:
-        return int(changes(data, start, end))
+        return int(_turns(data, start, end))
     one, at = np.uint64(1), end - WORD
     digits, letters, capitals = _DIGITS(data, at), _LETTERS(data, at), _CAPITALS(data, at)
     turns = (digits & letters << one) | (letters & digits << one) | (capitals & (letters & ~capitals) << one)

@@ -75,14 +75,25 @@ def _without_return(data: Any, line: int, end: int) -> int:
 
 
 @bare
+def _first_blank(data: Any, line: int) -> Any:
+    """How many of the 64 bytes from `line` on stand before the first blank."""
+    if line + WORD <= data.size:
+        return np.int64(place(_BLANK(data, line)))
+    at = line
+    while at < data.size and data[at] > 0x20:
+        at += 1
+    return at - line if at < data.size else WORD
+
+
+@bare
 def _may_be_wide(data: Any, line: int, end: int, below: int) -> bool:
     """Whether a line is as wide as a terminal, by itself or behind its first word. The next begins at `below`."""
     width = end - line
     if _WIDTHS[min(width, _TOO_WIDE)]:
         return bool(below < data.size)
-    if width >= _TOO_WIDE or line + WORD > data.size:
+    if width >= _TOO_WIDE:
         return False
-    head = int(place(_BLANK(data, line))) + 1
+    head = _first_blank(data, line) + 1
     return bool(
         head < width and _WIDTHS[width - head] and below + head < data.size and is_word(data[below + head])
     )

@@ -3,6 +3,8 @@
 from functools import cache
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from detector.patterns.pattern import load_bundled
 from detector.scan.decode import decoded
@@ -135,3 +137,25 @@ def test_a_cut_is_seen_at_every_place(offset: int) -> None:
         printed = form % (KNOWN[:14], KNOWN[14:])
         for size in (0, 100, 5000):
             assert found(b"y" * offset + b"\n" + printed + b"\n" + b"y" * size)[CUT].size == 1
+
+
+PRINTED = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["\n", "\r\n", " ", '"', "'", "=", ": ", "%41&amp;", "\\\n", '" + "', "TOKEN_A=", "1: "]
+        ),
+        st.text("aB3%", min_size=1, max_size=22),
+        st.sampled_from([20, 40]).flatmap(lambda width: st.text("aB3xY", min_size=width, max_size=width)),
+    ),
+    max_size=14,
+).map("".join)
+
+
+@given(PRINTED)
+@example("\n%41&amp;" * 11)
+@example("1: aB3xYaB3xYaB3xYaB3xY\n1: aB3xYaB3xYaB")
+def test_where_a_word_is_cut_does_not_depend_on_the_text_around_empty_lines(text: str) -> None:
+    around = b"\n" * 140
+    alone = found(text.encode()).get(CUT, ())
+    among = found(around + text.encode() + around).get(CUT, ())
+    assert [at - len(around) for at in among] == list(alone)

@@ -230,6 +230,14 @@ def test_nothing_that_others_print_hides_what_a_line_says(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(strangers(), min_size=1, max_size=5), st.sampled_from([SMALL, FIRST_LOOK]))
+@example(
+    [
+        b"AAAAAAAAAAAAAAAAAAAAAAAAAQEBAQEBAQEBAQENDQ0NDSAgICAgICAgICBcXAAAAAAAAAAAAAA=",
+        b"XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7"
+        b"XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7",
+    ],
+    SMALL,
+)
 def test_whether_a_record_is_cut_short_depends_on_it_alone(records: list[bytes], share: Share) -> None:
     alone = [bool(told(b"\n" + record + b"\n", share)[1]) for record in records]
     starts, data = [], b""
