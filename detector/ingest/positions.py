@@ -41,13 +41,14 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 class Positions(msgspec.Struct, frozen=True):
     """The positions and times of the lines of a block, by index.
 
-    `task_id` and `stream` are those of a line that names none.
+    `task_id` and `stream` are those of a line that names none. `moments` is as `Texts` has it.
     """
 
     at: Sequence[int]
     time: Callable[[int], LogTime]
     task_id: str | None = None
     stream: str | None = None
+    moments: Callable[[Ints], Ints] | None = None
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class Segment(msgspec.Struct, frozen=True):
     records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
     `at` has the positions of the texts if they are known at once, `alike` their stream if they all have one. With `again`
     its records stand in another segment too. `beside` is as `LogTexts` has it. The last texts are what
-    the records with these `owners`, by index, say beside theirs.
+    the records with these `owners`, by index, say beside theirs. `moments` is as `Texts` has it.
     """
 
     data: bytes
@@ -71,6 +72,7 @@ class Segment(msgspec.Struct, frozen=True):
     again: bool = False
     beside: Callable[[], Beside] | None = None
     owners: Sequence[int] = ()
+    moments: Callable[[Ints], Ints] | None = None
 
     def index(self, offset: int) -> int:
         """The index of the text that holds a byte."""
@@ -118,6 +120,7 @@ def segment_of(texts: LogTexts, positions: Positions) -> Segment:
         positions.at,
         alike,
         beside=texts.beside,
+        moments=positions.moments,
     )
     return segment if rests is None else _with_rests(segment, rests, positions.at)
 
@@ -138,6 +141,7 @@ def _with_rests(segment: Segment, rests: Rests, at: Sequence[int]) -> Segment:
         edges=edges,
         at=[*at, *(at[owner] for owner in rests.owners.tolist())],
         owners=rests.owners.tolist(),
+        moments=None,
     )
 
 
@@ -216,7 +220,13 @@ def _texts(segment: Segment, base: int) -> Texts:
 
     fresh = len(at) - len(segment.owners) if segment.made_of is None else len(segment.made_of)
     return Texts(
-        base + edges[:-1], base + edges[1:] - 1, at, stream, segment.alike, 0 if segment.again else fresh
+        base + edges[:-1],
+        base + edges[1:] - 1,
+        at,
+        stream,
+        segment.alike,
+        0 if segment.again else fresh,
+        segment.moments,
     )
 
 

@@ -249,7 +249,8 @@ class RangeReader:
             stands = ARCHIVE if whose in late else texts.origin
             return LogTime(own, stands if whose == index else EARLIER_RECORD)
 
-        positions = Positions(range(before + 1, before + 1 + len(starts)), time, self._task_id, self._stream)
+        numbers = range(before + 1, before + 1 + len(starts))
+        positions = Positions(numbers, time, self._task_id, self._stream, stamps.moments)
         self._close_collected()
         self._segments.append(segment_of(texts, positions))
         self._grow(len(texts.data) + 1)

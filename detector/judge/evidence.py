@@ -289,6 +289,9 @@ class FinalTally:
 
     def add(self, entry: EvidenceEntry) -> None:
         """Adds a piece of evidence; a second copy changes nothing."""
+        if isinstance(entry.event, Leak) and entry.event.also:
+            self._add_several(entry, entry.event)
+            return
         time, source, id_, _, severity, request, event = entry
         key = hash((time, source, id_))
         fresh = key not in self._seen
@@ -305,6 +308,19 @@ class FinalTally:
                 self._requests[request] = (time, severity)
         if isinstance(event, Leak) and event.pattern is not None:
             self._patterns.add(event.pattern)
+
+    def _add_several(self, entry: EvidenceEntry, leak: Leak) -> None:
+        """Adds the pieces of several records at one time, which differ in nothing but their line."""
+        self.add(entry._replace(event=msgspec.structs.replace(leak, also=())))
+        time, source = entry.time, entry.source
+        keys = {hash((time, source, name)): line for name, line in zip(leak.ids[1:], leak.also, strict=True)}
+        again = keys.keys() & self._seen
+        shown = again.union(sorted(keys.keys() - again, key=lambda key: str(keys[key]))[:MAX_EVIDENCES])
+        for key in shown:
+            line = keys[key]
+            piece = msgspec.structs.replace(leak, id=str(line), line=line, also=())
+            self.add(entry._replace(id=piece.id, event=piece))
+        self._seen.update(keys)
 
     def _keep(self, entry: EvidenceEntry, *, fresh: bool) -> None:
         kept = self._earliest

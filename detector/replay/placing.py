@@ -102,6 +102,9 @@ class Placing:
             line = leak.line + lines_before
             _, mark, part = leak.id.partition("#")
             leak = msgspec.structs.replace(leak, line=line, id=f"{line}{mark}{part}")
+            if isinstance(leak, Leak) and leak.also:
+                also = tuple([each + lines_before for each in leak.also])
+                leak = msgspec.structs.replace(leak, also=also)
         if leak.time == UNKNOWN_TIME:
             known = self._untimed(source, inherited)
             if known.time is None:

@@ -71,7 +71,8 @@ class Texts(NamedTuple):
     """The texts of a part of a batch, in order: `starts` and `ends` in its data, positions, and the stream of each.
 
     `alike` is the stream of all of them; if it is None, `stream` gives that of a text by its index. The first `fresh` are
-    those of records that stand nowhere else.
+    those of records that stand nowhere else. `moments` gives a number for each of some indexes, the same for texts with
+    the same time from the same origin; None if the records have to be asked.
     """
 
     starts: Any
@@ -80,6 +81,7 @@ class Texts(NamedTuple):
     stream: Callable[[int], Stream]
     alike: Stream | None = None
     fresh: int = 0
+    moments: Callable[[Any], Any] | None = None
 
 
 def key_of(record: Record, window: int) -> Key:
@@ -141,12 +143,12 @@ class _Spent(msgspec.Struct):
 class FindingShares:
     """The shares of the streams of one input, whose records come in the order of their positions.
 
-    `most` is how many different secrets of a stream are reported in a window; 0: all.
+    `most` is how many different secrets of a stream are reported in a window of `window` positions; 0: all.
     """
 
     def __init__(self, most: int = MOST_FINDINGS, window: int = WINDOW) -> None:
         self._most = most
-        self._window = window
+        self.window = window
         self._spent: dict[Key, _Spent] = {}
         self._over: set[Key] = set()  # those that have asked for more than their share
         self._ended: list[Unreported] = []  # of what is forgotten
@@ -158,7 +160,7 @@ class FindingShares:
         """Whether a record stands behind the one that was the first to be cut short."""
         if not self._over and not self._fresh:
             return False
-        spent = self._spent.get(key_of(record, self._window))
+        spent = self._spent.get(key_of(record, self.window))
         first = None if spent is None or spent.unreported is None else spent.unreported.first
         return first is not None and first.id != record.id
 
@@ -177,7 +179,7 @@ class FindingShares:
                 self.kept += 1
                 return True
         spent.unreported = Unreported(record)
-        self._fresh.append(key_of(record, self._window))
+        self._fresh.append(key_of(record, self.window))
         return False
 
     def spend(self, record: Record, places: int) -> None:
@@ -193,8 +195,13 @@ class FindingShares:
             self.kept += not count
         return count >= _OFTEN
 
+    def showed_often(self, record: Record, fingerprint: str) -> bool:
+        """Whether there were very many leaks of that secret in this record's stream and window before."""
+        spent = self._spent.get(key_of(record, self.window))
+        return spent is not None and spent.leaks.get(hash(fingerprint), 0) >= _OFTEN
+
     def _of(self, record: Record) -> _Spent:
-        key = key_of(record, self._window)
+        key = key_of(record, self.window)
         spent = self._spent.get(key)
         if spent is None:
             spent = self._spent[key] = _Spent()
@@ -223,7 +230,7 @@ class FindingShares:
             return None
         spans = [
             np.column_stack([part.starts[rows], part.ends[rows]])
-            for part, rows, _ in texts_of(texts(), self._over, self._window)
+            for part, rows, _ in texts_of(texts(), self._over, self.window)
         ]
         return np.concatenate(spans) if spans else None
 
@@ -240,7 +247,7 @@ class FindingShares:
         self._over.update(fresh)
         if not self._over:
             return
-        for part, rows, key in texts_of(texts(), self._over, self._window):
+        for part, rows, key in texts_of(texts(), self._over, self.window):
             starts, ends = part.starts[rows], part.ends[rows]
             since = (ends >= fresh.get(key, 0)) & (rows < part.fresh)
             unreported = self._spent[key].unreported

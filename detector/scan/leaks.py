@@ -19,6 +19,7 @@ from detector.scan.finding_shares import FindingShares, Texts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
+from detector.scan.repeated_leaks import Repeated, repeated
 from detector.scan.scanner import line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.scan.sightings import (
@@ -162,14 +163,17 @@ class LeakFinder:
         decoding: DecodingShares | None = None,
         *,
         every_span: bool = False,
+        together: bool = False,
     ) -> Look:
         """The same, with the spans of all secrets in `batch.data` (a leak has only its first record), and what was not examined.
 
         With `shares` a stream of records has no more leaks than its share of secrets that nobody registered. Text that no
         more can be reported of is not searched with the patterns, unless `every_span` is asked for, or a registered
         credential may be told by a pattern alone. With `decoding` a stream that goes on asking for too much has a narrow share.
+
+        With `together` a leak may have the lines of further ones (`repeated_leaks`), whose spans are not given then.
         """
-        look = self._look(batch, shares, decoding, every_span=every_span)
+        look = self._look(batch, shares, decoding, every_span=every_span, together=together)
         if shares is not None:
             shares.count(batch.texts)
         return look
@@ -193,7 +197,13 @@ class LeakFinder:
         return seen, limited
 
     def _look(
-        self, batch: Batch, shares: FindingShares | None, decoding: DecodingShares | None, *, every_span: bool
+        self,
+        batch: Batch,
+        shares: FindingShares | None,
+        decoding: DecodingShares | None,
+        *,
+        every_span: bool,
+        together: bool,
     ) -> Look:
         seen, limited = self._sightings(batch, shares, decoding, every_span=every_span)
         if not seen:
@@ -201,6 +211,9 @@ class LeakFinder:
         if any(one.within for one in seen):
             seen.sort(key=lambda one: one.begins)
         details = LeakDetailsCache(self._fingerprinter, self._known)
+        lines: dict[int, tuple[int, ...]] = {}
+        if together and shares is not None:
+            seen, lines = _once(seen, self._repeated(batch, seen, shares, details))
         found: list[_Reported] = []
         masked: list[Sighting] = []
         for record, first, last in _by_record(seen, batch.locate):
@@ -230,8 +243,22 @@ class LeakFinder:
             else:
                 continue
             for one, until, excerpt in zip(told.sightings, told.allowed, texts, strict=True):
-                leaks.append(_leak(batch.source, told.record, one, details.of(one), excerpt, until))
+                leak = _leak(batch.source, told.record, one, details.of(one), excerpt, until)
+                also = lines.get(id(one))
+                leaks.append(leak if also is None else msgspec.structs.replace(leak, also=also))
         return Look(leaks, spans, limited)
+
+    @staticmethod
+    def _repeated(
+        batch: Batch, seen: Sequence[Sighting], shares: FindingShares, details: LeakDetailsCache
+    ) -> Iterator[Repeated]:
+        """The sightings that say no more than others."""
+        return repeated(
+            seen,
+            batch.texts(),
+            shares.window,
+            lambda one: shares.showed_often(batch.locate(one.begins), details.of(one).fingerprint),
+        )
 
     def _tell(
         self,
@@ -271,6 +298,18 @@ class LeakFinder:
         if not self._allowlist:
             return None
         return self._allowlist.until(_seen(batch.source, what.fingerprint, one, batch.data))
+
+
+def _once(
+    seen: list[Sighting], repeats: Iterable[Repeated]
+) -> tuple[list[Sighting], dict[int, tuple[int, ...]]]:
+    """The sightings without those that say no more than another, and the lines of these by the `id` of that one."""
+    lines: dict[int, tuple[int, ...]] = {}
+    gone: set[int] = set()
+    for each in repeats:
+        lines[id(seen[each.first])] = each.lines
+        gone.update(each.others)
+    return [one for index, one in enumerate(seen) if index not in gone] if gone else seen, lines
 
 
 def _reaches_beyond(one: Sighting, record: RecordAt) -> bool:

@@ -119,12 +119,12 @@ class RangeScanner:
         if self._finder is None:
             return
         self._decoding.begin()
-        look = self._finder.look(batch, self._shares, self._decoding)
+        look = self._finder.look(batch, self._shares, self._decoding, together=not part)
         self._source = batch.source
         self._limited += limited_records(batch, look.limited)
         found = look.leaks
         if part == REASSEMBLED:
-            known = set(map(identity_of, self._leaks))
+            known = {(name, leak.fingerprint, leak.pattern) for leak in self._leaks for name in leak.ids}
             found = [leak for leak in found if identity_of(leak) not in known]
         elif part:
             found = self._not_in_record(found, part)

@@ -225,6 +225,9 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     `received` (ns) is Kafka's timestamp of the record, or None. `time_origin` says where `time` is from, as
     `detector.records.log_times` has it. Of a secret that only its name gave away, `name` is that name, shortened, and
     `confidence` how sure it is that this is a secret (1 to 3, OCSF's `confidence_id`); None of any other.
+
+    Records of a file that show nothing but the same secret, again and again at one time, are told in one leak: `also` has
+    the lines of the further ones.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -243,6 +246,12 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     time_origin: str | None = None
     name: str | None = None
     confidence: int | None = None
+    also: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The `id` of each record."""
+        return (self.id, *map(str, self.also))
 
     @property
     def known_since(self) -> int:

@@ -1,0 +1,94 @@
+"""A file that shows one registered secret very often gives the same findings as if each leak were told by itself."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.ingest.files import read
+from detector.ingest.format_names import TEXT
+from detector.ingest.range_reader import Reading
+from detector.ingest.sources import Source
+from detector.records.blocks import BLOCK
+from detector.replay.replay import Result
+from detector.scan import repeated_leaks
+from detector.stages.ranges import RangeFacts, RangeScanner
+from detector.values.events import Identifier, Leak
+from detector.values.findings import MAX_EVIDENCES
+from tests.replay.test_replay import finder_of, run
+from tests.small_history import NOW, at, event, identifier_of, jsonl, secret_of
+
+TIMES = (10, 40, 40, 90, 20)  # seconds; the credential of two secrets is revoked at 60
+EACH = 9_000  # lines at each time: more than a batch holds
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> tuple[Path, Path]:
+    """Two credentials, one of two secrets, and a log that shows them at five times and at none."""
+    events = [
+        event(1, "task.started", 0, task_id="t"),
+        event(
+            2, "credential.issued", 1,
+            credential_id="c", task_id="t", identifiers=[identifier_of(1), identifier_of(2)],
+        ),
+        event(3, "credential.issued", 1, credential_id="other", task_id="t", identifiers=[identifier_of(3)]),
+        event(4, "credential.revoked", 60, credential_id="c"),
+    ]  # fmt: skip
+    rng = random.Random(5)
+    first, second, other = (secret_of(number) for number in (1, 2, 3))
+    several = [first + b" " + second, first + b" " + other, b"x" * 60, first[::-1], b"pass " + first, second]
+    lines: list[bytes] = []
+    for seconds in TIMES:
+        lines.append(f"{at(seconds)} now".encode())
+        lines += rng.choices([first, *several], [100, *[1] * len(several)], k=EACH)
+    paths = tmp_path / "events.jsonl", tmp_path / "print.log"
+    paths[0].write_bytes(jsonl(events))
+    paths[1].write_bytes(b"\n".join([*lines[1:EACH], *lines]) + b"\n")
+    return paths
+
+
+def alone(path: Path, **options: Any) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeated_leaks, "MANY", 1 << 60)
+        return run(*path.parent.glob("*"), **options)
+
+
+def scanned(path: Path) -> RangeFacts:
+    data = path.read_bytes()
+    source = Source(
+        "f",
+        TEXT,
+        len(data),
+        raw=lambda start, end: (data[at : min(at + BLOCK, end)] for at in range(start, end, BLOCK)),
+    )
+    identifiers = [Identifier(**identifier_of(number)) for number in (1, 2, 3)]
+    scanner = RangeScanner(finder_of(identifiers))
+    return scanner.facts(read(source, 0, len(data), scanner, Reading(NOW)))
+
+
+def told(result: Result) -> tuple[Any, ...]:
+    return result.findings, result.commands, result.summary.limited
+
+
+def test_findings_and_commands_are_those_of_leaks_told_one_by_one(history: tuple[Path, Path]) -> None:
+    result = run(*history)
+    assert told(result) == told(alone(history[1]))
+    found = {one.key: one for one in result.findings if one.rule == "leaked-credential"}
+    data = history[1].read_bytes().split(b"\n")
+    shows = [line for line in data if any(secret_of(n) in line or secret_of(n)[::-1] in line for n in (1, 2))]
+    assert found["c"].count == len(shows) > 5 * EACH
+    assert found["other"].count == sum(secret_of(3) in line for line in data)
+    assert len(found["c"].evidences) == MAX_EVIDENCES
+    assert all(isinstance(piece.event, Leak) and not piece.event.also for piece in found["c"].evidences)
+
+
+@pytest.mark.parametrize("unit", [700_000, 1 << 21])
+def test_they_are_the_same_however_the_file_is_cut(history: tuple[Path, Path], unit: int) -> None:
+    assert told(run(*history, unit=unit)) == told(alone(history[1]))
+
+
+def test_most_leaks_are_told_together(history: tuple[Path, Path]) -> None:
+    leaks = scanned(history[1]).leaks
+    assert sum(1 + len(leak.also) for leak in leaks) > 5 * EACH
+    assert len(leaks) < 2 * EACH
