@@ -119,7 +119,7 @@ def issued(event: CredentialIssued) -> bytes:
         "expires_at": format_rfc3339(event.expires_at or event.time + DAY),
         "revocation": event.revocation,
         "identifiers": [
-            {"scheme": each.scheme, "value": each.value, "length": each.length, "check": each.check}
+            {name: value for name, value in msgspec.structs.asdict(each).items() if value is not None}
             for each in event.identifiers
         ],
     }
@@ -223,8 +223,8 @@ def _tasks(partition: int, seed: int) -> Iterator[TaskEvent]:
 def _task(number: str, rng: random.Random) -> Iterator[TaskEvent]:
     """A task: started, issued, used six times, revoked, ended."""
     task, credential = f"task-{number}", f"cred-{number}"
-    digits = f"{rng.getrandbits(288):072x}"
-    identifier = {"scheme": HMAC, "value": digits[:64], "length": 40, "check": digits[64:]}
+    digits = f"{rng.getrandbits(544):0136x}"
+    identifier = {"scheme": HMAC, "value": digits[:64], "length": 40, "check": digits[128:], "folded": digits[64:128], "shape": MIXED}  # fmt: skip
     grants = [{"actions": ["s3:*"], "resources": ["bucket/*"]}]
     yield "task.started", f"s-{number}", task, {"task_id": task, "kind": "ci", "workload": "runner-1"}
     yield "credential.issued", f"i-{number}", task, {"credential_id": credential, "task_id": task, "kind": "token", "identifiers": [identifier], "grants": grants}  # fmt: skip

@@ -23,6 +23,7 @@ from benchmarks.live_rows import Run, watched
 from benchmarks.live_state import States
 from detector.adapters.cloudevents import decode
 from detector.scan.known_credentials import KnownIndex
+from detector.values.events import CredentialIssued
 from detector.values.secrets import Secret
 from detector.values.times import SECOND
 
@@ -52,6 +53,12 @@ def test_events_are_events_and_a_tenth(filled: list[Pair]) -> None:
     events = [value for _, value in after if value.startswith(b'{"specversion"')]
     assert all(decode(value, NOW) is not None for value in events)
     assert 0.08 < len(events) / len(after) < 0.12
+
+
+def test_an_issue_in_the_topic_has_the_identifiers_of_the_registry(filled: list[Pair]) -> None:
+    event = decode(filled[0][1], NOW)
+    assert isinstance(event, CredentialIssued)
+    assert event.identifiers == issue(7, "0", NOW).identifiers
 
 
 def test_a_registered_secret_that_leaks_is_known() -> None:
