@@ -15,6 +15,7 @@ from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier, Plain
 from detector.adapters.bundled import ADAPTERS, CARRIERS
 from detector.adapters.plain_cloudevents import decode_plain
+from detector.ingest.formats.log_texts import KEY_BEGIN
 from detector.ingest.record_shapes import RecordShapes, is_bundled
 from detector.records.blocks import LONG_JSON
 from detector.records.compressed_values import compressed
@@ -74,9 +75,9 @@ class RecordClassifier:
         self._plain = _read_plainly(self.adapters, self.carriers)
         self.suspected = suspected
         marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
-        self._marks = Markers(
-            ((_CLOUDEVENT,) if suspected is None else ()) + tuple(chain.from_iterable(marks))
-        )
+        own = (_CLOUDEVENT,) if suspected is None else ()
+        self._marks = Markers((*own, *chain.from_iterable(marks)))
+        self._marks_apart = Markers((KEY_BEGIN, *self._marks.marks))
 
     def logs_only(self) -> "RecordClassifier":
         """The same for where anybody may write a record: carriers of logs are opened, and nothing is an event."""
@@ -94,12 +95,11 @@ class RecordClassifier:
 
     def lines_with_marks(self, data: bytes, starts: Ints | None = None) -> Sequence[int]:
         """The same for each line of `data`, or what begins at `starts`: the numbers in order of where there may be one."""
-        ends = self._marks.ends(data)
-        if not ends:
-            return ()
-        edges = line_starts(data) if starts is None else starts
-        lines: list[int] = np.unique(edges.searchsorted(ends) - 1).tolist()
-        return lines
+        return _lines_of(self._marks.ends(data), data, starts)
+
+    def lines_apart(self, data: bytes, starts: Ints) -> Sequence[int]:
+        """The same, and what may begin a key."""
+        return _lines_of(self._marks_apart.ends(data), data, starts)
 
     def is_of_source(self, line: bytes) -> bool:
         """Whether a source writes such an object, also where it has no marker and says nothing of credentials."""
@@ -332,6 +332,15 @@ def _read_plainly(
         for adapter in takewhile(is_bundled, adapters)
         if adapter.plain is not None
     )
+
+
+def _lines_of(ends: Sequence[int], data: bytes, starts: Ints | None) -> Sequence[int]:
+    """The numbers of the lines in which something ends, in order."""
+    if not ends:
+        return ()
+    edges = line_starts(data) if starts is None else starts
+    lines: list[int] = np.unique(edges.searchsorted(ends) - 1).tolist()
+    return lines
 
 
 def _object(text: bytes) -> dict[str, Any] | None:

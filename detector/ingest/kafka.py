@@ -31,7 +31,6 @@ from detector.records.byte_order_marks import MARK
 from detector.records.compressed_values import compressed
 from detector.records.dead_letters import bad
 from detector.records.json_string_kernel import PAD
-from detector.records.literal_search import lines_with
 from detector.records.log_times import LogTime, stated
 from detector.records.record_columns import (
     chosen,
@@ -135,8 +134,7 @@ class RecordAssembler:
             return self._one_by_one(run, now, into, events=True)
         data, starts = value_lines(run, PAD)
         marked = np.zeros(len(run), np.bool_)  # that it may hold an event, or begins a key
-        for numbers in (self._classifier.lines_with_marks(data, starts), lines_with(KEY_BEGIN, data, starts)):
-            marked[list(numbers)] = True
+        marked[list(self._classifier.lines_apart(data, starts))] = True
         flat = FlatRecords(data, starts, marked, self._classifier.named)
         apart = ~(flat.taken | flat.blank)
         odd = np.count_nonzero(apart & ~marked)

@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Stream = tuple[str | None, str | None]
 """A task and one of its streams."""
 
-SLOTS: Final = 1 << 14  # by which streams are told apart at first
+SLOTS: Final = 1 << 12  # by which streams are told apart at first
 
 
 class LineBlock(msgspec.Struct, Generic[Item], frozen=True):
@@ -79,6 +79,11 @@ class LoneLines(Generic[Item]):
     def first(self) -> int | None:
         """The place of the first."""
         return next((block.places[number] for block, number in self._lines.values()), None)
+
+    def waits(self, key: int, after: int) -> bool:
+        """Whether a line is kept that stands behind a place, of a stream with this number."""
+        found = self._lines.get(key)
+        return found is not None and found[0].places[found[1]] > after
 
     def take(self, key: int, stream: Hashable) -> LoneLine[Item] | None:
         """The line of a stream, whose number is `key`. It is lone no longer."""

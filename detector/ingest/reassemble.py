@@ -275,9 +275,15 @@ class StreamReassembler(Generic[Item]):
         else:
             numbers = self._touched(marked, LineBlock(places, stream, text, item, keys))
         wanted = frozenset(marked)
+        known = {held.number for held in self._lines.values()}
         for number in numbers:
-            own, at = stream(number), places[number]
+            at = places[number]
             key = None if keys is None else int(keys[number])
+            if key is not None:
+                if not (number in wanted or key in known or self._lone.waits(key, at - PATIENCE + _STEP)):
+                    continue
+                known.add(key)
+            own = stream(number)
             if key is not None:
                 self._wake(key, own, at)
             if own not in self._lines and number not in wanted:

@@ -6,6 +6,7 @@ asks for one; its value, among others of its kind, is never taken out.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, overload
 
@@ -79,6 +80,11 @@ class RecordColumns(Sequence[Any]):
     def chosen(self, numbers: Sequence[int] | Ints) -> "RecordColumns":
         """See `chosen`."""
         return RecordColumns(self.topic, self.partition, self.data, self.columns[numbers])
+
+    @cached_property
+    def size(self) -> int:
+        """See `size_of`."""
+        return int(np.maximum(self.columns[:, kernel.VALUE_SIZE], 0).sum())
 
     def column(self, number: int) -> Ints:
         """One of the columns that `batch_kernel` names."""
@@ -190,17 +196,17 @@ def pairs_of(records: Sequence[Any]) -> Iterable[tuple[bytes | None, bytes | Non
 def size_of(records: Sequence[Any]) -> int:
     """The bytes of the records' values."""
     if isinstance(records, RecordColumns):
-        return int(records.column(kernel.VALUE_SIZE).clip(0).sum())
+        return records.size
     try:
         return sum(map(len, map(_VALUE, records)))
     except TypeError:  # a tombstone among them
         return sum(len(record.value or b"") for record in records)
 
 
-def offsets_of(records: Sequence[Any]) -> list[int]:
+def offsets_of(records: Sequence[Any]) -> Sequence[int]:
     """The offset of each."""
     if isinstance(records, RecordColumns):
-        return list(records.column(kernel.OFFSET).tolist())
+        return memoryview(records.column(kernel.OFFSET))  # type: ignore[arg-type]  # an array has a buffer
     return [record.offset for record in records]
 
 
@@ -212,10 +218,10 @@ def under_spans(offsets: Ints, spans: Iterable[tuple[int, int]]) -> npt.NDArray[
     return found
 
 
-def timestamps_of(records: Sequence[Any]) -> list[int]:
+def timestamps_of(records: Sequence[Any]) -> Sequence[int]:
     """The timestamp (ms) of each."""
     if isinstance(records, RecordColumns):
-        return list(records.column(kernel.TIMESTAMP).tolist())
+        return memoryview(records.column(kernel.TIMESTAMP))  # type: ignore[arg-type]  # an array has a buffer
     return [record.timestamp for record in records]
 
 

@@ -421,3 +421,26 @@ def test_of_a_line_alone_nothing_is_asked_and_groups_are_the_same(
     every.end()
     some.end()
     assert sorted(some.groups()) == sorted(every.groups())
+
+
+def test_of_a_record_far_behind_a_line_that_goes_on_nothing_is_asked() -> None:
+    """A stream that comes again after a thousand records of others costs no look at its name."""
+    streams: StreamReassembler[int] = StreamReassembler()
+    asked: list[int] = []
+    keys = np.arange(PATIENCE)
+    keys[-1] = keys[0]
+
+    def watch(first: int, end: int) -> None:
+        def stream(number: int) -> tuple[str, str]:
+            asked.append(first + number)
+            return f"task {keys[first + number]}", "stdout"
+
+        marked = [0] if first == 0 else []
+        streams.watch(
+            marked, range(first, end), stream, lambda _: b"", lambda number, *_: number, keys=keys[first:end]
+        )
+
+    watch(0, 1)
+    watch(1, PATIENCE)
+    assert asked == []
+    assert streams.groups() == []
