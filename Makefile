@@ -99,13 +99,13 @@ wheel: $(STAMP) ## dist/*.whl, with the compiled loops if there is a C compiler
 # numba compiles the loops once, and not in each worker.
 .PHONY: compiled prepared
 compiled: $(STAMP)
-	@$(BIN)/python examples/demo.py > /dev/null
 	@$(BIN)/python -m detector.service.compiled_loops
+	@$(BIN)/python examples/demo.py > /dev/null
 
 prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
 
 test: ## everything CI runs: lint, types, all tests
-	@$(MAKE) --no-print-directory -j 4 prepared # what is downloaded waits, and what is compiled has one processor
+	@$(MAKE) --no-print-directory -j 4 prepared # while some of it waits for downloads, the rest has the processors
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not clusters and not spark"
 
 KEYCLOAK := .cache/keycloak/keycloak-26.7.3/.complete

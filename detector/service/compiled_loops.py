@@ -1,4 +1,12 @@
-"""Compiles at the start all that the stages call, so that a loop that waits for a compiler misses no heartbeat."""
+"""Compiles at the start all that the stages call, so that a loop that waits for a compiler misses no heartbeat.
+
+`python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor.
+"""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any, Final
 
 from detector.ingest.formats.flat_records import compile_records
 from detector.kafka.columns_check import columns_work
@@ -8,16 +16,33 @@ from detector.scan.decode import compile_decoders
 from detector.scan.known_credentials import compile_known
 from detector.scan.scanner import PatternScanner
 
+# The longest first.
+_OTHERS: Final[tuple[Callable[[], Any], ...]] = (
+    compile_decoders,
+    compile_known,
+    compile_registry,
+    compile_records,
+    columns_work,
+)
+
 
 def compile_loops(scanner: PatternScanner) -> None:
     """A second call costs little. The first takes minutes where nothing is kept from an earlier start."""
+    _compile_search(scanner)
+    for compile_others in _OTHERS:
+        compile_others()
+
+
+def _compile_search(scanner: PatternScanner | None = None) -> None:
+    scanner = scanner or PatternScanner(load_bundled())
     scanner.scan("\n".join(text for each in scanner.patterns for text in each.examples).encode())
-    compile_decoders()
-    compile_known()
-    compile_registry()
-    compile_records()
-    columns_work()
+
+
+def _compile_in_processes() -> None:
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(each) for each in (*_OTHERS, _compile_search)]):
+            done.result()
 
 
 if __name__ == "__main__":
-    compile_loops(PatternScanner(load_bundled()))
+    _compile_in_processes()
