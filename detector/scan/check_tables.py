@@ -74,8 +74,8 @@ class CheckTables:
         """None while nothing is registered."""
         return self._tables
 
-    def spans(self, view: Any) -> Iterator[tuple[int, int]]:
-        """The spans of `view` that have a registered length and check."""
+    def spans(self, view: Any) -> Iterator[Any]:
+        """Rows (start, end) of the spans of `view` that have a registered length and check, some at a time."""
         tables = self._tables
         if tables is None:
             return
@@ -84,7 +84,7 @@ class CheckTables:
         for some in (slice(split), slice(split, None)):
             if tables.lengths[some].size:
                 part = tables._replace(lengths=tables.lengths[some], only_mixed=tables.only_mixed[some])
-                yield from _spans(self._step(view, part), view.size)
+                yield from batches(self._step(view, part), view.size, SPANS)
 
     def _step(self, view: Any, tables: Tables) -> Callable[[int, Any], tuple[int, int]]:
         given = tables[:6] if self._kernel is unbroken_kernel else tables[:5]
@@ -106,9 +106,3 @@ def batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) -
             out = np.empty((2 * out.shape[0], 2), np.int64)
         elif count:
             yield out[:count]
-
-
-def _spans(step: Callable[[int, Any], tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
-    for spans in batches(step, size, SPANS):
-        for start, end in spans.tolist():  # noqa: UP028 - pairs, not the lists they stand in
-            yield start, end

@@ -20,8 +20,7 @@ control character at either end. A rolling check rejects almost every window or 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property
-from itertools import chain
+from functools import cache, cached_property, partial
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -31,6 +30,7 @@ from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, un
 from detector.scan.check_tables import SPANS, CheckTables, batches
 from detector.scan.digest_set import DigestMap, DigestSet
 from detector.scan.known_forms import Disguise
+from detector.scan.span_verdicts import SpanVerdicts
 from detector.values.events import Identifier
 from detector.values.registrable import (
     LONGEST_FORM,
@@ -361,7 +361,10 @@ class KnownIndex:
         found: set[tuple[int, int]] = set()
         view = np.frombuffer(data, np.uint8)
         for keyed in self._keyed:
-            found.update(_apart(data, self._checked(data, view, keyed)))
+            verdicts = SpanVerdicts(data, view, partial(self._is_registered, keyed))
+            for each in keyed.checks:
+                for spans in each.spans(view):
+                    found.update(verdicts.registered(spans))
             found.update(_apart(data, self._hashed(data, view, keyed)))
         found.update(_apart(data, self._plainly_hashed(data, view)))
         return sorted(found)
@@ -379,16 +382,6 @@ class KnownIndex:
         if self._has_hmac(keyed.hash.digest(value)):
             return True
         return self._sha256_checked and hashlib.sha256(value).digest() in self._sha256s
-
-    def _checked(self, data: bytes, view: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
-        verdicts: dict[bytes, bool] = {}
-        for start, end in chain.from_iterable(each.spans(view) for each in keyed.checks):
-            value = data[start:end]
-            verdict = verdicts.get(value)
-            if verdict is None:
-                verdict = verdicts[value] = self._is_registered(keyed, value)
-            if verdict:
-                yield start, end
 
     def _hashed(self, data: bytes, view: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
         steps: list[Callable[[int, Any], tuple[int, int]]] = []

@@ -6,7 +6,7 @@ One secret is often seen more than once: by two patterns, or as it stands and de
 import binascii
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -163,21 +163,25 @@ def _seen_in(
     view: DecodedText, scanner: Scanner, known: KnownIndex | None, whole: "Spans"
 ) -> Iterator[Sighting]:
     """What is seen in one decoded text."""
-    seen = _as_it_stands(view.data, scanner, known)
+
+    def believed(starts: Any, ends: Any) -> Any:
+        """By text, whether it is in one piece, and not put together where a whole secret stands."""
+        origins = view.origins(starts, ends)
+        joined = np.array([JOINED in names for names in origins.names], np.bool_)[origins.encodings]
+        return origins.whole & ~(joined & whole.overlapped(origins.starts, origins.ends))
+
+    seen = _as_it_stands(view.data, scanner, known, believed)
     if not seen:
         return
-    origins = view.origins(
-        np.array([one.start for one in seen], np.int64), np.array([one.end for one in seen], np.int64)
-    )
-    joined = np.array([JOINED in names for names in origins.names], np.bool_)[origins.encodings]
-    gone = ~origins.whole | (joined & whole.overlapped(origins.starts, origins.ends))
-    (left,) = np.nonzero(~gone)
+    starts, ends = np.array([(one.start, one.end) for one in seen], np.int64).T
+    kept = believed(starts, ends)
+    origins = view.origins(starts[kept], ends[kept])
     for one, start, end, begins, number in zip(
-        [seen[number] for number in left.tolist()],
-        origins.starts[left].tolist(),
-        origins.ends[left].tolist(),
-        origins.begins[left].tolist(),
-        origins.encodings[left].tolist(),
+        compress(seen, kept.tolist()),
+        origins.starts.tolist(),
+        origins.ends.tolist(),
+        origins.begins.tolist(),
+        origins.encodings.tolist(),
         strict=True,
     ):
         encodings = origins.names[number]
@@ -195,15 +199,31 @@ def _seen_in(
         )
 
 
-def _as_it_stands(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[Sighting]:
-    """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms."""
+def _as_it_stands(
+    data: bytes,
+    scanner: Scanner,
+    known: KnownIndex | None,
+    believed: Callable[[Any, Any], Any] | None = None,
+) -> list[Sighting]:
+    """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms.
+
+    Of what only a fingerprint tells, that which is not `believed` is left out.
+    """
     matches = _secrets(data, scanner)
     spans = known.find(data) if known is not None else []
     seen = [
         Sighting(m.start, m.end, m.secret, m.pattern, named=named)
         for m, named in zip(matches, _shown_names(matches, spans), strict=True)
     ]
-    seen += [Sighting(start, end, Secret(data[start:end]), None) for start, end in spans]
+    if spans and believed is not None:
+        spans = list(compress(spans, believed(*np.array(spans, np.int64).T).tolist()))
+    secrets: dict[bytes, Secret] = {}
+    for start, end in spans:
+        value = data[start:end]
+        secret = secrets.get(value)
+        if secret is None:
+            secret = secrets[value] = Secret(value)
+        seen.append(Sighting(start, end, secret, None))
     if known is not None:
         seen += [
             Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner)

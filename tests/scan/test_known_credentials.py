@@ -237,6 +237,14 @@ def test_a_secret_is_found_at_any_place_of_a_long_text(around: bytes) -> None:
             assert index.find(before + secret + behind) == [(size, size + 72)], (size, len(behind))
 
 
+@pytest.mark.parametrize("shaped", [True, False])
+def test_very_many_of_a_few_secrets_are_found_apart(*, shaped: bool) -> None:
+    secrets = [b"aB3aB3aB3", b"B3aB3aB3a", b"qWeRtZuI01", b"!" * 9]
+    index = KnownIndex([(full if shaped else shapeless)(secret) for secret in secrets], [KEY])
+    data = b"aB3" * 3000 + b"\n" + b"qWeRtZuI01" * 100 + b" aB3aB3aB3 qWeRtZuI01" * 200 + b"!" * 2000
+    assert index.find(data) == first_of_each(data, window_spans(data, secrets))
+
+
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawn=texts())

@@ -1,0 +1,70 @@
+"""Tells which spans of a text, of registered lengths and checks, show registered secrets.
+
+A text of nothing but one token has hundreds of thousands of such spans. Where many show one value, they are told at once.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+_MANY: Final = 64  # spans that are compared at once
+_FEW: Final = 16  # with the same value: with fewer, values are told one by one
+_MOST_BYTES: Final = 1 << 22  # compared at once
+
+
+class SpanVerdicts:
+    """The verdicts on spans of one text; `is_registered` is asked once for each value."""
+
+    def __init__(self, data: bytes, view: Any, is_registered: Callable[[bytes], bool]) -> None:
+        self._data = data
+        self._view = view
+        self._is_registered = is_registered
+        self._verdicts: dict[bytes, bool] = {}
+        self._ends: dict[bytes, int] = {}
+
+    def registered(self, spans: Any) -> list[tuple[int, int]]:
+        """The spans, of `spans` (rows), that show a registered secret and do not overlap one of the same value before.
+
+        `!!!!!!!!` in a row of `!` would give one for each byte.
+        """
+        found: list[tuple[int, int]] = []
+        while len(spans) >= _MANY:
+            start, end = spans[0].tolist()
+            same = self._same(spans, start, end)
+            several = spans[same]
+            if len(several) < _FEW:
+                break
+            found += self._apart(self._data[start:end], several)
+            spans = spans[~same]
+        for span in spans.tolist():
+            found += self._apart(self._data[slice(*span)], [span])
+        return found
+
+    def _same(self, spans: Any, start: int, end: int) -> Any:
+        """Which of the spans show what the text shows from `start` to `end`."""
+        length = end - start
+        same = spans[:, 1] - spans[:, 0] == length
+        (alike,) = np.nonzero(same)
+        alike = alike[: max(1, _MOST_BYTES // length)]
+        windows = np.lib.stride_tricks.sliding_window_view(self._view, length)
+        same[:] = False
+        same[alike] = (windows[spans[alike, 0]] == self._view[start:end]).all(axis=1)
+        return same
+
+    def _apart(self, value: bytes, spans: Any) -> list[tuple[int, int]]:
+        """Those of some spans of one value, in order, that overlap none before, if it is registered."""
+        verdict = self._verdicts.get(value)
+        if verdict is None:
+            verdict = self._verdicts[value] = self._is_registered(value)
+        if not verdict:
+            return []
+        after = self._ends.get(value, 0)
+        starts = [start for start, _ in spans] if isinstance(spans, list) else spans[:, 0].tolist()
+        found = []
+        for start in starts:
+            if start >= after:
+                after = start + len(value)
+                found.append((start, after))
+        self._ends[value] = after
+        return found
