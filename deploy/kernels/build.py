@@ -1,5 +1,7 @@
 """Compiles the loops over log bytes when the program is built, so that no start imports numba or waits for it.
 
+The databases of the bundled patterns are kept beside them, so that no start waits for Hyperscan.
+
     python deploy/kernels/build.py [LEVEL…]
 
 A level is x86-64-v2, x86-64-v3 or x86-64-v4; on another machine its own name, such as aarch64. Each gives an extension
@@ -33,10 +35,12 @@ def main(levels: list[str]) -> int:
     machine = os.uname().machine
     with tempfile.TemporaryDirectory() as folder:
         called = Path(folder, "called")
-        code = _run(str(Path(__file__).with_name("warm_up.py")), str(called))
+        code = _run(str(Path(__file__).with_name("warm_up.py")), str(called), XDG_CACHE_HOME=folder)
         for level in levels or (X86 if machine == "x86_64" else (machine,)):
             processor = {"NUMBA_CPU_NAME": _processor(level), "NUMBA_CPU_FEATURES": ""}
             code = code or _run(__file__, "--of", level, str(called), **processor)
+        for database in Path(folder, "curfewd").glob("*.hs"):
+            shutil.copyfile(database, KERNELS / database.name)
     return code
 
 

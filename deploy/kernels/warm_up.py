@@ -17,6 +17,7 @@ from detector.patterns.pattern import load_bundled
 from detector.redact.command import redactor_of
 from detector.redact.stream_redactor import StreamRedactor
 from detector.replay.replay_command import Request, run_replay
+from detector.scan.message_masks import masked_message
 from detector.scan.scanner import PatternScanner
 from detector.service.compiled_loops import compile_loops
 
@@ -41,6 +42,7 @@ def run() -> None:
     patterns = load_bundled()
     compile_loops(PatternScanner(patterns))
     examples = [text for pattern in patterns for text in (*pattern.examples, *pattern.near_misses)]
+    masked_message("")
     redactor, _ = redactor_of(Settings.load(None), [])
     redacting = StreamRedactor(redactor)
     for text in ("\n".join(examples), "a 1\n" * 100_000):

@@ -1,4 +1,4 @@
-"""Compiled Hyperscan databases, kept in the user's cache folder: compiling three hundred patterns takes two seconds."""
+"""Compiled Hyperscan databases, built with the program or kept: compiling five hundred patterns takes two seconds."""
 
 import hashlib
 import platform
@@ -12,7 +12,6 @@ from detector.patterns.file_cache import FileCache
 
 Compiled = tuple[bytes, int]  # an expression and its flags
 _KEPT: Final = 8  # databases
-_PROCESSOR: Final = 8 << 10  # bytes of /proc/cpuinfo: the first processor
 
 
 class DatabaseCache:
@@ -28,7 +27,7 @@ class DatabaseCache:
             return None
         try:
             return hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
-        except hyperscan.error:  # of another machine or version
+        except hyperscan.error:  # of a processor for which this build of the library has other code
             return None
 
     def keep(self, sources: Sequence[Compiled], database: "hyperscan.Database") -> None:
@@ -37,21 +36,11 @@ class DatabaseCache:
 
 
 def _name(sources: Sequence[Compiled]) -> str:
-    """A name for what goes in, and for what else the result depends on: library, machine, processor."""
+    """A name for what goes in, the library and the machine. Each database says itself for which processors it is."""
     digest = hashlib.sha256()
     version = str(hyperscan.__dict__["__version__"])  # the library's stub does not tell of it
-    for part in (version.encode(), platform.machine().encode(), _processor()):
+    for part in (version.encode(), platform.machine().encode()):
         digest.update(b"%d:%b" % (len(part), part))
     for expression, flags in sources:
         digest.update(b"%d:%d:%b" % (flags, len(expression), expression))
     return digest.hexdigest()
-
-
-def _processor() -> bytes:
-    """What the first processor can do, as Linux says it."""
-    try:
-        with Path("/proc/cpuinfo").open("rb") as file:
-            told = file.read(_PROCESSOR)
-    except OSError:
-        return b""
-    return b"\n".join(line for line in told.split(b"\n") if line.startswith((b"flags", b"Features")))

@@ -1,8 +1,8 @@
-"""Files that save a start some work, kept in the user's cache folder.
+"""Files that save a start some work: those that were made when the program was built, and the user's cache folder.
 
-A file is used only if it is the user's own, in a folder of the user's alone, and holds the bytes that were written;
-whatever else stands there is ignored and written anew. Without a folder, or with a disk that is full or read-only,
-nothing is kept and nothing fails.
+A file of that folder is used only if it is the user's own, in a folder of the user's alone, and holds the bytes that were
+written; whatever else stands there is ignored and written anew. Without a folder, or with a disk that is full or
+read-only, nothing is kept and nothing fails.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+
+from detector import built_kernels
 
 _MAGIC: Final = b"curfewd cache 1\n"
 _LARGEST: Final = 64 << 20  # bytes of a file that is believed to be one of ours
@@ -42,7 +44,7 @@ def name_of(contents: Mapping[str, bytes]) -> str:
 
 
 class FileCache:
-    """The files of one suffix in one folder, `kept` of them at most: the oldest go. With None as the folder none are."""
+    """Files of one suffix: those of the program, and `kept` at most in a folder, of which the oldest go; None keeps none."""
 
     def __init__(self, folder: Path | None, suffix: str, kept: int) -> None:
         self._folder = folder
@@ -50,15 +52,14 @@ class FileCache:
         self._kept = kept
 
     def load(self, name: str) -> bytes | None:
-        """What was kept under that name, if it is there and whole."""
-        if self._folder is None:
-            return None
-        try:
-            raw = _read(self._folder / f"{name}{self._suffix}")
-        except OSError:
-            return None
-        head = len(_MAGIC) + hashlib.sha256().digest_size
-        return raw[head:] if raw[:head] == _MAGIC + hashlib.sha256(raw[head:]).digest() else None
+        """What came with the program or was kept under that name, if it is there and whole."""
+        file = f"{name}{self._suffix}"
+        with contextlib.suppress(OSError):
+            return _whole((built_kernels.FOLDER / file).read_bytes())
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                return _whole(_read(self._folder / file))
+        return None
 
     def keep(self, name: str, body: bytes) -> None:
         """Write it, or not: a cache that cannot be written is none."""
@@ -85,6 +86,11 @@ class FileCache:
         )
         for path in files[self._kept :]:
             path.unlink(missing_ok=True)
+
+
+def _whole(raw: bytes) -> bytes | None:
+    head = len(_MAGIC) + hashlib.sha256().digest_size
+    return raw[head:] if raw[:head] == _MAGIC + hashlib.sha256(raw[head:]).digest() else None
 
 
 def _own(folder: Path) -> None:

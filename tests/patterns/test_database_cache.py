@@ -4,8 +4,9 @@ from pathlib import Path
 import hyperscan
 import pytest
 
+from detector import built_kernels
 from detector.patterns.database_cache import DatabaseCache
-from detector.patterns.file_cache import cache_folder
+from detector.patterns.file_cache import FileCache, cache_folder
 from detector.patterns.prefilter import Expression, Place, Prefilter
 
 DIGITS = [Expression(b"[0-9]{4}")]
@@ -114,6 +115,33 @@ def test_only_the_latest_are_kept(folder: Path) -> None:
     for size in range(1, 11):
         found([Expression(b"[0-9]{%d}" % size)], folder)
     assert len(list(folder.iterdir())) == 8
+
+
+def test_what_was_built_with_the_program_is_used_where_nothing_is_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found(DIGITS, folder)
+    built = tmp_path / "built"
+    folder.rename(built)
+    built.chmod(0o755)  # as the program is: root's, and for all to read
+    monkeypatch.setattr(built_kernels, "FOLDER", built)
+    with monkeypatch.context() as context:
+        refuse_to_compile(context)
+        assert found(DIGITS, None) == {0: [(0, 7, False)]}
+    file_in(built).write_bytes(b"cut short")
+    assert found(DIGITS, None) == {0: [(0, 7, False)]}
+
+
+def test_a_database_for_another_processor_is_not_used(folder: Path) -> None:
+    """Its header says for which features it is, after a magic number, a version and a length of four bytes each."""
+    found(DIGITS, folder)
+    cache = FileCache(folder, ".hs", 8)
+    name = file_in(folder).stem
+    whole = cache.load(name)
+    assert whole is not None
+    cache.keep(name, whole[:12] + bytes([whole[12] ^ 4]) + whole[13:])
+    assert found(DIGITS, folder) == {0: [(0, 7, False)]}
+    assert cache.load(name) == whole
 
 
 @pytest.mark.parametrize(

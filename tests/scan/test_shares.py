@@ -233,8 +233,10 @@ def test_nothing_that_others_print_hides_what_a_line_says(
 @example(
     [
         b"AAAAAAAAAAAAAAAAAAAAAAAAAQEBAQEBAQEBAQENDQ0NDSAgICAgICAgICBcXAAAAAAAAAAAAAA=",
-        b"XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7"
-        b"XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7",
+        (
+            b"XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7"
+            b"XG4lNDEmYW1wO1xuJTQxJmFtcDtcbiU0MSZhbXA7"
+        ),
     ],
     SMALL,
 )
