@@ -207,7 +207,7 @@ def _as_it_stands(
 ) -> list[Sighting]:
     """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms.
 
-    Of what only a fingerprint tells, that which is not `believed` is left out.
+    What only a fingerprint tells and is not `believed` is left out.
     """
     matches = _secrets(data, scanner)
     spans = known.find(data) if known is not None else []
