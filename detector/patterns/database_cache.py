@@ -1,5 +1,6 @@
 """Compiled Hyperscan databases, built with the program or kept: compiling five hundred patterns takes two seconds."""
 
+import contextlib
 import hashlib
 import platform
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ class DatabaseCache:
         self._files = FileCache(folder, ".hs", _KEPT)
 
     def load(self, sources: Sequence[Compiled]) -> "hyperscan.Database | None":
-        """The database made of these, if it is there and whole."""
-        kept = self._files.load(_name(sources))
-        if kept is None:
-            return None
-        try:
-            return hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
-        except hyperscan.error:  # of a processor for which this build of the library has other code
-            return None
+        """The database made of these, if one is there, whole and for this processor."""
+        name = _name(sources)
+        for found in (self._files.built, self._files.load):
+            kept = found(name)
+            if kept is not None:
+                with contextlib.suppress(hyperscan.error):
+                    return hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
+        return None
 
     def keep(self, sources: Sequence[Compiled], database: "hyperscan.Database") -> None:
         """Write it, or not: a cache that cannot be written is none."""

@@ -44,7 +44,7 @@ def name_of(contents: Mapping[str, bytes]) -> str:
 
 
 class FileCache:
-    """Files of one suffix: those of the program, and `kept` at most in a folder, of which the oldest go; None keeps none."""
+    """Files of one suffix: those of the program, and in one folder `kept` at most: the oldest go. With None none are kept."""
 
     def __init__(self, folder: Path | None, suffix: str, kept: int) -> None:
         self._folder = folder
@@ -52,14 +52,20 @@ class FileCache:
         self._kept = kept
 
     def load(self, name: str) -> bytes | None:
-        """What came with the program or was kept under that name, if it is there and whole."""
-        file = f"{name}{self._suffix}"
-        with contextlib.suppress(OSError):
-            return _whole((built_kernels.FOLDER / file).read_bytes())
-        if self._folder is not None:
-            with contextlib.suppress(OSError):
-                return _whole(_read(self._folder / file))
-        return None
+        """What was kept under that name, if it is there and whole."""
+        if self._folder is None:
+            return None
+        try:
+            return _whole(_read(self._folder / f"{name}{self._suffix}"))
+        except OSError:
+            return None
+
+    def built(self, name: str) -> bytes | None:
+        """What came with the program under that name, if it is there and whole."""
+        try:
+            return _whole((built_kernels.FOLDER / f"{name}{self._suffix}").read_bytes())
+        except OSError:
+            return None
 
     def keep(self, name: str, body: bytes) -> None:
         """Write it, or not: a cache that cannot be written is none."""

@@ -132,7 +132,9 @@ def test_what_was_built_with_the_program_is_used_where_nothing_is_kept(
     assert found(DIGITS, None) == {0: [(0, 7, False)]}
 
 
-def test_a_database_for_another_processor_is_not_used(folder: Path) -> None:
+def test_a_database_for_another_processor_is_not_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its header says for which features it is, after a magic number, a version and a length of four bytes each."""
     found(DIGITS, folder)
     cache = FileCache(folder, ".hs", 8)
@@ -140,8 +142,12 @@ def test_a_database_for_another_processor_is_not_used(folder: Path) -> None:
     whole = cache.load(name)
     assert whole is not None
     cache.keep(name, whole[:12] + bytes([whole[12] ^ 4]) + whole[13:])
+    folder.rename(tmp_path / "built")
+    monkeypatch.setattr(built_kernels, "FOLDER", tmp_path / "built")
     assert found(DIGITS, folder) == {0: [(0, 7, False)]}
     assert cache.load(name) == whole
+    refuse_to_compile(monkeypatch)
+    assert found(DIGITS, folder) == {0: [(0, 7, False)]}
 
 
 @pytest.mark.parametrize(
