@@ -44,7 +44,7 @@ def name_of(contents: Mapping[str, bytes]) -> str:
 
 
 class FileCache:
-    """Files of one suffix: those of the program, and in one folder `kept` at most: the oldest go. With None none are kept."""
+    """Files of one suffix: some are built with the program, up to `kept` are in a folder. Without a folder none are kept."""
 
     def __init__(self, folder: Path | None, suffix: str, kept: int) -> None:
         self._folder = folder
