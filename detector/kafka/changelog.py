@@ -16,6 +16,7 @@ _POLL_MS: Final = 250
 _FETCH_BYTES: Final = 8 << 20
 
 Change: TypeAlias = tuple[bytes, bytes | None]  # key and value; None deletes the key
+Changes: TypeAlias = list[Change] | RecordColumns  # see `pairs_in`
 
 
 class Changelog(Protocol):
@@ -24,12 +25,12 @@ class Changelog(Protocol):
     async def span(self, partition: int) -> tuple[int, int]:
         """The offset of the first record, and the offset after the last: all that is committed is before it."""
 
-    def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
+    def read(self, partition: int, start: int) -> AsyncIterator[Changes]:
         """Committed records in order, from offset `start` to the end as it is at the call."""
 
 
 class KafkaChangelog:
-    """`Changelog` over a topic. `close` it at the end. With `columns` it reads faster, with compiled loops.
+    """`Changelog` over a topic. `close` it at the end. With `columns` it reads columns, with compiled loops.
 
     All methods raise RetryError or StopError where Kafka does not answer.
     """
@@ -52,7 +53,7 @@ class KafkaChangelog:
             raise _reaction(error) from error
         return first[source], end[source]
 
-    async def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
+    async def read(self, partition: int, start: int) -> AsyncIterator[Changes]:
         """See `Changelog`."""
         source = TopicPartition(self._topic, partition)
         consumer = topic_reader(self._connection, columns=self._columns, fetch_bytes=_FETCH_BYTES)
@@ -64,9 +65,9 @@ class KafkaChangelog:
             # Transaction markers take offsets too: only the position passes them.
             while await consumer.position(source) < end:
                 got = await consumer.getmany(source, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-                changes = _changes_in(got.get(source, ()))
-                if changes:
-                    yield changes
+                records = got.get(source, ())
+                if len(records):
+                    yield records if isinstance(records, RecordColumns) else _pairs(records)
         except Exception as error:
             raise _reaction(error) from error
         finally:
@@ -91,9 +92,14 @@ class KafkaChangelog:
             return self._offset_reader
 
 
-def _changes_in(records: Sequence[Any]) -> list[Change]:
-    if isinstance(records, RecordColumns):
-        return [(key, value) for key, value in records.pairs() if key]
+def pairs_in(changes: Changes) -> list[Change]:
+    """Each change as a key and a value."""
+    if isinstance(changes, RecordColumns):
+        return [(key, value) for key, value in changes.pairs() if key]
+    return changes
+
+
+def _pairs(records: Sequence[Any]) -> list[Change]:
     return [(record.key, record.value) for record in records if record.key]
 
 

@@ -11,6 +11,7 @@ gets records as before, only slower.
 """
 
 import struct
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -174,7 +175,9 @@ class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka ha
     """What was fetched of a partition. Each item is a poll: columns, or a list where the format is an old one."""
 
     def __init__(self, tp: TopicPartition, records: _KeptRecords, *rest: Any) -> None:
-        super().__init__(tp, _Batches(records.data, self), *rest)
+        # Weak, so that what was fetched is freed once it is read, and not when somebody looks for cycles.
+        partition: Any = weakref.proxy(self)
+        super().__init__(tp, _Batches(records.data, partition), *rest)
         self._asked: _Asked = self._key_deserializer  # type: ignore[has-type]
         self._key_deserializer = None
         self.limit = self._asked.limit

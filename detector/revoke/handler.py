@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from detector.kafka.changelog import Changelog
+from detector.kafka.changelog import Changelog, pairs_in
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import DeadLetter
 from detector.revoke.audit_records import Recorder
@@ -58,7 +58,8 @@ class RevokeHandler:
     async def assigned(self, partition: Partition) -> None:
         """Restores the partition's cases."""
         first, _ = await self._changelog.span(partition.number)
-        changes = [change async for some in self._changelog.read(partition.number, first) for change in some]
+        read = self._changelog.read(partition.number, first)
+        changes = [change async for some in read for change in pairs_in(some)]
         cases = last_cases(changes, f"topic {self._topics.state}, partition {partition.number},")
         self._executor.restore(partition.number, cases.values())
 

@@ -4,7 +4,9 @@
 """
 
 import contextlib
+import gc
 import struct
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -211,3 +213,17 @@ def test_a_slice_is_made_of_the_same_records() -> None:
     assert (poll[-1].offset, poll[1:][0].offset, len(poll)) == (8, 3, 7)
     with pytest.raises(IndexError):
         poll[7]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 1000])
+def test_what_was_fetched_is_freed_once_it_is_read(most: int) -> None:
+    data = batch(0, [(b"k", b"v", [])] * 2) + batch(2, [(b"k", b"v", [])] * 2, codec=3)
+    columns, _ = raw_batches.both_ways(data, (), 0, most, LIMIT)
+    freed = weakref.ref(columns)
+    gc.disable()
+    try:
+        assert sum(map(len, columns)) == 4
+        del columns
+        assert freed() is None
+    finally:
+        gc.enable()

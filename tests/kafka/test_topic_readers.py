@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from detector.judge.routing import encode, registry_key
-from detector.kafka.changelog import Change, KafkaChangelog
+from detector.kafka.changelog import Change, KafkaChangelog, pairs_in
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
@@ -45,8 +45,8 @@ async def test_a_changelog_is_read_alike_both_ways(broker: Cluster) -> None:
         changelog = KafkaChangelog(streams.changelog, streams.clients, columns=columns)
         try:
             first, end = await changelog.span(1)
-            assert [each async for some in changelog.read(1, first) for each in some] == changes
-            later = [each async for some in changelog.read(1, first + 20) for each in some]
+            assert [each async for some in changelog.read(1, first) for each in pairs_in(some)] == changes
+            later = [each async for some in changelog.read(1, first + 20) for each in pairs_in(some)]
             assert later == changes[20:]
             assert [some async for some in changelog.read(1, end)] == []
         finally:

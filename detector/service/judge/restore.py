@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from detector.kafka.changelog import Changelog
+from detector.service.judge.bulk_load import BulkLoad
 from detector.service.judge.store import Position, Store
 from detector.values.errors import CurfewdError, RetryError
 from detector.values.stored_format import STORED_FORMAT, check_format
@@ -62,10 +63,12 @@ async def restore(
         start = position.offset
     count = 0
     try:
-        async for changes in changelog.read(partition, start):
-            store.restore(changes)
-            count += len(changes)
-            observe(Restoring(partition, len(changes)))
+        async with BulkLoad(store, path) as loading:
+            async for changes in changelog.read(partition, start):
+                await loading.add(changes)
+                count += len(changes)
+                observe(Restoring(partition, len(changes)))
+            await loading.finish()
         check_format(store.format(), f"partition {partition} of the state topic")
         store.restored(Position(end, now))
     except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import IngestExternalFileOptions, Options, Rdict, WriteBatch, WriteOptions
 
 from detector.judge.stage import META, Change, Judgement
 from detector.judge.totals import Totals
@@ -32,8 +32,8 @@ SOURCES: Final = b"s"
 TOTALS: Final = b"n"
 FORMAT: Final = b"v"
 _POSITION: Final = b"o"
-_KIND: Final = 17  # where the kind stands in the key of an entry
-_TIME: Final = 12  # bytes, because the nanoseconds of the year 9999 do not fit into eight
+KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
+TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
 _WRITE_BUFFER: Final = 16 << 20
 
 
@@ -60,7 +60,7 @@ def entry_key(digest: bytes, kind: bytes, name: bytes = b"") -> bytes:
 
 def meta_value(timer: int | None, rest: bytes) -> bytes:
     """The value of the entry `m`. The timer stands first, so that the store finds it without decoding."""
-    return (b"\xff" * _TIME if timer is None else max(timer, 0).to_bytes(_TIME, "big")) + rest
+    return (b"\xff" * TIME_BYTES if timer is None else max(timer, 0).to_bytes(TIME_BYTES, "big")) + rest
 
 
 def changelog_changes(digest: bytes, judgement: Judgement) -> list[Change]:
@@ -85,6 +85,8 @@ class Store:
         options.set_paranoid_checks(True)
         self._db: Any = Rdict(str(path), options)
         self._unlogged: Any = WriteOptions()
+        self._linked: Any = IngestExternalFileOptions()
+        self._linked.set_move_files(True)  # to another name: no copy is made
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stubs are wrong
 
     @staticmethod
@@ -144,8 +146,8 @@ class Store:
             key = rows.key()
             if not key.startswith(prefix):
                 return
-            name, value = key[_KIND:], rows.value()
-            yield name, value[_TIME:] if name == META else value
+            name, value = key[KIND_PLACE:], rows.value()
+            yield name, value[TIME_BYTES:] if name == META else value
             rows.next()
         rows.status()  # raises if a damaged block ended the iteration, which else looks like its end
 
@@ -156,12 +158,12 @@ class Store:
         """
         found: list[tuple[bytes, bytes]] = []
         rows = self._db.iter()
-        rows.seek(TIMER + max(start, 0).to_bytes(_TIME, "big"))
+        rows.seek(TIMER + max(start, 0).to_bytes(TIME_BYTES, "big"))
         while rows.valid() and len(found) < limit:
             key = rows.key()
-            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + _TIME], "big") > until:
+            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + TIME_BYTES], "big") > until:
                 break
-            found.append((key, key[1 + _TIME :]))
+            found.append((key, key[1 + TIME_BYTES :]))
             rows.next()
         if not rows.valid():
             rows.status()  # as above
@@ -170,6 +172,14 @@ class Store:
     def restore(self, changes: Iterable[Change]) -> None:
         """Writes changes that are read again if the process ends before the next `restored`."""
         self._db.write(self._batch(changes, None), self._unlogged)
+
+    def ingest(self, file: Path) -> None:
+        """Takes in a sorted file of changes on the same disk, all or none of them."""
+        self._db.ingest_external_file([str(file)], self._linked)
+
+    def unmerged(self) -> int:
+        """How many files RocksDB has still to merge with others."""
+        return self._db.property_int_value("rocksdb.num-files-at-level0") or 0
 
     def restored(self, position: Position) -> None:
         """Says how far it has the changelog, once the files have all of it."""
@@ -187,8 +197,8 @@ class Store:
                 batch.delete(key)
                 continue
             batch.put(key, value)
-            if key[_KIND : _KIND + 1] == META and key[:1] == AGGREGATE and value[0] != 0xFF:  # noqa: PLR2004 - no timer
-                batch.put(TIMER + value[:_TIME] + key[1:_KIND], b"")
+            if key[KIND_PLACE : KIND_PLACE + 1] == META and key[:1] == AGGREGATE and value[0] != 0xFF:  # noqa: PLR2004 - no timer
+                batch.put(TIMER + value[:TIME_BYTES] + key[1:KIND_PLACE], b"")
         if position is not None:
             batch.put(_POSITION, msgspec.msgpack.encode(position))
         return batch
