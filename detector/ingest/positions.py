@@ -226,7 +226,7 @@ def _texts(segment: Segment, base: int) -> Texts:
         stream,
         segment.alike,
         0 if segment.again else fresh,
-        segment.moments,
+        segment.moments if segment.head is None else None,
     )
 
 

@@ -289,7 +289,7 @@ class FinalTally:
 
     def add(self, entry: EvidenceEntry) -> None:
         """Adds a piece of evidence; a second copy changes nothing."""
-        if isinstance(entry.event, Leak) and entry.event.also:
+        if isinstance(entry.event, Leak | LimitedRecord) and entry.event.also:
             self._add_several(entry, entry.event)
             return
         time, source, id_, _, severity, request, event = entry
@@ -309,16 +309,18 @@ class FinalTally:
         if isinstance(event, Leak) and event.pattern is not None:
             self._patterns.add(event.pattern)
 
-    def _add_several(self, entry: EvidenceEntry, leak: Leak) -> None:
+    def _add_several(self, entry: EvidenceEntry, found: Leak | LimitedRecord) -> None:
         """Adds the pieces of several records at one time, which differ in nothing but their line."""
-        self.add(entry._replace(event=msgspec.structs.replace(leak, also=())))
+        self.add(entry._replace(event=msgspec.structs.replace(found, also=())))
         time, source = entry.time, entry.source
-        keys = {hash((time, source, name)): line for name, line in zip(leak.ids[1:], leak.also, strict=True)}
+        keys = {
+            hash((time, source, name)): line for name, line in zip(found.ids[1:], found.also, strict=True)
+        }
         again = keys.keys() & self._seen
         shown = again.union(sorted(keys.keys() - again, key=lambda key: str(keys[key]))[:MAX_EVIDENCES])
         for key in shown:
             line = keys[key]
-            piece = msgspec.structs.replace(leak, id=str(line), line=line, also=())
+            piece = msgspec.structs.replace(found, id=str(line), line=line, also=())
             self.add(entry._replace(id=piece.id, event=piece))
         self._seen.update(keys)
 

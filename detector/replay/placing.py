@@ -102,7 +102,7 @@ class Placing:
             line = leak.line + lines_before
             _, mark, part = leak.id.partition("#")
             leak = msgspec.structs.replace(leak, line=line, id=f"{line}{mark}{part}")
-            if isinstance(leak, Leak) and leak.also:
+            if leak.also:
                 also = tuple([each + lines_before for each in leak.also])
                 leak = msgspec.structs.replace(leak, also=also)
         if leak.time == UNKNOWN_TIME:
@@ -124,9 +124,10 @@ class Placing:
     def _timed(self, leak: Leak | LimitedRecord) -> None:
         """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
         if isinstance(leak, LimitedRecord):
-            if (leak.source, leak.id) not in self._limited_seen:
-                self._limited_seen.add((leak.source, leak.id))
-                self._limited[leak.source] += leak.records
+            fresh = {(leak.source, name) for name in leak.ids} - self._limited_seen
+            if fresh:
+                self._limited_seen |= fresh
+                self._limited[leak.source] += leak.records + len(fresh) - 1
             self._history.show(leak)
             return
         leak = self._held_against_clock(leak)

@@ -171,7 +171,11 @@ def inflated(
             texts, rows, size = [], [], 0
         before = line
         begin, end, first, most, _ = blobs[number].tolist()
-        text, used, cut = inflate(out.data[begin:end], room.left(line))
+        left = room.left(line)
+        if not left:
+            room.cut_short(line)
+            continue
+        text, used, cut = inflate(out.data[begin:end], left)
         if cut:
             room.cut_short(line)
         if not text:

@@ -202,7 +202,9 @@ class DecodedPiece:
     def __init__(self, data: bytes, start: int, end: int, share: Share, narrow: Any = None) -> None:
         self._data = data if end - start == len(data) else data[start:end]
         self._start = start
-        self._decoding = _PieceDecoding(self._data, share, None if narrow is None else narrow - start)
+        self._decoding = _PieceDecoding(
+            self._data, share, None if narrow is None else narrow - [start, start, 0]
+        )
 
     def texts(self) -> Iterator[DecodedText]:
         """Each text that something decodes to."""

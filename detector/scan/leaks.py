@@ -19,7 +19,7 @@ from detector.scan.finding_shares import FindingShares, Texts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
-from detector.scan.repeated_leaks import Repeated, repeated
+from detector.scan.repeats import Repeated, repeated_leaks
 from detector.scan.scanner import line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.scan.sightings import (
@@ -171,7 +171,7 @@ class LeakFinder:
         more can be reported of is not searched with the patterns, unless `every_span` is asked for, or a registered
         credential may be told by a pattern alone. With `decoding` a stream that goes on asking for too much has a narrow share.
 
-        With `together` a leak may have the lines of further ones (`repeated_leaks`), whose spans are not given then.
+        With `together` a leak may have the lines of further ones (`repeats`), whose spans are not given then.
         """
         look = self._look(batch, shares, decoding, every_span=every_span, together=together)
         if shares is not None:
@@ -253,7 +253,7 @@ class LeakFinder:
         batch: Batch, seen: Sequence[Sighting], shares: FindingShares, details: LeakDetailsCache
     ) -> Iterator[Repeated]:
         """The sightings that say no more than others."""
-        return repeated(
+        return repeated_leaks(
             seen,
             batch.texts(),
             shares.window,

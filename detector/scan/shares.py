@@ -55,7 +55,8 @@ class LimitedText(msgspec.Struct, frozen=True):
 class Spending:
     """What the lines of a text have asked for so far, and which of them asked for more than their share.
 
-    `narrow` are rows (start, end) of the text, in order, whose lines have a `NARROW` share.
+    `narrow` are rows (start, end, shut) of the text, in order, whose lines have a `NARROW` share. Of those that are `shut`
+    nothing is decoded that may grow.
     """
 
     def __init__(self, data: bytes, share: Share, narrow: Any = None) -> None:
@@ -73,13 +74,24 @@ class Spending:
         return np.diff(self._ends, prepend=-1) - 1
 
     @cached_property
-    def _narrowed(self) -> Any:
+    def _spans(self) -> Any:
+        """By line, the row of `narrow` that holds it; -1 if none does."""
         begin = self._ends - self._sizes
         if self._narrow is None:
-            return np.zeros(len(begin), np.bool_)
-        starts, ends = self._narrow.T
+            return np.full(len(begin), -1, np.int64)
+        starts, ends, _ = self._narrow.T
         span = starts.searchsorted(begin, "right") - 1
-        return (span >= 0) & (begin < ends[span])
+        return np.where(begin < ends[span], span, -1)
+
+    @cached_property
+    def _narrowed(self) -> Any:
+        return self._spans >= 0
+
+    @cached_property
+    def _shut(self) -> Any:
+        if self._narrow is None:
+            return self._narrowed
+        return self._narrowed & (self._narrow[self._spans, 2] > 0)
 
     def _share_of(self, sizes: Any, lines: Any = slice(None)) -> Any:
         """The shares of texts of these sizes, which begin in these lines."""
@@ -112,6 +124,8 @@ class Spending:
 
     def left(self, line: int) -> int:
         """How much a line may still ask for."""
+        if self._narrow is not None and self._shut[line]:
+            return 0
         return max(0, int(self._shares[line] - self._spent[line]))
 
     def spend(self, lines: Any, sizes: Any) -> None:
@@ -124,6 +138,7 @@ class Spending:
 
     def cut_short(self, line: int) -> None:
         """A line asked for more than it had left."""
+        self.asked = True
         self._cut_short[line] = True
 
     def over(self) -> Any:
@@ -140,10 +155,15 @@ class Spending:
         return int(self._spent.sum()) if self.asked else 0
 
     def much(self) -> Any:
-        """Rows (start, bytes) of the lines that asked for more than `MUCH`, and by how much; in order."""
+        """Rows (start, bytes) of the lines that asked for more than `MUCH`, and by how much; in order.
+
+        A line with a narrow share that is cut short counts with all that it was given.
+        """
         if not self.asked:
             return np.empty((0, 2), np.int64)
-        beyond = self._spent - MUCH * self._sizes
+        self.over()
+        narrow = self._narrowed & self._cut_short
+        beyond = np.where(narrow, self._spent, self._spent - MUCH * self._sizes)
         (found,) = np.nonzero(beyond > 0)
         return np.column_stack([(self._ends - self._sizes)[found], beyond[found]])
 

@@ -90,10 +90,10 @@ class Streams(Protocol):
     """The streams that a text is of, and what they may ask for: `detector.scan.decoding_shares.BatchStreams`."""
 
     def narrow(self) -> Any:
-        """Rows (start, end) of the lines that have a narrow share, None if there are none."""
+        """Rows (start, end, shut) of the lines that have a narrow share, None if there are none."""
 
-    def charge(self, much: Any) -> bool:
-        """Charges the streams of lines that asked for much. Whether there are further lines with a narrow share now."""
+    def charge(self, much: Any, end: int) -> bool:
+        """Charges the streams of lines before `end` that asked for much. Whether further ones have a narrower share now."""
 
 
 def sightings_in(
@@ -133,7 +133,6 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     limited: list[LimitedText] = []
     narrow = None if streams is None else streams.narrow()
     todo = list(pieces(data))[::-1]
-    charged = 0  # up to where
     while todo:
         start, end = todo.pop()
         piece = DecodedPiece(data, start, end, share, narrow)
@@ -148,12 +147,10 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
                 divisible = False
             found += _seen_in(view, scanner, known, whole)
         else:
-            if streams is not None and end > charged:
-                charged = end
-                if streams.charge(piece.much):
-                    narrow = streams.narrow()
-                    todo.append((start, end))
-                    continue
+            if streams is not None and streams.charge(piece.much, end):
+                narrow = streams.narrow()
+                todo.append((start, end))
+                continue
             seen += found
             limited += piece.limited
     return seen, limited

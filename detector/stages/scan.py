@@ -34,6 +34,7 @@ from detector.registry.finders import Finders
 from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares, Unreported
 from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look, Redactor
+from detector.scan.repeats import repeatedly_limited
 from detector.scan.shares import LimitedText
 from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.stages.blinding import blinded
@@ -303,11 +304,18 @@ def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequenc
 
 
 def limited_records(batch: Batch, limited: Sequence[LimitedText]) -> list[LimitedRecord]:
-    """The records that hold the text which was not examined whole, each once."""
+    """The records that hold the text which was not examined whole, each once; those of a file that are alike together."""
     if not limited:
         return []
     found: dict[str, LimitedRecord] = {}
-    for text in limited:
+    also: dict[int, tuple[int, ...]] = {}
+    told: set[int] = set()
+    for repeated in repeatedly_limited(limited, batch.texts()):
+        also[repeated.first] = repeated.lines
+        told.update(repeated.others)
+    for index, text in enumerate(limited):
+        if index in told:
+            continue
         record = batch.locate(text.start)
         found.setdefault(
             record.id,
@@ -322,6 +330,7 @@ def limited_records(batch: Batch, limited: Sequence[LimitedText]) -> list[Limite
                 partition=record.partition,
                 task_id=record.task_id,
                 stream=record.stream,
+                also=also.get(index, ()),
             ),
         )
     return list(found.values())

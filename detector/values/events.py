@@ -267,7 +267,7 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
 class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="limited"):
     """A log record that was not examined whole: it asked for more than its share of decoding or findings.
 
-    `source` and `id` name the record as those of a `Leak` do. `reason` is one of `detector.scan.shares`, `size` the
+    `source` and `id` name the record as those of a `Leak` do, and `also` has the lines of further ones as there. `reason` is one of `detector.scan.shares`, `size` the
     bytes of its text. Of findings it is the first of so many `records` of its stream that were cut short; later there may
     be more of them.
     """
@@ -280,6 +280,12 @@ class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True,
     task_id: str | None = None
     stream: str | None = None
     records: int = 1
+    also: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The `id` of each record."""
+        return (self.id, *map(str, self.also))
 
     @property
     def stream_name(self) -> str:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.scan.decoding_shares import DecodingShares
+from detector.scan import binary_payloads
+from detector.scan.binary_payloads import inflate
+from detector.scan.decoding_shares import MOST_NARROW, DecodingShares
 from detector.scan.finding_shares import Texts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
@@ -61,10 +63,14 @@ def batch(lines: Sequence[Line], first: int) -> Batch:
 
 
 def looked(
-    finder: LeakFinder, lines: Sequence[Line], cuts: Sequence[int] = (), window: int = WINDOW
+    finder: LeakFinder,
+    lines: Sequence[Line],
+    cuts: Sequence[int] = (),
+    window: int = WINDOW,
+    most_narrow: int = MOST_NARROW,
 ) -> tuple[set[tuple[int | None, str]], list[int]]:
     """The leaks (position, fingerprint), and the positions of what was not examined whole."""
-    shares = DecodingShares(MOST, window)
+    shares = DecodingShares(MOST, window, most_narrow=most_narrow)
     leaks, limited = set(), []
     for first, after in itertools.pairwise([0, *cuts, len(lines)]):
         if first == after:
@@ -94,6 +100,35 @@ def test_what_stands_in_their_midst_is_found(finder: LeakFinder, text: bytes) ->
     leaks, limited = looked(finder, [*[("a", BOMB)] * 10, ("a", text), *[("a", BOMB)] * 3])
     assert {line for line, _ in leaks} == {10}
     assert 10 not in limited
+
+
+SHUT: Final = 1000  # bytes: two or three bombs in a narrow share
+
+
+@pytest.mark.parametrize(
+    "text",
+    [SECRET.encode(), base64.b64encode(SECRET.encode()), SECRET.encode().hex().encode(), TOKEN.encode()],
+)
+def test_behind_still_more_bombs_nothing_is_unpacked_and_all_else_is_found(
+    finder: LeakFinder, text: bytes
+) -> None:
+    lines = [*[("a", BOMB)] * 20, ("a", text), ("a", ROOMY), ("b", ROOMY), ("a", b"nothing")]
+    leaks, limited = looked(finder, lines, most_narrow=SHUT)
+    assert {line for line, _ in leaks} == {20, 22}
+    assert [line for line in limited if line != 20] == [*range(6, 20), 21]  # any base64 might be packed
+
+
+def test_what_is_shut_is_not_unpacked(finder: LeakFinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[int] = []
+
+    def counting(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
+        unpacked.append(most)
+        return inflate(packed, most)
+
+    monkeypatch.setattr(binary_payloads, "inflate", counting)
+    _, limited = looked(finder, [("a", BOMB)] * 100, [10], most_narrow=SHUT)
+    assert len(limited) == 94
+    assert len(unpacked) < 30
 
 
 def test_no_other_stream_and_no_later_window_is_cut_short(finder: LeakFinder) -> None:
@@ -140,14 +175,15 @@ SOME = st.lists(
         st.sampled_from("ab"),
         st.sampled_from([BOMB, packed(b"B" * 30_000 + SECRET.encode()), ROOMY, TOKEN.encode(), b"nothing"]),
     ),
-    max_size=30,
+    max_size=40,
 )
 
 
 @settings(max_examples=25)
-@given(lines=SOME, data=st.data())
+@given(lines=SOME, data=st.data(), most_narrow=st.sampled_from([0, SHUT, MOST_NARROW]))
 def test_the_cuts_of_batches_change_nothing(
-    finder: LeakFinder, lines: list[Line], data: st.DataObject
+    finder: LeakFinder, lines: list[Line], data: st.DataObject, most_narrow: int
 ) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(lines)), max_size=4).map(sorted))
-    assert looked(finder, lines, cuts) == looked(finder, lines)
+    whole = looked(finder, lines, most_narrow=most_narrow)
+    assert looked(finder, lines, cuts, most_narrow=most_narrow) == whole

@@ -1,4 +1,4 @@
-"""A file that shows one registered secret very often gives the same findings as if each leak were told by itself."""
+"""A file whose records say the same very often gives the same findings as if each were told by itself."""
 
 import random
 from pathlib import Path
@@ -12,10 +12,11 @@ from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.records.blocks import BLOCK
 from detector.replay.replay import Result
-from detector.scan import repeated_leaks
+from detector.scan import repeats
 from detector.stages.ranges import RangeFacts, RangeScanner
 from detector.values.events import Identifier, Leak
-from detector.values.findings import MAX_EVIDENCES
+from detector.values.findings import MAX_EVIDENCES, SCAN_LIMITED
+from tests.replay.test_limited_records import BOMB
 from tests.replay.test_replay import finder_of, run
 from tests.small_history import NOW, at, event, identifier_of, jsonl, secret_of
 
@@ -50,7 +51,7 @@ def history(tmp_path: Path) -> tuple[Path, Path]:
 
 def alone(path: Path, **options: Any) -> Result:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repeated_leaks, "MANY", 1 << 60)
+        patch.setattr(repeats, "_MANY", 1 << 60)
         return run(*path.parent.glob("*"), **options)
 
 
@@ -92,3 +93,30 @@ def test_most_leaks_are_told_together(history: tuple[Path, Path]) -> None:
     leaks = scanned(history[1]).leaks
     assert sum(1 + len(leak.also) for leak in leaks) > 5 * EACH
     assert len(leaks) < 2 * EACH
+
+
+@pytest.fixture
+def bombs(tmp_path: Path) -> Path:
+    """A log of bombs at three times, with a registered token in their midst and other lines that are cut short."""
+    lines: list[bytes] = []
+    for seconds in TIMES[:3]:
+        lines += [f"{at(seconds)} {BOMB}".encode(), *[BOMB.encode()] * 700, BOMB.encode() + b" and more"]
+    lines.insert(1500, b"token " + secret_of(3))
+    (tmp_path / "events.jsonl").write_bytes(jsonl([
+        event(1, "credential.issued", 1, credential_id="other", task_id="t", identifiers=[identifier_of(3)]),
+    ]))  # fmt: skip
+    path = tmp_path / "bombs.log"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+@pytest.mark.parametrize("unit", [60_000, 1 << 20])
+def test_what_is_not_examined_is_counted_as_if_told_one_by_one(bombs: Path, unit: int) -> None:
+    result = run(*bombs.parent.glob("*"), unit=unit)
+    assert told(result) == told(alone(bombs, unit=unit))
+    (leaked,) = [one for one in result.findings if one.rule == "leaked-credential"]
+    assert (leaked.key, leaked.count) == ("other", 1)
+    assert [command.reasons for command in result.commands] == [("leaked-credential",)]
+    (limited,) = [one for one in result.findings if one.rule == SCAN_LIMITED]
+    assert limited.count == result.summary.limited[str(bombs)] > 700
+    assert len(limited.evidences) == MAX_EVIDENCES

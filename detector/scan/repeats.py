@@ -1,0 +1,91 @@
+"""Tells together what very many records of a stream say alike, at one time.
+
+A log of nothing but one token has a leak on each line, one of nothing but bombs a line that is not examined whole. Each
+adds a record to the count of a finding and nothing else. So those of one batch that differ in their line alone are told
+in one fact, which names all their lines.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from detector.scan.finding_shares import Texts
+from detector.scan.shares import LimitedText
+from detector.scan.sightings import Sighting
+
+_MANY: Final = 256  # in a batch: fewer are not worth the search
+_NEVER: Final = 1 << 62  # positions
+
+
+class Repeated(NamedTuple):
+    """The index of a thing that was found, the indexes of those that say the same, and the lines of their records."""
+
+    first: int
+    others: list[int]
+    lines: tuple[int, ...]
+
+
+def repeated_leaks(
+    seen: Sequence[Sighting], texts: Sequence[Texts], window: int, often: Callable[[Sighting], bool]
+) -> Iterator[Repeated]:
+    """Sightings of registered secrets, one in each record, that the stream showed `often` before in a `window` of positions.
+
+    `seen` is in the order in which they begin.
+    """
+    if len(seen) < _MANY:
+        return
+    kinds: dict[tuple[object, ...], int] = {}
+    rows = [
+        (
+            one.start + one.within,
+            one.start,
+            one.end,
+            kinds.setdefault((one.secret, one.encodings, one.owner), len(kinds))
+            if one.pattern is None
+            else -1,
+        )
+        for one in seen
+    ]
+    for each in _repeated(np.array(rows, np.int64), texts, window):
+        if often(seen[each.first]):
+            yield each
+
+
+def repeatedly_limited(limited: Sequence[LimitedText], texts: Sequence[Texts]) -> Iterator[Repeated]:
+    """Lines that were not examined whole for one reason, and are as long as each other. `limited` is in order."""
+    if len(limited) < _MANY:
+        return
+    kinds: dict[tuple[object, ...], int] = {}
+    rows = [
+        (one.start, one.start, one.end, kinds.setdefault((one.reason, one.end - one.start), len(kinds)))
+        for one in limited
+    ]
+    yield from _repeated(np.array(rows, np.int64), texts, _NEVER)
+
+
+def _repeated(found: Any, texts: Sequence[Texts], window: int) -> Iterator[Repeated]:
+    """What says the same, of `found`: rows (where it begins, start and end, its kind, -1: of none), in order.
+
+    The texts that hold it have nothing else, one time and one window.
+    """
+    begins, starts, ends, kinds = found.T
+    for part in texts:
+        if part.alike is None or part.moments is None or not len(part.starts):
+            continue
+        low, high = begins.searchsorted((part.starts[0], part.ends[-1])).tolist()
+        some = slice(low, high)
+        rows = part.starts.searchsorted(begins[some], "right") - 1
+        again = rows[1:] == rows[:-1]
+        alone = (kinds[some] >= 0) & (starts[some] >= part.starts[rows]) & (ends[some] <= part.ends[rows])
+        alone[1:] &= ~again
+        alone[:-1] &= ~again
+        indexes, rows = low + np.flatnonzero(alone), rows[alone]
+        lines = np.asarray(part.at)[rows]
+        names = np.column_stack([kinds[indexes], lines // window, part.moments(rows)])
+        _, numbers, counts = np.unique(names, axis=0, return_inverse=True, return_counts=True)
+        order = np.argsort(numbers.ravel(), kind="stable")
+        for group in np.split(order, np.cumsum(counts)[:-1]) if len(order) else ():
+            first, *others = indexes[group].tolist()
+            if others:
+                yield Repeated(first, others, tuple(lines[group[1:]].tolist()))
