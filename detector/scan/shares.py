@@ -120,7 +120,10 @@ class Spending:
     def widen(self, starts: Any, ends: Any) -> None:
         """What is encoded over several lines has the share of all of them, as it is the first line's."""
         lines = self.lines(starts)
-        np.maximum.at(self._shares, lines, self._share_of(ends - starts, lines))
+        over = ends > self._ends[lines]
+        if over.any():
+            starts, ends, lines = starts[over], ends[over], lines[over]
+            np.maximum.at(self._shares, lines, self._share_of(ends - starts, lines))
 
     def left(self, line: int) -> int:
         """How much a line may still ask for."""
