@@ -22,6 +22,7 @@ import msgspec
 from benchmarks import compare, curves, peers, tables
 from benchmarks.live_load import LEAKING, LENGTHS, key_of, known
 from detector.judge.routing import encode, registry_key, without_terms
+from detector.records.made_columns import columns_of
 from detector.registry.credential_registry import compile_registry
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
@@ -47,6 +48,7 @@ class _Record(msgspec.Struct, frozen=True):
     topic: str = "registry"
     partition: int = 0
     offset: int = 0
+    timestamp: int = 0
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -175,8 +177,9 @@ def _on_disk(path: Path) -> int:
 
 
 async def _applied(registered: RegisteredCredentials, records: Sequence[_Record]) -> float:
+    columns = columns_of("registry", 0, records)  # as the service reads them from Kafka
     start = time.process_time()
-    await registered.apply(records)
+    await registered.apply(columns)
     return time.process_time() - start
 
 

@@ -90,6 +90,14 @@ class RecordColumns(Sequence[Any]):
         """One of the columns that `batch_kernel` names."""
         return self.columns[:, number]
 
+    def begin_with(self, place: int, prefix: bytes) -> npt.NDArray[np.bool_]:
+        """Which of the keys or the values (`place`) begin with a prefix."""
+        found = self.column(place + 1) >= len(prefix)
+        begins = self.column(place)[found]
+        first = np.frombuffer(self.data, np.uint8)[begins[:, np.newaxis] + np.arange(len(prefix))]
+        found[found] = (first == np.frombuffer(prefix, np.uint8)).all(axis=1)
+        return found
+
     def pairs(self) -> list[tuple[bytes | None, bytes | None]]:
         """The key and value of each."""
         return list(zip(self._parts(kernel.KEY), self._parts(kernel.VALUE), strict=True))
@@ -184,13 +192,6 @@ def with_unknown_headers(records: Sequence[Any], known: bytes) -> list[int]:
         for number, (count, at) in enumerate(places)
         if count and not (count == 1 and data.startswith(known, at))
     ]
-
-
-def pairs_of(records: Sequence[Any]) -> Iterable[tuple[bytes | None, bytes | None]]:
-    """The key and value of each."""
-    if isinstance(records, RecordColumns):
-        return records.pairs()
-    return ((record.key, record.value) for record in records)
 
 
 def size_of(records: Sequence[Any]) -> int:

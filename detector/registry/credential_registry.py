@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from detector.judge.routing import candidates_key, encode, registry_key, task_key
+from detector.records.record_columns import RecordColumns
 from detector.registry import claim_kernel as kernel
 from detector.registry import issue_records as records
 from detector.registry import packed_names
@@ -95,9 +96,9 @@ class CredentialRegistry:
         self._make_room(batch)
         return batch
 
-    def read(self, keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[IssueBatch, int]:
+    def read(self, issues: RecordColumns) -> tuple[IssueBatch, int]:
         """The same of records of the registry topic, and how many of them are unreadable."""
-        batch, unreadable = parsed(keys, values, self._numbers)
+        batch, unreadable = parsed(issues, self._numbers)
         self._make_room(batch)
         return batch, unreadable
 
@@ -351,7 +352,9 @@ def compile_registry() -> None:
     issue = CredentialIssued(time=0, source="", id="", credential_id="c", task_id=None, identifiers=(digest,))
     registry.add(*(msgspec.structs.replace(issue, credential_id=f"c{number}") for number in range(_SLOTS)))
     registry.unclaimed(registry.prepared([issue]))
-    batch, _ = registry.read([registry_key(issue)], [encode(issue)])
+    key, value = registry_key(issue), encode(issue)
+    row = np.array([[0, 0, 0, len(key), len(key), len(value), 0, 0]], np.int64)
+    batch, _ = registry.read(RecordColumns("", 0, key + value, row))
     registry.take(batch)
     registry.taken(batch)
     registry.owner(CredentialRevoked(time=0, source="", id="", identifier=digest))

@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 
 from detector.judge.routing import decode
+from detector.records import batch_kernel
+from detector.records.record_columns import RecordColumns
 from detector.registry import claim_kernel as kernel
 from detector.registry import issue_parser
 from detector.registry import issue_records as records
@@ -95,22 +97,22 @@ def batch_of(issues: Sequence[CredentialIssued], numbers: NamedNumbers) -> Issue
     return _batch(b"".join(texts.parts), rows, texts.rows())
 
 
-def parsed(keys: Sequence[bytes], values: Sequence[bytes], numbers: NamedNumbers) -> tuple[IssueBatch, int]:
+def parsed(issues: RecordColumns, numbers: NamedNumbers) -> tuple[IssueBatch, int]:
     """The batch of the issues in some records of the registry topic, and how many of the records cannot be read."""
-    pairs = [part for pair in zip(keys, values, strict=True) for part in pair]
-    ends = np.cumsum(np.fromiter(map(len, pairs), np.int64, len(pairs)))
-    data = b"".join((*pairs, b'"'))
-    rows = np.empty((len(values), kernel.ISSUE_ROW), np.int64)
-    identifiers = np.zeros((3 * len(values) + 64, kernel.IDENTIFIER_ROW), np.int64)
+    data = issues.data + b'"'
+    places = np.ascontiguousarray(issues.columns[:, batch_kernel.KEY : batch_kernel.HEADERS])
+    rows = np.empty((len(issues), kernel.ISSUE_ROW), np.int64)
+    identifiers = np.zeros((3 * len(issues) + 64, kernel.IDENTIFIER_ROW), np.int64)
     tables = numbers.tables()
-    count = issue_parser.parse(np.frombuffer(data, np.uint8), ends, *tables, rows, identifiers)
+    count = issue_parser.parse(np.frombuffer(data, np.uint8), places, *tables, rows, identifiers)
     unread = np.flatnonzero(rows[:, kernel.CREDENTIAL] < 0).tolist()
     texts = _Texts(len(data), count, numbers)
     unreadable = 0
     for number in unread:
+        record = issues[number]
         try:
-            kind, *_ = _key.decode(keys[number])
-            fact = decode(values[number]) if kind == "cred" else None
+            kind, *_ = _key.decode(record.key or b"")
+            fact = decode(record.value or b"") if kind == "cred" else None
         except (msgspec.MsgspecError, ValueError, RecursionError):
             unreadable += 1
             continue

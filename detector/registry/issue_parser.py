@@ -303,7 +303,7 @@ def _issue(
 @compiled
 def parse(
     text: Any,
-    ends: Any,
+    places: Any,
     schemes: Any,
     scheme_ends: Any,
     keys: Any,
@@ -311,21 +311,22 @@ def parse(
     issues: Any,
     identifiers: Any,
 ) -> Any:
-    """Reads records: in `text` the key and the value of each, whose `ends` are given, and a quote. How many identifiers they have.
+    """Reads records of a `text` that ends with a quote. How many identifiers they have.
 
-    A row of `issues` has -1 for the credential if its record was not read.
+    A row of `places` has where a record's key begins, its size, and the same of its value. A row of `issues` has -1 for
+    the credential if its record was not read.
     """
     first = 0
     for number in range(len(issues)):
         row = issues[number]
-        begin = ends[2 * number - 1] if number > 0 else 0
-        middle, end = ends[2 * number], ends[2 * number + 1]
-        at = _string(text, _after(text, begin, middle, _KEY_HEAD), middle)
-        at = _string(text, _after_byte(text, at, middle, COMMA), middle)
-        at = _string(text, _after_byte(text, at, middle, COMMA), middle)
+        begin, end = places[number, 0], places[number, 0] + places[number, 1]
+        at = _string(text, _after(text, begin, end, _KEY_HEAD), end)
+        at = _string(text, _after_byte(text, at, end, COMMA), end)
+        at = _string(text, _after_byte(text, at, end, COMMA), end)
         count = -1
-        if _after_byte(text, at, middle, CLOSE) == middle:
-            count = _issue(text, middle, end, schemes, scheme_ends, keys, key_ends, row, identifiers, first)
+        if _after_byte(text, at, end, CLOSE) == end:
+            begin, end = places[number, 2], places[number, 2] + places[number, 3]
+            count = _issue(text, begin, end, schemes, scheme_ends, keys, key_ends, row, identifiers, first)
         if count < 0:
             row[CREDENTIAL] = -1
         else:

@@ -11,8 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
-from detector.records.record_columns import pairs_of, with_unknown_headers
+from detector.records.batch_kernel import KEY, VALUE_SIZE
+from detector.records.made_columns import columns_of
+from detector.records.record_columns import KafkaRecord, RecordColumns, with_unknown_headers
 from detector.registry.credential_registry import Claims, CredentialRegistry
 from detector.registry.finders import Finders
 from detector.registry.issue_batch import IssueBatch
@@ -84,17 +87,14 @@ class RegisteredCredentials:
         """
         async with self._changing:
             self._check_all(records)
-            keys: list[bytes] = []
-            values: list[bytes] = []
-            for number, (key, value) in enumerate(pairs_of(records)):
-                if value is not None and key is not None and key.startswith(_ISSUE):
-                    keys.append(key)
-                    values.append(value)
-                    continue
-                await self._add(keys, values)
-                keys, values = [], []
-                self._apply_other(records[number], key or b"")
-            await self._add(keys, values)
+            columns = columns_of(*_origin_of(records), records)
+            issues = columns.begin_with(KEY, _ISSUE) & (columns.column(VALUE_SIZE) >= 0)
+            begin = 0
+            for number in np.flatnonzero(~issues).tolist():
+                await self._add(columns[begin:number])
+                self._apply_other(columns[number])
+                begin = number + 1
+            await self._add(columns[begin:])
         await self._compact()
 
     def _check_all(self, records: Sequence[Any]) -> None:
@@ -109,10 +109,10 @@ class RegisteredCredentials:
             if len(self._headers) < _KEPT_HEADERS:
                 self._headers.add(headers)
 
-    def _apply_other(self, record: Any, key: bytes) -> None:
+    def _apply_other(self, record: KafkaRecord) -> None:
         """Applies a record that is no issue."""
         try:
-            kind, credential_id, source, event_id = _KEY.decode(key)
+            kind, credential_id, source, event_id = _KEY.decode(record.key or b"")
             if kind == ID_KEY:
                 self._take_id_key(record)
             elif kind == "cred" and record.value is None:
@@ -155,9 +155,9 @@ class RegisteredCredentials:
             self.id_key = record.offset, key
             self.finders.use_id_key(key)
 
-    async def _add(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        if values:
-            batch, unreadable = await asyncio.to_thread(self.registry.read, keys, values)
+    async def _add(self, issues: RecordColumns) -> None:
+        if len(issues):
+            batch, unreadable = await asyncio.to_thread(self.registry.read, issues)
             self.unreadable += unreadable
             await self._take(batch)
 
@@ -170,3 +170,8 @@ class RegisteredCredentials:
         known.add_checked(claims.checked)
         if claims.others:
             known.add(claims.others)
+
+
+def _origin_of(records: Sequence[Any]) -> tuple[str, int]:
+    """The topic and the partition of some records."""
+    return (records[0].topic, records[0].partition) if len(records) else ("", 0)

@@ -7,6 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.judge.routing import decode, encode, registry_key, without_terms
+from detector.records.made_columns import columns_of
+from detector.records.record_columns import KafkaRecord, RecordColumns
 from detector.registry import issue_batch, issue_parser
 from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.issue_batch import NamedNumbers
@@ -60,6 +62,10 @@ changes = st.tuples(
 records = st.tuples(issues, st.none() | changes, st.none() | changes)
 
 
+def columns(*pairs: tuple[bytes, bytes]) -> RecordColumns:
+    return columns_of("", 0, [KafkaRecord("", 0, 0, 0, key, value, ()) for key, value in pairs])
+
+
 def told(registry: CredentialRegistry) -> list[str]:
     return sorted(map(repr, registry.identifiers()))
 
@@ -80,7 +86,7 @@ def test_they_mean_what_the_decoder_says(some: list[tuple[CredentialIssued, Any,
         if isinstance(fact, CredentialIssued):
             plain.add(fact)
     read = CredentialRegistry()
-    batch, unreadable = read.read(keys, values)
+    batch, unreadable = read.read(columns(*zip(keys, values, strict=True)))
     read.take(batch)
     assert unreadable == wrong
     assert (told(read), len(read), read.conflicts) == (told(plain), len(plain), plain.conflicts)
@@ -110,7 +116,7 @@ def test_a_usual_record_is_read_without_the_decoder(issue: CredentialIssued) -> 
         unjoined=None,
     )
     numbers = NamedNumbers()
-    batch, unreadable = issue_batch.parsed([registry_key(usual)], [encode(usual)], numbers)
+    batch, unreadable = issue_batch.parsed(columns((registry_key(usual), encode(usual))), numbers)
     assert unreadable == 0
     assert bytes(batch.text[batch.issues[0, 0] : batch.issues[0, 1]]) == b"c"
     assert batch.text.size == len(registry_key(usual) + encode(usual)) + 1, "nothing was added for an object"

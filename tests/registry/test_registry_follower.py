@@ -137,7 +137,8 @@ async def test_only_the_first_key_in_its_partition_names_ids() -> None:
 
     registered = RegisteredCredentials(Finders(NoPatterns(), ()))
     keys = {name: name.encode().hex().encode() for name in ("a" * 32, "b" * 32, "c" * 32)}
-    await registered.apply([offered(7, 0, keys["b" * 32]), offered(3, 1, keys["c" * 32])])
+    await registered.apply([offered(7, 0, keys["b" * 32])])
+    await registered.apply([offered(3, 1, keys["c" * 32])])
     await registered.apply(
         [offered(9, 0, keys["c" * 32]), offered(5, 0, keys["a" * 32]), offered(1, 0, b"?")]
     )
