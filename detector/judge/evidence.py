@@ -9,6 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from enum import IntEnum
+from heapq import nsmallest
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -317,7 +318,7 @@ class FinalTally:
             hash((time, source, name)): line for name, line in zip(found.ids[1:], found.also, strict=True)
         }
         again = keys.keys() & self._seen
-        shown = again.union(sorted(keys.keys() - again, key=lambda key: str(keys[key]))[:MAX_EVIDENCES])
+        shown = again.union(nsmallest(MAX_EVIDENCES, keys.keys() - again, lambda key: str(keys[key])))
         for key in shown:
             line = keys[key]
             piece = msgspec.structs.replace(found, id=str(line), line=line, also=())

@@ -69,10 +69,12 @@ class Stamps:
         return int(self.index[position]) if position >= 0 else None
 
     def moments(self, lines: Ints) -> Ints:
-        """A number for each line: the same for those that have their time from the same line above them."""
+        """A number for each line: the same for those that have the same time of their own, or from lines above them."""
+        _, ranks = np.unique(self._seconds, return_inverse=True)
+        times = np.concatenate((_NO_TIME, 1 + ranks * SECOND + self._nanos))
         after = self.index.searchsorted(lines, side="right")
         own = self.index.searchsorted(lines) < after
-        return 2 * after + own
+        return 2 * times[after] + own
 
     def exactly(self, line: int) -> int | None:
         """The time of `line` itself."""
@@ -116,6 +118,7 @@ class Stamps:
 
 
 _NO_LINES: Final = np.zeros(0, np.int64)
+_NO_TIME: Final = np.zeros(1, np.int64)
 NO_STAMPS: Final = Stamps(_NO_LINES, _NO_LINES, _NO_LINES)
 
 

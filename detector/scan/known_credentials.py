@@ -358,15 +358,15 @@ class KnownIndex:
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """The spans of registered secrets, in order. Those of one value do not overlap."""
-        found: set[tuple[int, int]] = set()
+        found: dict[tuple[int, int], None] = {}  # nearly in order, which sorts faster than a set
         view = np.frombuffer(data, np.uint8)
         for keyed in self._keyed:
             verdicts = SpanVerdicts(data, view, partial(self._is_registered, keyed))
             for each in keyed.checks:
                 for spans in each.spans(view):
-                    found.update(verdicts.registered(spans))
-            found.update(_apart(data, self._hashed(data, view, keyed)))
-        found.update(_apart(data, self._plainly_hashed(data, view)))
+                    found.update(dict.fromkeys(verdicts.registered(spans)))
+            found.update(dict.fromkeys(_apart(data, self._hashed(data, view, keyed))))
+        found.update(dict.fromkeys(_apart(data, self._plainly_hashed(data, view))))
         return sorted(found)
 
     def disguised(self, data: bytes) -> list[Disguise]:

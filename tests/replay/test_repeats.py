@@ -42,7 +42,8 @@ def history(tmp_path: Path) -> tuple[Path, Path]:
     lines: list[bytes] = []
     for seconds in TIMES:
         lines.append(f"{at(seconds)} now".encode())
-        lines += rng.choices([first, *several], [100, *[1] * len(several)], k=EACH)
+        stated = f"{at(seconds)} ".encode() + first
+        lines += rng.choices([first, stated, *several], [50, 50, *[1] * len(several)], k=EACH)
     paths = tmp_path / "events.jsonl", tmp_path / "print.log"
     paths[0].write_bytes(jsonl(events))
     paths[1].write_bytes(b"\n".join([*lines[1:EACH], *lines]) + b"\n")
