@@ -182,7 +182,7 @@ class TaskAggregate(Aggregate):
         before = self._status()
         self._ledger.lapse(watermark)
         self._tell_change(before, self._status())
-        others = list(self._others())
+        others = self._others()
         for account in others:
             key = issue_key(account.issue)
             for event in _evidence(account):
@@ -223,9 +223,10 @@ class TaskAggregate(Aggregate):
         """All issues for this aggregate."""
         return own_issues(self._ledger, self._key)
 
-    def _others(self) -> Iterator[Account]:
+    def _others(self) -> list[Account]:
         own = set(own_accounts(self._ledger, self._key))
-        return (account for account in self._ledger.accounts() if account not in own)
+        accounts = self._ledger.accounts()
+        return [account for account in accounts if account not in own] if len(own) < len(accounts) else []
 
     def resume(self, timer: int | None) -> None:
         """Ends the task if its lease had lapsed: else there is a timer for that."""

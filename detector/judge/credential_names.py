@@ -31,9 +31,9 @@ class CredentialNames:
         self._fallbacks: dict[str, list[CredentialEvent]] = {}
         self._groups: dict[str, Group] = {}
 
-    def accounts(self) -> Iterator[Account]:
+    def accounts(self) -> list[Account]:
         """All credentials."""
-        return (name.owner for name in self._ids.values() if name.owner is not None)
+        return [name.owner for name in self._ids.values() if name.owner is not None]
 
     def names(self) -> Iterator[Name]:
         """All names, with those that nobody owns."""

@@ -7,12 +7,12 @@ task that runs is no gap: its end is still to come. It is one once the task shou
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from detector.judge.accounts import Account, Candidates, Task
+from detector.judge.accounts import Account, Candidates
 from detector.judge.terms import NEVER, KindPolicy
 from detector.values.times import DAY
 
@@ -76,16 +76,17 @@ def join_of(account: Account, until: int) -> Join:
     return _LASTING[OVERDUE] if overdue <= until else Join(RUNNING, min(NEVER, overdue))
 
 
-def joins_of(accounts: Iterable[Account], until: int) -> list[tuple[Account, Join]]:
-    """The joins of some credentials at a time. Most of them differ in nothing that matters."""
-    known: dict[tuple[Task | Candidates, int, str | None], Join] = {}
-    found = []
-    for account in accounts:
-        ground = (account.task, id(account.policy), account.issue.task_group)
-        join = known.get(ground)
-        if join is None:
-            join = known[ground] = join_of(account, until)
-        found.append((account, join))
+def joins_of(accounts: Collection[Account], until: int) -> Counter[tuple[str, Join]]:
+    """How many credentials of each source have each join at a time. Most of them differ in nothing that matters."""
+    grounds = [
+        (account.task, id(account.policy), account.issue.task_group, account.issue.source)
+        for account in accounts
+    ]
+    examples = dict(zip(grounds, accounts, strict=True))
+    found: Counter[tuple[str, Join]] = Counter()
+    for ground, number in Counter(grounds).items():
+        account = examples[ground]
+        found[account.issue.source, join_of(account, until)] += number
     return found
 
 
@@ -121,13 +122,12 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
         return any(self.by_source.values())
 
     @classmethod
-    def of(cls, joins: Iterable[tuple[Account, Join]]) -> Self:
-        """The counts of some credentials. They name few sources: the others count as `other`."""
+    def of(cls, joins: Mapping[tuple[str, Join], int]) -> Self:
+        """The counts of `joins_of`. They name few sources: the others count as `other`."""
         counts: dict[str, dict[str, int]] = {}
-        counted = Counter((account.issue.source, join.name) for account, join in joins)
-        for (source, join), count in counted.items():
+        for (source, join), count in joins.items():
             of_source = counts.setdefault(_slot(source_of(source), counts, _FEW_SOURCES), {})
-            of_source[join] = of_source.get(join, 0) + count
+            of_source[join.name] = of_source.get(join.name, 0) + count
         return cls(counts)
 
     def moved(self, before: "JoinCounts", after: "JoinCounts") -> "JoinCounts":

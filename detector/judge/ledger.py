@@ -190,7 +190,7 @@ class Ledger:
         if task.end is None and (heartbeat.outlasts(known) or (heartbeat == known and lapsed)):
             self._end_by_lease(task, heartbeat, lapsed=lapsed)
 
-    def accounts(self) -> Iterator[Account]:
+    def accounts(self) -> list[Account]:
         """All credentials, as of the time that was asked about last. Do not change them."""
         self._settle()
         return self._names.accounts()

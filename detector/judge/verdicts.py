@@ -89,7 +89,7 @@ def judge_task(
     telling = [
         account
         for account in own
-        if account.tallies or account.task.ending is not None or account.credential_id in sent_before
+        if account.tallies or account.task.ending is not None or account.issue.credential_id in sent_before
     ]
     for account in telling:
         moments = end_moments(account, watermark)

@@ -17,7 +17,7 @@ from detector.judge.join_coverage import (
     count_joins,
     join_coverage,
 )
-from detector.judge.joins import JOINS, JUDGED, MOST_SOURCES, OTHER, JoinCounts, join_of, source_of
+from detector.judge.joins import JOINS, JUDGED, MOST_SOURCES, OTHER, JoinCounts, join_of, joins_of, source_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy, Tuning
 from detector.judge.terms import NEVER
@@ -247,7 +247,7 @@ def test_long_texts_are_cut() -> None:
 
 
 def counts_of(ledger: Ledger, until: int = T0) -> JoinCounts:
-    return JoinCounts.of((account, join_of(account, until)) for account in ledger.accounts())
+    return JoinCounts.of(joins_of(ledger.accounts(), until))
 
 
 def by_join(counts: JoinCounts) -> Counter[str]:
