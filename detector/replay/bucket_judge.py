@@ -6,7 +6,7 @@ is in one shard alone, so each shard recognises the second copies in it.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from detector.values.events import CredentialUsed, Leak, Lifecycle, TaskEnded, T
 from detector.values.findings import Command, Finding
 from detector.values.networks import NetworkSet
 
+_Row = TypeVar("_Row")
+
 ALL: Final = "all"  # judges a bucket
 SHARD: Final = "shard"  # judges a shard of its uses and leaks
 TASKS: Final = "tasks"  # says what is known of some of its tasks
@@ -32,19 +34,22 @@ _first_uses: Final = msgspec.json.Decoder(CredentialUsed)
 _evidence: Final = msgspec.json.Decoder(list[CredentialEvidence])
 
 
-class BucketRows(msgspec.Struct, frozen=True):
-    """What is judged of a bucket: packed rows, what shards found of it, and the ids of the tasks that are asked for.
+class BucketPart(msgspec.Struct, Generic[_Row], frozen=True):
+    """What is judged of a bucket: rows or where they stand, what shards found of it, and the ids of the tasks that are asked for.
 
     Of the facts those of some `shards` count, or all.
     """
 
     what: str
-    lifecycle: list[bytes]
-    first_uses: list[bytes]
-    facts: list[bytes]
+    lifecycle: list[_Row]
+    first_uses: list[_Row]
+    facts: list[_Row]
     shards: tuple[int, ...] = ()
     evidence: list[bytes] = []
     asked: tuple[str, ...] = ()
+
+
+BucketRows: TypeAlias = BucketPart[bytes]
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -56,22 +61,17 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class BucketTask(msgspec.Struct, frozen=True):
-    """A bucket to judge, or a part of that, as in `BucketRows`: where its rows stand."""
+    """A bucket to judge, or a part of that."""
 
     bucket: int
-    what: str
-    lifecycle: list[Block]
-    first_uses: list[Block]
-    facts: list[Block]
-    shards: tuple[int, ...] = ()
-    evidence: list[bytes] = []
-    asked: tuple[str, ...] = ()
+    part: BucketPart[Block]
 
     @property
     def size(self) -> int:
         """Bytes that it reads."""
-        blocks = [*self.lifecycle, *self.first_uses, *self.facts]
-        return blocks_size(blocks) + sum(map(len, self.evidence))
+        part = self.part
+        blocks = [*part.lifecycle, *part.first_uses, *part.facts]
+        return blocks_size(blocks) + sum(map(len, part.evidence))
 
 
 def blocks_size(blocks: Sequence[Block]) -> int:
@@ -87,16 +87,9 @@ class BucketWork(msgspec.Struct, frozen=True):
 
     def rows(self, task: BucketTask) -> BucketRows:
         """What a task reads."""
-        packed = self.spool.packed
-        return BucketRows(
-            task.what,
-            packed(task.lifecycle),
-            packed(task.first_uses),
-            packed(task.facts),
-            task.shards,
-            task.evidence,
-            task.asked,
-        )
+        packed, part = self.spool.packed, task.part
+        lifecycle, first_uses, facts = packed(part.lifecycle), packed(part.first_uses), packed(part.facts)
+        return BucketPart(part.what, lifecycle, first_uses, facts, part.shards, part.evidence, part.asked)
 
 
 class BucketVerdicts(msgspec.Struct):

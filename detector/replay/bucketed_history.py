@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from detector.judge.accounts import Task
 from detector.judge.conclude import limited_finding, secret_finding
@@ -21,6 +22,7 @@ from detector.replay.bucket_judge import (
     ALL,
     SHARD,
     TASKS,
+    BucketPart,
     BucketTask,
     BucketVerdicts,
     BucketWork,
@@ -30,7 +32,7 @@ from detector.replay.bucket_judge import (
 )
 from detector.replay.buckets import NOWHERE, SHARDS, Buckets, CredentialBuckets, Links, routed, row_of
 from detector.replay.history import Concluded
-from detector.replay.row_spool import RowSpool
+from detector.replay.row_spool import Block, RowSpool
 from detector.replay.runner import Runner
 from detector.values.events import CredentialUsed, Leak, Lifecycle, LimitedRecord
 from detector.values.findings import Command, Finding
@@ -155,24 +157,26 @@ class BucketedHistory:
     def _sharded(self) -> Iterator[BucketTask]:
         """The shards of large buckets."""
         for bucket in range(self._count):
-            task = self._task(bucket, SHARD)
-            count = SHARDS if not self._large else min(SHARDS, blocks_size(task.facts) // self._large)
-            if task.facts and count > 1:
+            part = self._part(bucket, SHARD)
+            count = SHARDS if not self._large else min(SHARDS, blocks_size(part.facts) // self._large)
+            if part.facts and count > 1:
                 for first in range(count):
-                    yield msgspec.structs.replace(task, shards=tuple(range(first, SHARDS, count)))
+                    shards = tuple(range(first, SHARDS, count))
+                    yield BucketTask(bucket, replace(part, shards=shards))
 
     def _whole(self, evidence: dict[int, list[bytes]]) -> Iterator[BucketTask]:
         """All buckets, the large ones with the evidence of their shards."""
         for bucket in range(self._count):
-            task = self._task(bucket, ALL)
-            if task.lifecycle:
-                large = bucket in evidence
-                yield msgspec.structs.replace(task, facts=[], evidence=evidence[bucket]) if large else task
+            part = self._part(bucket, ALL)
+            if bucket in evidence:
+                part = replace(part, facts=[], evidence=evidence[bucket])
+            if part.lifecycle:
+                yield BucketTask(bucket, part)
 
-    def _task(self, bucket: int, what: str) -> BucketTask:
+    def _part(self, bucket: int, what: str) -> BucketPart[Block]:
         blocks, first = self._spool.blocks, bucket * _PLACES
-        return BucketTask(
-            bucket, what, blocks(first + _LIFECYCLE), blocks(first + _FIRST_USES), blocks(first + _FACTS)
+        return BucketPart(
+            what, blocks(first + _LIFECYCLE), blocks(first + _FIRST_USES), blocks(first + _FACTS)
         )
 
     def _findings_of_logs(self, work: BucketWork) -> list[Finding]:
@@ -192,7 +196,9 @@ class BucketedHistory:
             of_bucket[NOWHERE if self._buckets is None else self._buckets.of_task(task_id)].append(task_id)
         of_bucket.pop(NOWHERE, None)
         todo = [
-            msgspec.structs.replace(self._task(bucket, TASKS), first_uses=[], facts=[], asked=tuple(names))
+            BucketTask(
+                bucket, replace(self._part(bucket, TASKS), first_uses=[], facts=[], asked=tuple(names))
+            )
             for bucket, names in sorted(of_bucket.items())
         ]
         for _, verdicts in self._runner.judge(work, todo):

@@ -103,7 +103,7 @@ class SparkRunner:
         job = self._job(_JUDGE)
 
         def name_of(task: BucketTask) -> str:
-            return f"{job.name}/{task.bucket}/{task.what}/{task.shards}"
+            return f"{job.name}/{task.bucket}/{task.part.what}/{task.part.shards}"
 
         def sent(task: BucketTask) -> SealedRows:
             return name_of(task), self._sealer.seal(name_of(task), work.rows(task))
