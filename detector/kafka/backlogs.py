@@ -1,14 +1,16 @@
-"""Which stages of a process are behind, and how long the others let their transactions wait for more.
+"""Which stages of a process are behind, and how long transactions wait for more to commit.
 
 All stages of a process share an event loop. While one of them reads a backlog, a stage that it feeds gets a few records
-at a time, and a transaction for these costs more than they do. They are late already, so they wait for more.
+at a time, and a transaction for these costs more than they do. They are late already, so they wait for more. The stage
+that is behind waits for the polls that are about to be ready.
 """
 
 from typing import Final
 
 from detector.kafka.handlers import Partition
 
-LINGER_SECONDS: Final = 0.1
+LINGER_SECONDS: Final = 0.2
+GATHER_SECONDS: Final = 0.05  # what a transaction of a stage that is behind waits for others at the most
 
 
 class Backlogs:
@@ -26,8 +28,12 @@ class Backlogs:
         else:
             partitions.discard(partition)
 
+    def is_behind(self, stage: str) -> bool:
+        """Whether a stage is behind with one of its partitions."""
+        return bool(self._behind.get(stage))
+
     def linger_seconds(self, stage: str) -> float:
         """How long after a transaction of a stage began the next one may begin: at once if the stage is behind itself."""
-        if self._behind.get(stage) or not any(self._behind.values()):
+        if self.is_behind(stage) or not any(self._behind.values()):
             return 0.0
         return self._linger_seconds

@@ -340,7 +340,8 @@ class PartitionWork:
         if refusal is not None:
             return await self._replacement(refusal)
         try:
-            return await self._context.handler.process(self.partition, records)
+            with self._context.transactions.processing():
+                return await self._context.handler.process(self.partition, records)
         except CurfewdError:
             raise
         except Exception as error:

@@ -1,8 +1,9 @@
 """A stage's transactions: what its partitions have ready at the same time is committed together."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -10,7 +11,7 @@ from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.kafka import transaction_fencing, transaction_retry
-from detector.kafka.backlogs import Backlogs
+from detector.kafka.backlogs import GATHER_SECONDS, Backlogs
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.clients import StageSettings, discard, reaction, start_or_discard, transactional_producer
 from detector.kafka.connection import ConnectionSettings
@@ -73,7 +74,7 @@ class Transactions:
         limits: Limits,
         offsets: GroupOffsets,
         observe: Observer,
-        backlogs: Backlogs | None = None,
+        backlogs: Backlogs,
     ) -> None:
         self._connection = connection
         self._stage = stage
@@ -81,7 +82,8 @@ class Transactions:
         self._limits = limits
         self._offsets = offsets
         self._observe = observe
-        self._backlogs = Backlogs() if backlogs is None else backlogs
+        self._backlogs = backlogs
+        self._processing = 0  # polls
         self._began = 0.0
         self._producer: Any = None
         self._failure: CurfewdError | None = None
@@ -97,6 +99,16 @@ class Transactions:
         transaction_retry.install()
         transaction_fencing.install()
         self._work = asyncio.create_task(self._run())
+
+    @contextlib.contextmanager
+    def processing(self) -> Iterator[None]:
+        """While a poll is processed that may be committed next."""
+        self._processing += 1
+        try:
+            yield
+        finally:
+            self._processing -= 1
+            self._arrived.set()
 
     async def commit(self, poll: Poll) -> None:
         """Commits a poll, perhaps together with those of other partitions.
@@ -166,9 +178,14 @@ class Transactions:
 
     async def _commit_next(self) -> bool:
         """Commits what waits, once something does. Returns whether the producer can go on."""
-        await self._arrived.wait()
+        while not self._waiting:
+            await self._arrived.wait()
+            self._arrived.clear()
         due = self._began + self._backlogs.linger_seconds(self._stage.group)
         await asyncio.sleep(max(due - time.monotonic(), 0.0))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._gathered()
         self._began = time.monotonic()
         taken = self._taken()
         if not taken:
@@ -191,9 +208,17 @@ class Transactions:
             self._tell()
         return failure is None
 
+    async def _gathered(self) -> None:
+        """Waits, while the stage is behind, until no more polls are being processed than are ready.
+
+        So two halves take turns: one is processed while the other is committed.
+        """
+        while self._processing > len(self._waiting) and self._backlogs.is_behind(self._stage.group):
+            self._arrived.clear()
+            await self._arrived.wait()
+
     def _taken(self) -> list[_Waiting]:
         """What goes into the next transaction: the first that has to be alone, else as many as may go together."""
-        self._arrived.clear()
         waiting, self._waiting = [each for each in self._waiting if not each.done.done()], []
         alone = next((each for each in waiting if each.poll.partition in self._alone), None)
         taken: list[_Waiting] = []
@@ -204,7 +229,6 @@ class Transactions:
                 self._end([each], FencedError("transaction: the group has been joined again"))
             elif (alone is not None and alone is not each) or (taken and outputs + size > MOST_OUTPUTS):
                 self._waiting.append(each)
-                self._arrived.set()
             else:
                 taken.append(each)
                 outputs += size

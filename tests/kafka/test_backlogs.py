@@ -12,7 +12,7 @@ from tests.broker import Cluster
 from tests.ingest.streams import Streams, drained, filled, made, until
 from tests.kafka.members import member
 from tests.kafka.stage_handlers import Copy, running
-from tests.kafka.test_transactions import poll, writing
+from tests.kafka.test_transactions import poll, values, writing
 
 LOGS, WORK = Partition("logs", 0), Partition("work", 3)
 
@@ -81,3 +81,37 @@ async def test_polls_that_come_soon_after_a_transaction_share_the_next_one(broke
     begun = [number for step, number in steps if step == "begun"]
     assert begun == [0, 1, 2]
     assert steps[4:6] == [("begun", 1), ("begun", 2)]
+
+
+async def test_while_a_stage_is_behind_half_of_its_polls_share_a_transaction(broker: Cluster) -> None:
+    streams, backlogs = await made(broker.bootstrap, 4), Backlogs()
+    backlogs.note(streams.stage().group, Partition(streams.source, 3), behind=True)
+    async with member(streams) as (_, offsets), writing(streams, offsets, backlogs) as (transactions, facts):
+
+        async def worked(number: int, ready: asyncio.Event) -> None:
+            with transactions.processing():
+                await ready.wait()
+            await transactions.commit(poll(streams, offsets, number, 5))
+
+        ready = [asyncio.Event() for _ in range(4)]
+        polls = [asyncio.create_task(worked(number, each)) for number, each in enumerate(ready)]
+        await asyncio.sleep(0)
+        ready[0].set()
+        await asyncio.sleep(0)
+        ready[1].set()
+        await asyncio.gather(*polls[:2])  # three are processed when the first is ready
+        ready[2].set()
+        ready[3].set()
+        await asyncio.gather(*polls[2:])
+    steps = [(each.step, each.partition.number) for each in facts if isinstance(each, TransactionStep)]
+    assert steps[:2] == [("begun", 0), ("begun", 1)]
+    assert [number for step, number in steps if step == "committed"] == [0, 1, 2, 3]
+
+
+async def test_a_poll_that_takes_long_keeps_no_other_from_its_transaction(broker: Cluster) -> None:
+    streams, backlogs = await made(broker.bootstrap, 2), Backlogs()
+    backlogs.note(streams.stage().group, Partition(streams.source, 0), behind=True)
+    async with member(streams) as (_, offsets), writing(streams, offsets, backlogs) as (transactions, _):
+        with transactions.processing(), transactions.processing():
+            await asyncio.wait_for(transactions.commit(poll(streams, offsets, 0, 5)), 30)
+    assert await values(streams) == [b"0-5"]

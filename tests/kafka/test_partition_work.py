@@ -53,7 +53,7 @@ async def test_what_is_not_told_anywhere_is_lost(
         limits,
         told.append,
         offsets,
-        Transactions(ConnectionSettings(""), settings, "g-1", limits, offsets, told.append),
+        Transactions(ConnectionSettings(""), settings, "g-1", limits, offsets, told.append, Backlogs()),
         Backlogs(),
     )
     work = PartitionWork(around, Partition("in", 0))

@@ -36,7 +36,7 @@ async def writing(
     facts: list[Fact] = []
     limits, name = Limits(1 << 20, 1 << 20), f"{streams.name}-{uuid.uuid4().hex}"
     transactions = Transactions(
-        streams.clients, streams.stage(), name, limits, offsets, facts.append, backlogs
+        streams.clients, streams.stage(), name, limits, offsets, facts.append, backlogs or Backlogs()
     )
     transactions.start()
     try:
@@ -198,7 +198,9 @@ async def test_nobody_waits_for_a_producer_that_cannot_be(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(transactions_module, "transactional_producer", refused)
     streams, offsets, limits = Streams("", "s"), GroupOffsets(1), Limits(1, 1)
-    transactions = Transactions(streams.clients, streams.stage(), "id", limits, offsets, lambda _: None)
+    transactions = Transactions(
+        streams.clients, streams.stage(), "id", limits, offsets, lambda _: None, Backlogs()
+    )
     partition = Partition(streams.source, 0)
     waiting = asyncio.create_task(transactions.commit(Poll(partition, Membership("s", "m", 1), [], 0)))
     transactions.start()
