@@ -125,8 +125,8 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     replication: int = 3
     min_insync: int = 2
     lookback: int = 5 * MINUTE
-    poll_records: int = 8000
-    partition_fetch_bytes: int = 2 << 20
+    poll_records: int = 16_000
+    partition_fetch_bytes: int = 4 << 20
     fetch_bytes: int = 16 << 20
     batch_bytes: int = 256 << 10
     record_bytes: int = 1_048_588
@@ -287,10 +287,12 @@ KAFKA_FIELDS: Final = {
     "poll_records": Field(
         whole_number(1, 100_000),
         "at most so many records of a partition in a transaction; of `work` never more than 1000",
-        "8000",
+        "16000",
     ),
     "partition_fetch_bytes": Field(
-        whole_number(1024, 1 << 30), "bytes fetched ahead for each partition", "2097152"
+        whole_number(1024, 1 << 30),
+        "bytes fetched ahead for each partition; less, down to 2097152, where that is more than 64 MiB together",
+        "4194304",
     ),
     "fetch_bytes": Field(whole_number(1024, 1 << 30), "bytes fetched ahead from each broker", "16777216"),
     "batch_bytes": Field(whole_number(1024, 1 << 30), "bytes in one produced batch", "262144"),

@@ -45,6 +45,7 @@ MAX_HELD: Final = 100_000  # records that one object may carry
 
 _CLOUDEVENT: Final = b'"specversion"'
 _LOGGED: Final = Markers(LOGGED_MARKS)
+_KEYS: Final = Markers((KEY_BEGIN,))
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -97,9 +98,14 @@ class RecordClassifier:
         """The same for each line of `data`, or what begins at `starts`: the numbers in order of where there may be one."""
         return _lines_of(self._marks.ends(data), data, starts)
 
-    def lines_apart(self, data: bytes, starts: Ints) -> Sequence[int]:
-        """The same, and what may begin a key."""
-        return _lines_of(self._marks_apart.ends(data), data, starts)
+    def lines_apart(self, data: bytes, starts: Ints, *, plain: bool = False) -> Sequence[int]:
+        """The same, and what may begin a key: that alone where all that matters are `plain` log records.
+
+        They have no fields but `message`, `time`, `task_id` and `stream`, so unless one of our sources has such, none is
+        an event.
+        """
+        marks = _KEYS if plain and not self.reads_flat else self._marks_apart
+        return _lines_of(marks.ends(data), data, starts)
 
     def is_of_source(self, line: bytes) -> bool:
         """Whether a source writes such an object, also where it has no marker and says nothing of credentials."""

@@ -86,6 +86,9 @@ class RecordAssembler:
         self._classifier = classifier
         self._trust = trust
         self._skew = skew
+        self._were_plain = (
+            False  # whether those taken of the last run were plain log records, and none was marked
+        )
         self._unfinished: set[int] = set()
         self._assembler = Assembler(_PARTS, unfinished=self._unfinished)
 
@@ -133,9 +136,10 @@ class RecordAssembler:
         if len(run) < _FEW:
             return self._one_by_one(run, now, into, events=True)
         data, starts = value_lines(run, PAD)
-        marked = np.zeros(len(run), np.bool_)  # that it may hold an event, or begins a key
-        marked[list(self._classifier.lines_apart(data, starts))] = True
-        flat = FlatRecords(data, starts, marked, self._classifier.named)
+        flat, marked = self._flat_records(data, starts, plain=self._were_plain)
+        if self._were_plain and not flat.plain:
+            flat, marked = self._flat_records(data, starts, plain=False)
+        self._were_plain = flat.plain and not marked.any()
         apart = ~(flat.taken | flat.blank)
         odd = np.count_nonzero(apart & ~marked)
         if odd * _ODD > len(run) or np.count_nonzero(flat.taken) < _FEW:
@@ -143,6 +147,17 @@ class RecordAssembler:
         return self._around(
             apart, flat.blank, run, lambda numbers: self._flat(flat, numbers, run, now, into), now, into
         )
+
+    def _flat_records(
+        self, data: bytes, starts: Ints, *, plain: bool
+    ) -> tuple[FlatRecords, npt.NDArray[np.bool_]]:
+        """Those of the common forms, and which records may hold an event or begin a key.
+
+        If all are expected to be `plain`, only keys are looked for: what is taken then holds no event if all of it is.
+        """
+        marked = np.zeros(len(starts) - 1, np.bool_)
+        marked[list(self._classifier.lines_apart(data, starts, plain=plain))] = True
+        return FlatRecords(data, starts, marked, self._classifier.named), marked
 
     def _around(  # noqa: PLR0913, PLR0917 - a run, and how it is read
         self,

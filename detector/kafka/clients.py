@@ -37,6 +37,8 @@ from detector.values.errors import CurfewdError, FencedError, RetryError, StopEr
 
 NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
 DISCARD_SECONDS: Final = 1.0
+FETCHED_BYTES: Final = 64 << 20  # of all partitions together, as long as that is
+LEAST_FETCHED_BYTES: Final = 2 << 20  # of each
 _DECOMPRESSED_BYTES: Final = 64 << 20  # of a batch of a topic of ours
 # Waiting, another try or another producer helps with none of these.
 HOPELESS: Final = (
@@ -71,8 +73,9 @@ _REFUSALS: Final = {
 class StageSettings(msgspec.Struct, frozen=True):
     """What one stage reads, and its limits.
 
-    - Memory for each partition: the records fetched and the records in process, each at most `partition_fetch_bytes` or
-      one batch, plus the outputs of one poll. A batch is decompressed to at most `decompressed_bytes`.
+    - Memory for each partition: the records fetched and the records in process, each at most `partition_fetch_bytes`
+      (`share_fetches`) or one batch, plus the outputs of one poll. A batch is decompressed to at most
+      `decompressed_bytes`.
     - `rebalance_seconds` is the deadline of a rebalance: open transactions commit within it or are given up.
       `drain_seconds` is the deadline of a stop.
     - `transaction_seconds` is from begin to commit. Records are processed before the transaction begins.
@@ -128,6 +131,13 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assigno
         max_partition_fetch_bytes=stage.partition_fetch_bytes,
         fetch_max_bytes=stage.fetch_bytes,
     )
+
+
+def share_fetches(consumer: Any, stage: StageSettings, partitions: int) -> None:
+    """Lets the stage's consumer fetch less of each partition at a time where it has many."""
+    share = max(FETCHED_BYTES // max(partitions, 1), LEAST_FETCHED_BYTES)
+    # aiokafka takes it from there for each request. It has no other way to change it.
+    consumer._fetcher._max_partition_fetch_bytes = min(stage.partition_fetch_bytes, share)  # noqa: SLF001
 
 
 def group_consumer(

@@ -18,7 +18,7 @@ _CONTROL: Final = 0x20
 _LZ4: Final = 3
 _ABORTED: Final = 7  # a producer
 _RECORDS: Final[tuple[Written, ...]] = (
-    (b"key", b"value", []),
+    (b"key", b"value" * 1000, []),  # so long that the checksum is one of ours
     (None, b"", [("name", b"value"), ("none", None)]),
     (b"", None, []),
 )

@@ -32,6 +32,7 @@ from detector.kafka.clients import (
     NO_PARTITION,
     StageSettings,
     reaction,
+    share_fetches,
     stage_consumer,
     stop_consumer,
     stray_cancellations_are_errors,
@@ -237,6 +238,7 @@ class Stage:
             return
         stayed = self._offsets.joined(self._consumer)
         now, before = set(assigned), set(self._works)
+        share_fetches(self._consumer, self._settings, len(now))
         for partition in now:
             if partition.number >= self._settings.counts.get(partition.topic, partition.number + 1):
                 self._fail(miscounted(self._settings, partition.topic, partition.number + 1))

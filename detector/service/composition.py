@@ -18,6 +18,7 @@ from detector.ingest.trust.policy import TrustPolicy
 from detector.judge.policy import Policy
 from detector.kafka.backlogs import Backlogs
 from detector.kafka.changelog import KafkaChangelog
+from detector.kafka.clients import LEAST_FETCHED_BYTES
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.kafka.handlers import Handler
@@ -152,7 +153,7 @@ def lookback_reader(context: ProcessContext, positions: GroupPositions, skew: in
         pattern=pattern,
         delay=live.lookback,
         poll_records=live.poll_records,
-        partition_fetch_bytes=live.partition_fetch_bytes,
+        partition_fetch_bytes=min(live.partition_fetch_bytes, LEAST_FETCHED_BYTES),
         session_seconds=live.session_timeout / SECOND,
     )
 

@@ -292,8 +292,8 @@ def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
     assert stage_of(live, "scan", ("logs",)) == StageSettings(
         group="curfewd-scan",
         topics=("logs",),
-        poll_records=8000,
-        partition_fetch_bytes=2 << 20,
+        poll_records=16_000,
+        partition_fetch_bytes=4 << 20,
         columns=True,
         counts={"curfewd.work": 16, "curfewd.state": 16},
     )

@@ -1,6 +1,7 @@
 """Events among log records: read apart, and everything else as if they were not there."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.ingest import kafka
+from detector.ingest.classify import RecordClassifier
 from detector.ingest.kafka_records import read_record
 from detector.ingest.positions import LogRecord
 from tests.fake_records import FakeRecord, Reading, read_all, records
@@ -19,6 +21,8 @@ END = b'{"message":"-----END PRIVATE KEY-----"}'
 # The mark of an event stands in it, and it is none.
 MENTION = b'{"message":"MARK four","data":{"specversion":"1.0"}}'
 BROKEN = b'{"specversion":"1.0","type":"task.started","source":"ci","id":"x","data":{}}'
+
+CARRIER = json.dumps({"log": "MARK eight", "kubernetes": {"pod_name": "p"}, "stream": "stdout"}).encode()
 
 ODD = [
     None,
@@ -53,8 +57,16 @@ def one_by_one(some: list[FakeRecord]) -> Reading:
     return reading.end()
 
 
-def assert_read_alike(some: list[FakeRecord]) -> None:
-    together, apart = read_all(some), one_by_one(some)
+def after(first: int, some: list[FakeRecord]) -> Reading:
+    """The records in two polls."""
+    reading = Reading()
+    reading.poll(some[:first])
+    reading.poll(some[first:])
+    return reading.end()
+
+
+def assert_read_alike(some: list[FakeRecord], first: int = 0) -> None:
+    together, apart = after(first, some) if first else read_all(some), one_by_one(some)
     assert together.contents.events == apart.contents.events
     assert sorted(together.places) == sorted(apart.places)
     assert sorted((each.offset or 0, each.reason) for each in together.contents.letters) == sorted(
@@ -85,6 +97,32 @@ def test_what_is_no_line_and_what_has_headers_keeps_its_place(
             record.headers = [*headers, ("ce_time", b"2026-05-31T23:00:00Z")]
             record.value = b'{"task_id":"t-1"}'
     assert_read_alike(some)
+
+
+@given(st.lists(st.sampled_from([LOG, LOG, TEXT, BEGIN, MENTION, BROKEN, CARRIER, b"event"]), max_size=40))
+def test_what_comes_after_plain_log_records_changes_nothing(values: list[bytes]) -> None:
+    """No marks of events are looked for where all records were plain log records before."""
+    some = [LOG] * 10 + [event(at) if value == b"event" else value for at, value in enumerate(values)]
+    assert_read_alike(records(some), 10)
+
+
+def test_no_marks_are_looked_for_in_plain_log_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[bool] = []
+    search = RecordClassifier.lines_apart
+
+    def noted(self: RecordClassifier, *args: Any, plain: bool) -> Sequence[int]:
+        searched.append(not plain)
+        return search(self, *args, plain=plain)
+
+    monkeypatch.setattr(RecordClassifier, "lines_apart", noted)
+    after(10, records([LOG] * 30))
+    assert searched == [True, False]
+    searched.clear()
+    after(10, records([LOG] * 30 + [event(0)]))
+    assert searched == [True, False, True]
+    searched.clear()
+    after(10, records([event(0)] + [LOG] * 20))
+    assert searched == [True, True]
 
 
 def test_logs_with_events_among_them_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from aiokafka.admin import NewTopic
 
 from detector.kafka import clients, stage
 from detector.kafka.assignor import StickyAssignor
-from detector.kafka.clients import stage_consumer, stop_consumer
+from detector.kafka.clients import LEAST_FETCHED_BYTES, share_fetches, stage_consumer, stop_consumer
 from detector.kafka.columns_check import fields
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import ColumnsUnavailable, Rebalanced, TransactionCommitted
@@ -26,12 +26,16 @@ HEADERS = [("name", b"value"), ("none", None), ("", b"")]
 
 
 @contextlib.asynccontextmanager
-async def reading(streams: Streams) -> AsyncIterator[tuple[Any, TopicPartition]]:
-    """A consumer of columns at the first record of the source's only partition."""
-    consumer = stage_consumer(streams.clients, streams.stage(), StickyAssignor())
+async def reading(
+    streams: Streams, fetch_bytes: int = 1 << 20, partitions: int = 1
+) -> AsyncIterator[tuple[Any, TopicPartition]]:
+    """A consumer of columns at the first record of the source's only partition, as if it had so many."""
+    settings = streams.stage(partition_fetch_bytes=fetch_bytes)
+    consumer = stage_consumer(streams.clients, settings, StickyAssignor())
     source = TopicPartition(streams.source, 0)
     await consumer.start()
     try:
+        share_fetches(consumer, settings, partitions)
         consumer.assign([source])
         await consumer.seek_to_beginning(source)
         yield consumer, source
@@ -61,6 +65,16 @@ async def sent(producer: Any, topic: str, values: Sequence[bytes | None]) -> Non
 
 async def by_aiokafka(streams: Streams) -> list[Any]:
     return [fields(each) for each in (await read(streams, streams.source))[0]]
+
+
+async def test_less_is_fetched_of_each_of_many_partitions(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    await filled(streams, 0, [b"x" * 60_000] * 80)
+    first = []
+    for partitions in (1, 1000):
+        async with reading(streams, 4 << 20, partitions) as (consumer, source):
+            first.append((await polled(consumer, source, 80, 1))[0].size)
+    assert first[1] <= LEAST_FETCHED_BYTES < first[0] <= 4 << 20
 
 
 async def test_what_every_codec_wrote_comes_out(broker: Cluster) -> None:

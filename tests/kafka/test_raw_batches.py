@@ -105,6 +105,15 @@ def test_where_a_byte_is_wrong_the_records_before_it_come_out(
     assert until_an_error(each for (each,) in columns) == until_an_error(one_by_one)
 
 
+@given(st.integers(0, 9000), st.integers(0, 7))
+def test_a_large_batch_with_a_wrong_bit_is_an_error(place: int, bit: int) -> None:
+    made = bytearray(batch(0, [(None, bytes(range(256)) * 40, [])]))
+    assert len(read(bytes(made))) == 1
+    made[-1 - place] ^= 1 << bit
+    with pytest.raises(CorruptRecordException):
+        read(bytes(made))
+
+
 @given(st.binary(max_size=60), st.integers(-2, 5))
 def test_whatever_the_bytes_are_it_ends(records: bytes, count: int) -> None:
     with contextlib.suppress(CorruptRecordException):

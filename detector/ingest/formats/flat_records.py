@@ -80,6 +80,12 @@ class FlatRecords:
         self.blank = self._rows[:, column.KIND] == column.BLANK_LINE
         self.keys = self._rows[:, column.KEY]
 
+    @property
+    def plain(self) -> bool:
+        """Whether some were taken, and they have no fields but those of a plain log record (`column.PLAIN_JSON`)."""
+        kinds = self._rows[self.taken, column.KIND]
+        return bool(len(kinds)) and bool((kinds == column.PLAIN_JSON).all())
+
     def in_channels(self, numbers: Ints) -> bool:
         """Whether one of the records may be of a line that others are parts of."""
         return bool(self._rows[numbers, column.CHANNEL].any())
