@@ -118,6 +118,12 @@ def _own(number: int, at: int) -> Fact:
     return _issued(number, at, f"c{number}", name)
 
 
+def _repeated(number: int, at: int) -> Fact:
+    if number % 2:
+        return TaskEnded(time=at + DAY, source="ci", id=f"e{number}", task_id="t", outcome="succeeded")
+    return TaskStarted(time=at, source="ci", id=f"s{number}", task_id="t", kind="service")
+
+
 def _subtask(number: int, at: int) -> Fact:
     started = TaskStarted(
         time=at, source="ci", id=f"x{number}", task_id=f"x{number // 2}", parent_task_id="t"
@@ -163,6 +169,7 @@ def kinds() -> Iterator[Kind]:
         lambda n, at: CredentialRevoked(time=at, source="vault", id=f"r{n}", credential_id="c"),
         first,
     )
+    yield Kind("starts and ends of one task", "t:t", _repeated, (lasting,))
     yield Kind("credentials of one task", "t:t", _own, (_SERVICE,), 10_000)
     yield Kind("subtasks that use its credential", "t:t", _subtask, first, 10_000)
     yield Kind(

@@ -233,24 +233,25 @@ class TaskAggregate(Aggregate):
         self._ledger.lapse(NEVER if timer is None else timer - 1)
 
     def _happened(self, event: TaskStarted | TaskHeartbeat | TaskEnded) -> bool:
-        """Takes what happened to the task itself. Only the heartbeat that counts is kept."""
-        before, known = self._status(), self._heartbeat()
+        """Takes what happened to the task itself. Only the start, the end and the heartbeat that count are kept."""
+        before, known = self._status(), self._counting()
         self._ledger.apply(event)
-        status, counting = self._status(), self._heartbeat()
+        status, counting = self._status(), self._counting()
         if before.lapsed and not status.lapsed:
-            status = msgspec.structs.replace(status, heartbeat=counting)
+            task = self._ledger.task(self._task_id)
+            status = msgspec.structs.replace(status, heartbeat=None if task is None else task.heartbeat)
         self._tell_change(before, status)
-        if known is not None and known != counting:
-            self.dropped.append(known)
-        return event == counting or not isinstance(event, TaskHeartbeat)
+        self.dropped += [each for each in known if each not in counting]
+        return event in counting
 
     def _tell_change(self, before: TaskStatus, status: TaskStatus) -> None:
         if status != before:
             self.sends += [(key, status) for key in sorted(self._subscribers)]
 
-    def _heartbeat(self) -> TaskHeartbeat | None:
+    def _counting(self) -> list[TaskStarted | TaskEnded | TaskHeartbeat]:
         task = self._ledger.task(self._task_id)
-        return None if task is None else task.heartbeat
+        facts = () if task is None else (task.start, task.end, task.heartbeat)
+        return [each for each in facts if each is not None]
 
     def _status(self) -> TaskStatus:
         task = self._ledger.task(self._task_id)

@@ -97,11 +97,17 @@ class Ledger:
         """
         kind = type(event)
         self._lifecycle_changes += kind is not CredentialUsed
-        time = event.known_since if isinstance(event, Leak) else event.time
-        # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
-        if (self.latest is None or time > self.latest) and kind is not TaskHeartbeat:
-            self.latest = time
         self._routes[kind](self, event)
+        time = event.known_since if isinstance(event, Leak) else event.time
+        # Nothing may rest on the time of a heartbeat, or of a start or end that does not count: it is not kept.
+        if (self.latest is None or time > self.latest) and self._counts(event):
+            self.latest = time
+
+    def _counts(self, event: AnyEvent) -> bool:
+        if isinstance(event, TaskStarted | TaskEnded):
+            task = self._tasks[event.task_id]
+            return event in {task.start, task.end}
+        return not isinstance(event, TaskHeartbeat)
 
     def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = (), until: int = NEVER) -> None:
         """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten.

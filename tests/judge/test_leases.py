@@ -136,6 +136,25 @@ def test_hours_of_heartbeats_leave_one() -> None:
     assert sum(map(len, state.values())) < size + 4096
 
 
+def test_of_many_starts_and_ends_those_that_count_are_left() -> None:
+    start, end = STARTED.time, STARTED.time + DAY
+    state = applied({}, judge(KEY, {}, [ISSUED], start, POLICY))
+    for number in range(50, -1, -1):
+        starts = [
+            msgspec.structs.replace(STARTED, time=start + at, id=f"s{at}") for at in (number, 100 - number)
+        ]
+        ends = [
+            TaskEnded(time=end + at, source="ci", id=f"e{at}", task_id="t", outcome="failed")
+            for at in (number, 100 - number)
+        ]
+        state = applied(state, judge(KEY, state, [*starts, *ends], start, POLICY))
+    assert facts_in(state) == 3
+    late = msgspec.structs.replace(use(0), time=end + HOUR)
+    found = judge(KEY, state, [late], end + HOUR, POLICY)
+    (finding,) = (each for each in found.findings if each.finding.rule == "use-after-termination")
+    assert (finding.finding.task.started, finding.finding.task.ended) == (start, end)
+
+
 def test_who_asked_is_told_of_lapses_and_returns_only() -> None:
     follow = TaskSubscription("k:c2", START)
     state = applied({}, judge(KEY, {}, [STARTED, beat(0), follow], START, POLICY))
