@@ -152,7 +152,9 @@ def test_of_many_starts_and_ends_those_that_count_are_left() -> None:
     late = msgspec.structs.replace(use(0), time=end + HOUR)
     found = judge(KEY, state, [late], end + HOUR, POLICY)
     (finding,) = (each for each in found.findings if each.finding.rule == "use-after-termination")
-    assert (finding.finding.task.started, finding.finding.task.ended) == (start, end)
+    task = finding.finding.task
+    assert task is not None
+    assert (task.started, task.ended) == (start, end)
 
 
 def test_who_asked_is_told_of_lapses_and_returns_only() -> None:
