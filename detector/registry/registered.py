@@ -87,7 +87,7 @@ class RegisteredCredentials:
         """
         async with self._changing:
             self._check_all(records)
-            columns = columns_of(*_origin_of(records), records)
+            columns = columns_of("", records[0].partition if len(records) else 0, records)
             issues = columns.begin_with(KEY, _ISSUE) & (columns.column(VALUE_SIZE) >= 0)
             begin = 0
             for number in np.flatnonzero(~issues).tolist():
@@ -170,8 +170,3 @@ class RegisteredCredentials:
         known.add_checked(claims.checked)
         if claims.others:
             known.add(claims.others)
-
-
-def _origin_of(records: Sequence[Any]) -> tuple[str, int]:
-    """The topic and the partition of some records."""
-    return (records[0].topic, records[0].partition) if len(records) else ("", 0)
