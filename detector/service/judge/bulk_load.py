@@ -71,7 +71,7 @@ class BulkLoad:
         except asyncio.CancelledError:
             self._loading = loading
             raise
-        while self._store.unmerged() > _FILES:  # noqa: ASYNC110 - RocksDB tells nobody when it is through
+        while self._store.is_behind(_FILES):  # noqa: ASYNC110 - RocksDB tells nobody when it is through
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _load(self, polls: Sequence[RecordColumns]) -> None:

@@ -177,9 +177,12 @@ class Store:
         """Takes in a sorted file of changes on the same disk, all or none of them."""
         self._db.ingest_external_file([str(file)], self._linked)
 
-    def unmerged(self) -> int:
-        """How many files RocksDB has still to merge with others."""
-        return self._db.property_int_value("rocksdb.num-files-at-level0") or 0
+    def is_behind(self, most: int) -> bool:
+        """Whether RocksDB has more than so many files to merge with others, unless an error has ended that."""
+        files, errors = map(
+            self._db.property_int_value, ("rocksdb.num-files-at-level0", "rocksdb.background-errors")
+        )
+        return (files or 0) > most and not errors
 
     def restored(self, position: Position) -> None:
         """Says how far it has the changelog, once the files have all of it."""

@@ -176,3 +176,31 @@ async def test_a_load_that_is_broken_off_ends_before_the_store_is_closed(tmp_pat
     asyncio.get_running_loop().call_later(0.05, store.let.set)
     assert await task
     store.close()
+
+
+class Behind(Watched):
+    """A store that has files to merge for a while after each file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.left = 0
+
+    def ingest(self, file: Path) -> None:
+        assert self.left == 0
+        super().ingest(file)
+        self.left = 3
+
+    def is_behind(self, most: int) -> bool:
+        self.left = max(self.left - 1, 0)
+        return self.left > 0 or super().is_behind(most)
+
+
+async def test_no_file_is_made_while_others_have_to_be_merged(tmp_path: Path) -> None:
+    store = Behind(tmp_path / "store")
+    try:
+        await load(store, tmp_path / "store", [(b"w", b"%d" % number) for number in range(4)], 1, 1)
+        assert (store.watermark(), store.singly, store.left) == (3, 0, 0)
+        assert store.is_behind(0)
+        assert not store.is_behind(1000)
+    finally:
+        store.close()
