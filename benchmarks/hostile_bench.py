@@ -2,7 +2,7 @@
 
 Look-alikes of every pattern go through reading, decoding, patterns and fingerprints in this process, as a replay's
 worker does it, with `KNOWN` registered credentials; horrors through whole replays with one registered credential, from
-which the one of a single line is subtracted. CPU time; the memory is the peak of the process.
+which the one of a single line is subtracted, in turns. CPU time; the memory is the peak of the process.
 """
 
 import tempfile
@@ -32,6 +32,7 @@ from detector.values.secrets import DeploymentKey, Secret
 KNOWN: Final = 10_000
 AIM: Final = 20  # MB/s
 _LEAST: Final = 0.05  # CPU-s that a replay must take beyond its start-up, which varies by as much
+_ROUNDS: Final = 2
 _SHOWN: Final = 20  # rows of look-alikes
 _HEAD: Final = ["MB per CPU-s", "leaks", "peak MB"]
 _NOW: Final = 1_800_000_000 * 10**9
@@ -100,10 +101,10 @@ def of_horrors(options: Options) -> Iterator[Slow]:
     """Each through a replay of its own."""
     DATA.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=DATA) as scratch:
-        path, out, events = (Path(scratch) / name for name in ("horror.log", "out", "issue.jsonl"))
-        path.write_bytes(b"nothing at all\n")
+        names = "one.log", "horror.log", "out", "issue.jsonl"
+        one, path, out, events = (Path(scratch) / name for name in names)
+        one.write_bytes(b"nothing at all\n")
         events.write_bytes(_issue(options.seed))
-        nothing = min(replay([events, path], out, options.seed, [], 1).cpu for _ in range(3))
         for name, make in {
             **horrors(options.horrors, options.seed),
             **with_registered(options.horrors, options.seed),
@@ -112,10 +113,14 @@ def of_horrors(options: Options) -> Iterator[Slow]:
                 continue
             size = path.write_bytes(make())
             _forget_peak()  # a child's peak is never less than that of its parent was
-            done = replay([events, path], out, options.seed, [], 1)
+            nothing = spent = float("inf")
+            for _ in range(_ROUNDS):  # in turns: what else the machine does changes
+                nothing = min(nothing, replay([events, one], out, options.seed, [], 1).cpu)
+                done = replay([events, path], out, options.seed, [], 1)
+                spent = min(spent, done.cpu)
             with (out / "findings.jsonl").open("rb") as file:
                 findings = sum(b'"uid":"leaked-' in line for line in file)
-            yield Slow(name, "", size / MB / max(done.cpu - nothing, _LEAST), findings, done.memory)
+            yield Slow(name, "", size / MB / max(spent - nothing, _LEAST), findings, done.memory)
 
 
 def _issue(seed: int) -> bytes:
@@ -143,7 +148,7 @@ def report_horrors(made: Hostile) -> str:
     parts = [
         "# Horrors\n",
         tables.about(made.machine),
-        f"\n{made.options.horrors / MB:.0f} MB each, a replay each; that of one line, which is start-up, is subtracted.\n",
+        f"\n{made.options.horrors / MB:.0f} MB each, a replay each; that of one line beside it, which is start-up, is subtracted. The least of {_ROUNDS}.\n",
         f"Start-up varies: {made.options.horrors / MB / _LEAST:.0f} MB/s is that and more.\n",
         tables.table(["text", *_HEAD], [[one.name, *_cells(one)] for one in ordered]),
     ]
