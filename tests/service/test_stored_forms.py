@@ -87,7 +87,7 @@ _IDENTIFIERS = (
     "vault-hmac",
 )
 _LATER: dict[str, list[Any]] = {
-    "leak": [None] * 4,
+    "leak": [*[None] * 4, []],
     "task.started": [None],
     "credential.issued": [None] * 3,
     "told": [None, False],
@@ -149,7 +149,7 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
 
 
 def test_a_fact_that_0_1_0_did_not_know_has_a_form_of_its_own() -> None:
-    value = b'["limited",1777593600000000000,"logs","p0@7","decoding",120,null,7,0,"build-1","stdout",1]'
+    value = b'["limited",1777593600000000000,"logs","p0@7","decoding",120,null,7,0,"build-1","stdout",1,[]]'
     fact = decode(value)
     assert isinstance(fact, LimitedRecord)
     assert (fact.id, fact.reason, fact.size, fact.offset, fact.stream) == (
