@@ -28,18 +28,19 @@ from detector.values.registrable import CANARY_KIND
 
 
 class Task:
-    """A task with the start and end that count, and the credentials issued to it.
+    """A task with the start and end that count, the latest report of either, and the credentials issued to it.
 
     Until it has an end, `heartbeat` is the one whose lease lapses last. `lapsed` is whether that is past, so that it ends
     the task; the ledger knows what time it is. `accounts` may hold credentials that an earlier issue has since given to another task.
     """
 
-    __slots__ = ("accounts", "end", "heartbeat", "lapsed", "start", "task_id")
+    __slots__ = ("accounts", "end", "heartbeat", "lapsed", "latest", "start", "task_id")
 
     def __init__(self, task_id: str) -> None:
         self.task_id = task_id
         self.start: TaskStarted | None = None
         self.end: TaskEnded | None = None
+        self.latest: TaskStarted | TaskEnded | None = None
         self.heartbeat: TaskHeartbeat | None = None
         self.lapsed = False
         self.accounts: list[Account] = []
@@ -67,6 +68,11 @@ class Task:
         if self.end is not None:
             return self.end.time
         return self.heartbeat.lapse if self.lapsed and self.heartbeat is not None else NEVER
+
+    def report(self, event: TaskStarted | TaskEnded) -> None:
+        """Notes that something was heard of it: how long its state stays goes by the latest report."""
+        if self.latest is None or event.time > self.latest.time:
+            self.latest = event
 
     def deadline(self, policy: KindPolicy) -> int:
         """When it should have ended, NEVER if nothing says so."""

@@ -233,7 +233,7 @@ class TaskAggregate(Aggregate):
         self._ledger.lapse(NEVER if timer is None else timer - 1)
 
     def _happened(self, event: TaskStarted | TaskHeartbeat | TaskEnded) -> bool:
-        """Takes what happened to the task itself. Only the start, the end and the heartbeat that count are kept."""
+        """Takes what happened to the task itself. Only the start, the end and the heartbeat that count are kept, and the latest report."""
         before, known = self._status(), self._counting()
         self._ledger.apply(event)
         status, counting = self._status(), self._counting()
@@ -250,7 +250,7 @@ class TaskAggregate(Aggregate):
 
     def _counting(self) -> list[TaskStarted | TaskEnded | TaskHeartbeat]:
         task = self._ledger.task(self._task_id)
-        facts = () if task is None else (task.start, task.end, task.heartbeat)
+        facts = () if task is None else (task.start, task.end, task.latest, task.heartbeat)
         return [each for each in facts if each is not None]
 
     def _status(self) -> TaskStatus:

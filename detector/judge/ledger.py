@@ -97,17 +97,11 @@ class Ledger:
         """
         kind = type(event)
         self._lifecycle_changes += kind is not CredentialUsed
-        self._routes[kind](self, event)
         time = event.known_since if isinstance(event, Leak) else event.time
-        # Nothing may rest on the time of a heartbeat, or of a start or end that does not count: it is not kept.
-        if (self.latest is None or time > self.latest) and self._counts(event):
+        # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
+        if (self.latest is None or time > self.latest) and kind is not TaskHeartbeat:
             self.latest = time
-
-    def _counts(self, event: AnyEvent) -> bool:
-        if isinstance(event, TaskStarted | TaskEnded):
-            task = self._tasks[event.task_id]
-            return event in {task.start, task.end}
-        return not isinstance(event, TaskHeartbeat)
+        self._routes[kind](self, event)
 
     def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = (), until: int = NEVER) -> None:
         """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten.
@@ -280,6 +274,7 @@ class Ledger:
 
     def _started(self, event: TaskStarted) -> None:
         task = self._task(event.task_id)
+        task.report(event)
         before = task.start
         if before is not None and precedence(before) <= precedence(event):
             return
@@ -303,6 +298,7 @@ class Ledger:
 
     def _ended(self, event: TaskEnded) -> None:
         task = self._task(event.task_id)
+        task.report(event)
         if task.end is not None and precedence(task.end) <= precedence(event):
             return
         before = task.ended

@@ -136,7 +136,7 @@ def test_hours_of_heartbeats_leave_one() -> None:
     assert sum(map(len, state.values())) < size + 4096
 
 
-def test_of_many_starts_and_ends_those_that_count_are_left() -> None:
+def test_of_many_starts_and_ends_those_that_count_and_the_latest_are_left() -> None:
     start, end = STARTED.time, STARTED.time + DAY
     state = applied({}, judge(KEY, {}, [ISSUED], start, POLICY))
     for number in range(50, -1, -1):
@@ -148,7 +148,7 @@ def test_of_many_starts_and_ends_those_that_count_are_left() -> None:
             for at in (number, 100 - number)
         ]
         state = applied(state, judge(KEY, state, [*starts, *ends], start, POLICY))
-    assert facts_in(state) == 3
+    assert facts_in(state) == 4
     late = msgspec.structs.replace(use(0), time=end + HOUR)
     found = judge(KEY, state, [late], end + HOUR, POLICY)
     (finding,) = (each for each in found.findings if each.finding.rule == "use-after-termination")
