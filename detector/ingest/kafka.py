@@ -86,9 +86,7 @@ class RecordAssembler:
         self._classifier = classifier
         self._trust = trust
         self._skew = skew
-        self._were_plain = (
-            False  # whether those taken of the last run were plain log records, and none was marked
-        )
+        self._were_plain = False  # whether the last run took only plain log records, and marked none
         self._unfinished: set[int] = set()
         self._assembler = Assembler(_PARTS, unfinished=self._unfinished)
 

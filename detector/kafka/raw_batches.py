@@ -35,9 +35,7 @@ _MAGIC: Final = 16
 _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = 17
 _ATTRIBUTES: Final = 21  # the checksum is that of all from here on
-_READER_LIMIT: Final = (
-    16 << 20
-)  # bytes that wait at which a connection pauses; with aiokafka's 64 KiB each read does
+_READER_LIMIT: Final = 16 << 20  # bytes that wait when a connection pauses; with 64 KiB each read does
 _LARGE: Final = 4 << 10  # bytes of a batch from which the loop of our own is faster than aiokafka's
 _HEADER: Final = 61
 _COLUMNS: Final = 2  # the magic of the batches that are read as columns
