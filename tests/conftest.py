@@ -43,11 +43,15 @@ WAITS: Final = {
     "tests/service/whole/test_broker_faults.py": 100,
     "tests/service/whole/test_disk_faults.py": 90,
     "tests/service/whole/test_replay_parity.py": 90,
+    "tests/service/whole/test_workers.py": 90,
+    "tests/service/judge/test_totals.py": 80,
     "tests/service/whole/test_metrics_and_logs.py": 80,
     "tests/deploy/test_alerts.py": 70,
     "tests/deploy/test_deploy_image.py": 70,
     "tests/service/whole/test_open_transaction.py": 70,
     "tests/kafka/test_stage_faults.py": 60,
+    "tests/service/whole/test_redacted_topic.py": 60,
+    "tests/service/whole/test_stream_reassembly.py": 60,
     "tests/deploy/test_deploy_compose.py": 50,
     "tests/deploy/test_deploy_prometheus.py": 50,
     "tests/revoke/test_revoker_on_kafka.py": 50,
@@ -66,8 +70,6 @@ WAITS: Final = {
     "tests/service/whole/test_service_sources.py": 25,
     "tests/service/whole/test_trust_on_kafka.py": 25,
     "tests/revoke/test_whole_way.py": 20,
-    "tests/service/whole/test_redacted_topic.py": 20,
-    "tests/service/whole/test_stream_reassembly.py": 20,
     "tests/service/whole/test_view_on_kafka.py": 20,
     "tests/receive/test_receive_on_kafka.py": 35,
     "tests/terminal/test_completion.py": 20,
@@ -88,17 +90,17 @@ SLOW: Final = """
     scan/test_shares scenarios/test_github service/whole/test_http_attacks service/whole/test_run_command
     stages/test_finding_shares suggest/test_suggest_command terminal/test_completion test_extending
 """
-WORKERS: Final = 4  # of `make test`
-WAITING_WORKERS: Final = 3  # two would still wait when all else is done
+WORKERS: Final = 5  # JOBS of the Makefile
+WAITING_WORKERS: Final = 4  # two would still wait when all else is done
 
 
 @pytest.hookimpl(tryfirst=True)  # `-m` selects by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by their fixtures, and has those that wait, and then those that work long, begin first.
 
-    Each of four workers starts with a slice of the tests, and takes some from another's end when it is done. So three
-    slices begin with tests that wait, by modules, the longest first, and the fourth with the slow ones; the short ones
-    fill all four, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
+    Each of five workers starts with a slice of the tests, and takes some from another's end when it is done. So four
+    slices begin with tests that wait, by modules, the longest first, and the fifth with the slow ones; the short ones
+    fill all five, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
     """
     waiting: dict[str, list[pytest.Item]] = {}
     slow, busy = list[pytest.Item](), list[pytest.Item]()

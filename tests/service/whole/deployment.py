@@ -30,7 +30,7 @@ PROBES = ("/healthz", "/readyz")
 
 
 class Deployment:
-    """A configuration, its topics and its process."""
+    """A configuration, its topics and its process. Findings of old histories stay, unless the policy says how long."""
 
     def __init__(self, bootstrap: str, folder: Path, policy: str = "", partitions: int = 3) -> None:
         self.bootstrap = bootstrap
@@ -39,8 +39,9 @@ class Deployment:
         self.config = folder / "live.toml"
         self.inputs = (f"{self.name}.logs", f"{self.name}.events")
         self.partitions = partitions
+        kept = "" if "finding_retention" in policy else 'finding_retention = "0s"\n'
         self.config.write_text(
-            f"{policy}\n[kafka]\n"
+            f"{kept}{policy}\n[kafka]\n"
             f'bootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
             f"log_topics = {json.dumps(self.inputs[:1])}\nevent_topics = {json.dumps(self.inputs[1:])}\nreplication = 1\nmin_insync = 1\n"
             'session_timeout = "6s"\nrebalance_timeout = "5s"\ntransaction_timeout = "10s"\ndrain_timeout = "10s"\nrequest_timeout = "5s"\n'
