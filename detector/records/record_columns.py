@@ -207,7 +207,7 @@ def size_of(records: Sequence[Any]) -> int:
 def offsets_of(records: Sequence[Any]) -> Sequence[int]:
     """The offset of each."""
     if isinstance(records, RecordColumns):
-        return memoryview(records.column(kernel.OFFSET))  # type: ignore[arg-type]  # an array has a buffer
+        return records.column(kernel.OFFSET).data
     return [record.offset for record in records]
 
 
@@ -222,14 +222,14 @@ def under_spans(offsets: Ints, spans: Iterable[tuple[int, int]]) -> npt.NDArray[
 def timestamps_of(records: Sequence[Any]) -> Sequence[int]:
     """The timestamp (ms) of each."""
     if isinstance(records, RecordColumns):
-        return memoryview(records.column(kernel.TIMESTAMP))  # type: ignore[arg-type]  # an array has a buffer
+        return records.column(kernel.TIMESTAMP).data
     return [record.timestamp for record in records]
 
 
 def newest_of(records: Sequence[Any]) -> int:
     """The latest timestamp (ms) of at least one record."""
     if isinstance(records, RecordColumns):
-        return int(records.column(kernel.TIMESTAMP).max())
+        return int(np.max(records.column(kernel.TIMESTAMP)))
     return int(max(record.timestamp for record in records))
 
 

@@ -252,7 +252,8 @@ def _known_event(
 @compiled
 def _size_of(given: Any, identifiers: Any) -> Any:
     """How many claims an issue has, and how much room its packed texts take at the most."""
-    count, size = 1 + given[COUNT], np.int64(64)
+    count: Any = 1 + given[COUNT]
+    size: Any = np.int64(64)
     for column in (CREDENTIAL, TASK, ORIGIN, EVENT_ID):
         size += given[column + 1] - given[column] if given[column] >= 0 else 0
     for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):

@@ -104,7 +104,7 @@ def _text_or_null(text: Any, at: int, end: int) -> Any:
 @compiled
 def _number(text: Any, at: int, end: int) -> Any:
     """A number and where it ends; -1 if there is no number of at most 18 digits, or of 19 that begin below 9."""
-    value = np.int64(0)
+    value: Any = np.int64(0)
     if at < 0:
         return value, -1
     negative = at < end and text[at] == 0x2D

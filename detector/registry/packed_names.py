@@ -39,14 +39,14 @@ def put(data: Any, at: int, value: int, size: int) -> None:
 def varint(data: Any, at: int) -> Any:
     """The number that stands there in 7 bits a byte, the lowest first, and where it ends."""
     place = np.uint64(at)
-    value = np.int64(data[place])
+    value: Any = np.int64(data[place])
     if value < 128:
         return value, np.int64(place) + 1
     value &= 127
     shift = 7
     while True:
         place += np.uint64(1)
-        byte = np.int64(data[place])
+        byte: Any = np.int64(data[place])
         value |= (byte & 127) << shift
         if byte < 128:
             return value, np.int64(place) + 1

@@ -116,7 +116,7 @@ NAME_BYTES, NAME_CODES = _tables()
 @bare
 def _meant(data: Any, at: int, size: int, key: Any, names: Any, codes: Any, table: int) -> int:
     """What a name means."""
-    slot = np.int64((key >> np.uint64(32)) % np.uint64(_SLOTS))
+    slot: Any = np.int64((key >> np.uint64(32)) % np.uint64(_SLOTS))
     while codes[table, slot, 0] != 0:
         if codes[table, slot, 0] == size:
             same = 0

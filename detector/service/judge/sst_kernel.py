@@ -83,7 +83,8 @@ def settle(  # noqa: PLR0913, PLR0917 - what is sorted and by what
 
 def room_of(rows: Rows, size: int) -> int:
     """No block of `size` takes more bytes."""
-    return 2 * size + int((rows[:, KEY_SIZE] + rows[:, VALUE_SIZE]).max(initial=0)) + 64
+    longest = int(np.max(rows[:, KEY_SIZE] + rows[:, VALUE_SIZE], initial=0))
+    return 2 * size + longest + 64
 
 
 @bare
