@@ -6,8 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-
-from detector.kafka.checksum import crc32c
+from aiokafka.record.util import calc_crc32c
 
 Written = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
 
@@ -75,7 +74,7 @@ def batch(
 
 def sealed(made: bytearray) -> bytes:
     """The batch with its checksum."""
-    struct.pack_into(">I", made, _CRC, crc32c(bytes(made[_ATTRIBUTES:])))
+    struct.pack_into(">I", made, _CRC, calc_crc32c(bytes(made[_ATTRIBUTES:])))
     return bytes(made)
 
 

@@ -14,9 +14,9 @@ import cramjam
 import numpy as np
 
 from detector.judge.stage import META
-from detector.kafka.checksum import crc32c
 from detector.records.batch_kernel import HEADERS
 from detector.records.batch_kernel import KEY as RECORD_KEY
+from detector.records.crc_kernel import TABLES, crc32c
 from detector.records.record_columns import RecordColumns
 from detector.scan.pages import zeros
 from detector.service.judge import sst_kernel as kernel
@@ -112,7 +112,7 @@ class _Blocks:
     def write(self, body: bytes, compression: bytes = _PLAIN) -> bytes:
         """Writes a block; its handle says where it is."""
         block = body + compression
-        checksum = crc32c(block)
+        checksum = int(crc32c(np.frombuffer(block, np.uint8), 0, TABLES))
         rotated = (checksum >> 15 | checksum << 17) + 0xA282_EAD8 & 0xFFFF_FFFF  # RocksDB's mask
         self._file.write(block + _NUMBER.pack(rotated))
         handle = _varint(self.size) + _varint(len(block) - 1)
