@@ -296,7 +296,10 @@ class _PieceDecoding:
                 yield from self.layers_of(self._within_shares(layers), layers)
 
     def _within_shares(self, layers: tuple[Layer, ...]) -> bytes:
-        """What the last layer says, without the lines that have spent more than their share."""
+        """What the last layer says, without the lines that have spent more than their share.
+
+        An empty line stands behind the last text too, so that a text alone says what it says among others.
+        """
         layer = layers[-1]
         if len(layers) > 1 and layer.linear:
             self._uncounted.append(layers)
@@ -305,14 +308,14 @@ class _PieceDecoding:
                 self.count()
         over = self._spending.over()
         if over is None:
-            return layer.data
+            return layer.data + BETWEEN
         starts = _starts(layers)
         gone = over[self.lines(starts, layers)]
         if not gone.any():
-            return layer.data
+            return layer.data + BETWEEN
         sizes = np.diff(starts, prepend=0, append=len(layer.data))
         dropped = np.repeat(np.insert(gone, 0, False), sizes)  # before the first segment a newline may stand
-        return np.where(dropped, np.uint8(ord("\n")), np.frombuffer(layer.data, np.uint8)).tobytes()
+        return np.where(dropped, np.uint8(ord("\n")), np.frombuffer(layer.data, np.uint8)).tobytes() + BETWEEN
 
     def count(self) -> None:
         """Charges the lines with what was decoded linearly from decoded text and not counted yet."""

@@ -240,6 +240,13 @@ def test_nothing_that_others_print_hides_what_a_line_says(
     ],
     SMALL,
 )
+@example(
+    [
+        b"H4sIAAAAAAACA/MwKfZ0hABnR5Myr9Cq0Iow1zJfnyRnf/fkyOLwcqdSH+0IU9NykBJbWwCmHMDtMAAAAA==",
+        b"\n".join([b"H4sIAAAAAAACA2NgAAJGADWRxcYGAAAA"] * 3),
+    ],
+    SMALL,
+)
 def test_whether_a_record_is_cut_short_depends_on_it_alone(records: list[bytes], share: Share) -> None:
     alone = [bool(told(b"\n" + record + b"\n", share)[1]) for record in records]
     starts, data = [], b""
