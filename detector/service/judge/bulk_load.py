@@ -52,13 +52,19 @@ class BulkLoad:
         if self._size < self._file_bytes:
             return
         await self._loaded()
-        polls, self._pending, self._size = self._pending, [], 0
-        self._loading = asyncio.get_running_loop().run_in_executor(_threads(), self._load, polls)
+        self._loading = asyncio.get_running_loop().run_in_executor(_threads(), self._load, self._taken())
 
     async def finish(self) -> None:
         """The store has all changes that were added."""
         await self._loaded()
+        self._write(self._taken())
+
+    def _taken(self) -> list[RecordColumns]:
         polls, self._pending, self._size = self._pending, [], 0
+        return polls
+
+    def _write(self, polls: Sequence[RecordColumns]) -> None:
+        """Without a file."""
         for poll in polls:
             self._store.restore(pairs_in(poll))
 
@@ -81,8 +87,7 @@ class BulkLoad:
                 write_sst(opened, polls)
             self._store.ingest(file)
         except Exception:  # noqa: BLE001 - RocksDB's errors have no class; a later one may know no such files
-            for poll in polls:
-                self._store.restore(pairs_in(poll))
+            self._write(polls)
         finally:
             file.unlink(missing_ok=True)
 
