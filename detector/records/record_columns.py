@@ -93,9 +93,7 @@ class RecordColumns(Sequence[Any]):
     def begin_with(self, place: int, prefix: bytes) -> npt.NDArray[np.bool_]:
         """Which of the keys or the values (`place`) begin with a prefix."""
         found = self.column(place + 1) >= len(prefix)
-        begins = self.column(place)[found]
-        first = np.frombuffer(self.data, np.uint8)[begins[:, np.newaxis] + np.arange(len(prefix))]
-        found[found] = (first == np.frombuffer(prefix, np.uint8)).all(axis=1)
+        found[found] = _are_at(self.data, self.column(place)[found], prefix)
         return found
 
     def pairs(self) -> list[tuple[bytes | None, bytes | None]]:
@@ -124,6 +122,12 @@ class RecordColumns(Sequence[Any]):
         bare = self.column(kernel.HEADER_COUNT) == 0
         starts = line_starts_of(np.where(bare, self.column(kernel.VALUE_SIZE), 0).clip(0))
         return joined_at(self, kernel.VALUE, starts, pad).tobytes(), starts
+
+
+def _are_at(data: bytes, places: Ints, what: bytes) -> npt.NDArray[np.bool_]:
+    """At which of the places, behind which there are bytes enough, `what` stands."""
+    there = np.frombuffer(data, np.uint8)[places[:, np.newaxis] + np.arange(len(what))]
+    return np.asarray((there == np.frombuffer(what, np.uint8)).all(axis=1))
 
 
 def line_starts_of(sizes: Ints) -> Ints:
@@ -185,13 +189,11 @@ def with_unknown_headers(records: Sequence[Any], known: bytes) -> list[int]:
     """The numbers of those that have headers, without those that have one header alone, whose bytes are `known`."""
     if not isinstance(records, RecordColumns):
         return with_headers(records)
-    data, counts = records.data, records.column(kernel.HEADER_COUNT)
-    places = zip(counts.tolist(), records.column(kernel.HEADERS).tolist(), strict=True)
-    return [
-        number
-        for number, (count, at) in enumerate(places)
-        if count and not (count == 1 and data.startswith(known, at))
-    ]
+    counts, begins = records.column(kernel.HEADER_COUNT), records.column(kernel.HEADERS)
+    found = counts > 0
+    alone = (counts == 1) & (begins <= len(records.data) - len(known))
+    found[alone] = ~_are_at(records.data, begins[alone], known)
+    return list(np.flatnonzero(found).tolist())
 
 
 def size_of(records: Sequence[Any]) -> int:

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare, compiled
 from detector.registry.issue_records import (
     CREDENTIAL_ID,
-    DETAIL,
     FOLDED_NAME,
-    HALF_DIGEST,
     HAS_FOLDED,
-    ISSUE_HEAD,
     ISSUE_RECORD,
     POINTER,
     REMOVED_RECORD,
@@ -23,7 +20,6 @@ from detector.registry.issue_records import (
     SOURCE_NAME,
     SOURCE_RECORD,
     TIME,
-    WHOLE,
     claim_after,
     credential_of,
     id_of,
@@ -39,39 +35,48 @@ from detector.registry.issue_records import (
     scheme_of,
     task_of,
 )
+from detector.registry.issue_rows import (
+    COUNT,
+    CREDENTIAL,
+    FIRST_ONE,
+    FLAGS,
+    NEW,
+    ORIGIN,
+    SCHEME,
+    VALUE,
+    put_issue,
+)
 from detector.registry.packed_names import (
     DELETED,
     HEX,
     POINTER_BITS,
     POINTER_MASK,
-    TAG,
     copy,
     first_slot,
     hash_of,
     insert,
     number,
     pack,
-    pack_digits,
     put,
     put_varint,
     same,
+    tag_of,
+    unfilled,
+    upper_bits,
 )
 
-# Columns of what `add` gets: where the texts begin and end, -1 for none; an issue has `COUNT` identifiers from `FIRST_ONE`.
-CREDENTIAL, TASK, ORIGIN, EVENT_ID, ISSUED, FIRST_ONE, COUNT, ISSUE_ROW = 0, 2, 4, 6, 8, 9, 10, 11
-SCHEME, VALUE, LENGTH, CHECK, KEY, FLAGS, BESIDE, NEW, IDENTIFIER_ROW = 0, 1, 3, 4, 5, 6, 7, 9, 10
 # What the loops keep up: the bytes used and those of what was removed, slots used ever since a table was made, and how
 # many issues, credentials and contested names there are.
 USED, DEAD, NAMES, EVENTS, ISSUES, CREDENTIALS, CONFLICTS, STATE = 0, 1, 2, 3, 4, 5, 6, 8
 
-# Records that are read one after another before any is used: the processor waits for their memory once, not for each.
-_TOGETHER = 64
+# Slots that are read one after another before any is used: the processor waits for their memory once, not for each.
+TOGETHER = 64
 
 
-@compiled
+@bare
 def _find_name(arena: Any, names: Any, source: Any, begin: int, end: int, hashed: int) -> Any:
     """The slot of a name, -1 if there is none."""
-    at, tag = first_slot(hashed, names.size), hashed & TAG
+    at, tag = first_slot(hashed, names.size), tag_of(hashed)
     while names[at] != 0:
         slot = names[at]
         if slot > DELETED and slot >> POINTER_BITS == tag:
@@ -82,7 +87,7 @@ def _find_name(arena: Any, names: Any, source: Any, begin: int, end: int, hashed
     return -1
 
 
-@compiled
+@bare
 def _is_event(arena: Any, issue: int, named: int, source: Any, begin: int, end: int) -> Any:
     """Whether an issue has this source and id."""
     if number(arena, issue + SOURCE, POINTER) != named:
@@ -91,7 +96,7 @@ def _is_event(arena: Any, issue: int, named: int, source: Any, begin: int, end: 
     return last - first == end - begin and same(arena, first, source, begin, end)
 
 
-@compiled
+@bare
 def _event_hash(origin: Any, of_origin: Any, source: Any, begin: int, end: int, keys: Any) -> Any:
     """The hash of an event: of its source, a name at `of_origin` in `origin`, and of its id."""
     one = hash_of(origin, of_origin[0], of_origin[1], keys)
@@ -99,19 +104,19 @@ def _event_hash(origin: Any, of_origin: Any, source: Any, begin: int, end: int, 
     return one ^ (((other << 7) & ((1 << 62) - 1)) | (other >> 56))
 
 
-@compiled
+@bare
 def _hash_of_issue(arena: Any, issue: int, keys: Any) -> Any:
     begin, end = id_of(arena, issue)
     origin = name_of(arena, number(arena, issue + SOURCE, POINTER))
     return _event_hash(arena, origin, arena, begin, end, keys)
 
 
-@compiled
+@bare
 def _find_event(
     arena: Any, events: Any, hashed: int, first: int, named: int, source: Any, begin: int, end: int
 ) -> Any:
     """The slot of an issue of the credential of `first` with this source and id; -1 if there is none."""
-    at, tag = first_slot(hashed, events.size), hashed & TAG
+    at, tag = first_slot(hashed, events.size), tag_of(hashed)
     while events[at] != 0:
         slot = events[at]
         if slot > DELETED and slot >> POINTER_BITS == tag:
@@ -122,13 +127,13 @@ def _find_event(
     return -1
 
 
-@compiled
+@bare
 def _insert_event(arena: Any, events: Any, state: Any, keys: Any, issue: int) -> None:
     insert(events, _hash_of_issue(arena, issue, keys), issue)
     state[EVENTS] += 1
 
 
-@compiled
+@bare
 def _remove_event(arena: Any, events: Any, keys: Any, issue: int) -> None:
     hashed = _hash_of_issue(arena, issue, keys)
     at = first_slot(hashed, events.size)
@@ -137,7 +142,7 @@ def _remove_event(arena: Any, events: Any, keys: Any, issue: int) -> None:
     events[at] = DELETED
 
 
-@compiled
+@bare
 def _source(arena: Any, names: Any, state: Any, keys: Any, source: Any, begin: int, end: int) -> Any:
     """The record of a source's name, which is made if there is none."""
     hashed = hash_of(source, begin, end, keys)
@@ -154,7 +159,7 @@ def _source(arena: Any, names: Any, state: Any, keys: Any, source: Any, begin: i
     return pointer
 
 
-@compiled
+@bare
 def _earlier(arena: Any, issue: int, other: int) -> Any:
     """Whether an issue of a credential comes before another of it: by time, then source, then id."""
     times = number(arena, issue + TIME, 8), number(arena, other + TIME, 8)
@@ -168,18 +173,22 @@ def _earlier(arena: Any, issue: int, other: int) -> Any:
     return order_of(arena, id_of(arena, issue), id_of(arena, other)) < 0
 
 
-@compiled
+@bare
 def _lead(names: Any, at: int, claim: int) -> None:
     """Makes a claim the first of the name in a slot."""
     names[at] = (names[at] & ~POINTER_MASK) | claim
 
 
-@compiled
-def _link(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int, issue: int) -> Any:
-    """Adds a claim to those of its name; whether it is the only one. The earliest issue of a credential leads its id's."""
+@bare
+def _link(
+    arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int, issue: int, hashed: int
+) -> Any:
+    """Adds a claim to those of its name, which has this hash; whether it is the only one.
+
+    The earliest issue of a credential leads the claims of its id.
+    """
     begin, end = name_of(arena, claim)
     scheme = scheme_of(arena, begin)
-    hashed = hash_of(arena, begin, end, keys)
     at = _find_name(arena, names, arena, begin, end, hashed)
     if at < 0:
         state[CREDENTIALS] += scheme == CREDENTIAL_ID
@@ -203,119 +212,144 @@ def _link(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int
     return False
 
 
-@compiled
-def _put_claim(arena: Any, at: int, issue: int, size: int) -> Any:
-    """Writes a claim up to its name, of that size. Gives where the name begins."""
-    put(arena, at, 0, POINTER)
-    return put_varint(arena, put_varint(arena, at + POINTER, at - issue), 2 * size)
-
-
-@compiled
-def _put_identifier(arena: Any, at: int, issue: int, text: Any, given: Any, scratch: Any) -> Any:
-    """Writes the claims of an identifier. Gives where they end."""
-    end = pack(text, given[VALUE], given[VALUE + 1], given[SCHEME], scratch, 0)
-    at = copy(scratch, 0, end, arena, _put_claim(arena, at, issue, end))
-    arena[at] = given[FLAGS]
-    if given[FLAGS] & WHOLE:
-        put(arena, at + 1, given[BESIDE + 1] - given[BESIDE], 4)
-        return copy(text, given[BESIDE], given[BESIDE + 1], arena, at + 5)
-    put(arena, at + 1, given[LENGTH], 2)
-    put(arena, at + 3, given[CHECK], 4)
-    put(arena, at + 7, given[KEY], 2)
-    at += DETAIL
-    if given[FLAGS] & HAS_FOLDED:
-        at = _put_claim(arena, at, issue, 2 + HALF_DIGEST)
-        put(arena, at, 4 * FOLDED_NAME + HEX, 2)
-        at = pack_digits(text, given[BESIDE], given[BESIDE] + 2 * HALF_DIGEST, arena, at + 2)
-    return at
-
-
-@compiled
+@bare
 def _known_event(
-    arena: Any, names: Any, events: Any, keys: Any, packed: Any, credential: int, ends: Any, named: int
+    arena: Any,
+    names: Any,
+    events: Any,
+    keys: Any,
+    packed: Any,
+    credential: Any,
+    hashed: int,
+    event: Any,
+    named: int,
 ) -> Any:
     """The issue of a credential with this event, 0 if there is none.
 
-    `packed` has the credential's id up to `credential`, then the source and the id up to the `ends`.
+    `packed` has the credential's id, which has this hash, and the event's id.
     """
-    at = _find_name(arena, names, packed, 0, credential, hash_of(packed, 0, credential, keys))
+    at = _find_name(arena, names, packed, credential[0], credential[1], hashed)
     if at < 0:
         return 0
     first = issue_of(arena, names[at] & POINTER_MASK)
-    if _is_event(arena, first, named, packed, ends[0], ends[1]):
+    if _is_event(arena, first, named, packed, event[0], event[1]):
         return first
-    hashed = _event_hash(packed, (credential, ends[0]), packed, ends[0], ends[1], keys)
-    slot = _find_event(arena, events, hashed, first, named, packed, ends[0], ends[1])
+    origin = name_of(arena, named)
+    hashed = _event_hash(arena, origin, packed, event[0], event[1], keys)
+    slot = _find_event(arena, events, hashed, first, named, packed, event[0], event[1])
     return 0 if slot < 0 else events[slot] & POINTER_MASK
 
 
-@compiled
-def _size_of(given: Any, identifiers: Any) -> Any:
-    """How many claims an issue has, and how much room its packed texts take at the most."""
-    count: Any = 1 + given[COUNT]
-    size: Any = np.int64(64)
-    for column in (CREDENTIAL, TASK, ORIGIN, EVENT_ID):
-        size += given[column + 1] - given[column] if given[column] >= 0 else 0
-    for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
-        size += identifiers[index, VALUE + 1] - identifiers[index, VALUE]
-        count += (identifiers[index, FLAGS] & HAS_FOLDED) != 0
-    return count, size
+@bare
+def _add_record(
+    arena: Any,
+    names: Any,
+    events: Any,
+    state: Any,
+    keys: Any,
+    made: Any,
+    begin: int,
+    end: int,
+    named: int,
+    hashes: Any,
+) -> Any:
+    """Adds the record of an issue, unless its event is known. Gives where it stands, 0 if it was not added."""
+    event = id_of(made, begin)
+    credential = credential_of(made, begin)
+    if _known_event(arena, names, events, keys, made, credential, hashes[0], event, named) != 0:
+        return 0
+    issue = state[USED]
+    state[USED] = copy(made, begin, end, arena, issue)
+    put(arena, issue + SOURCE, named, POINTER)
+    state[ISSUES] += 1
+    return issue
 
 
-@compiled
-def add(
-    arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any, issues: Any, identifiers: Any
+@bare
+def _link_all(
+    arena: Any,
+    names: Any,
+    events: Any,
+    state: Any,
+    keys: Any,
+    issue: int,
+    given: Any,
+    identifiers: Any,
+    hashes: Any,
 ) -> None:
-    """Adds issues, unless they are known. There is room.
+    """Links the claims of an issue that was added. Sets `NEW` of its identifiers."""
+    claim = parts_of(arena, issue)[3]
+    _link(arena, names, events, state, keys, claim, issue, hashes[0])
+    claim = claim_after(arena, claim)
+    count = 1
+    for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
+        if _link(arena, names, events, state, keys, claim, issue, hashes[count]):
+            identifiers[index, NEW] = 1 + is_checked(arena, claim)
+        claim = claim_after(arena, claim)
+        count += 1
+        if identifiers[index, FLAGS] & HAS_FOLDED:
+            _link(arena, names, events, state, keys, claim, issue, hashes[count])
+            claim = claim_after(arena, claim)
+            count += 1
 
-    `issues` and `identifiers` have rows as above, with places in `text`. A row without a credential is passed over.
-    `BESIDE` is the digits of the digest without case, or of what is kept whole all of it. `NEW` is set to 1 if no other
-    claim is of the identifier's name, and to 2 if that is also `is_checked`.
+
+@bare
+def add(
+    arena: Any,
+    names: Any,
+    events: Any,
+    state: Any,
+    keys: Any,
+    text: Any,
+    issues: Any,
+    identifiers: Any,
+    made: Any,
+    ends: Any,
+    hashes: Any,
+) -> int:
+    """Adds issues, unless they are known. There is room. What it gives has no meaning.
+
+    `issues` and `identifiers` are rows of `issue_rows`, with places in `text`. A row without a credential is passed over.
+    `NEW` is set to 1 if no other claim is of the identifier's name, and to 2 if that is also `is_checked`. The records are
+    made in `made`, `TOGETHER` at a time, with their `ends` there and the `hashes` of their names.
     """
-    scratch = np.empty(0, np.uint8)
-    for row in range(len(issues)):
-        given = issues[row]
-        if given[CREDENTIAL] < 0:
-            continue
-        task = given[TASK + 1] - given[TASK] if given[TASK] >= 0 else -1
-        count, size = _size_of(given, identifiers)
-        if scratch.size < size:
-            scratch = np.empty(2 * size, np.uint8)
-        credential = pack(text, given[CREDENTIAL], given[CREDENTIAL + 1], CREDENTIAL_ID, scratch, 0)
-        origin = pack(text, given[ORIGIN], given[ORIGIN + 1], SOURCE_NAME, scratch, credential)
-        event_id = pack(text, given[EVENT_ID], given[EVENT_ID + 1], SOURCE_NAME, scratch, origin)
-        named = _source(arena, names, state, keys, scratch, credential, origin)
-        if _known_event(arena, names, events, keys, scratch, credential, (origin, event_id), named) != 0:
-            continue
-        issue = state[USED]
-        arena[issue] = ISSUE_RECORD
-        put(arena, issue + TIME, given[ISSUED], 8)
-        put(arena, issue + SOURCE, named, POINTER)
-        packed_task = event_id
-        if task >= 0:
-            packed_task = pack(text, given[TASK], given[TASK + 1], SOURCE_NAME, scratch, event_id)
-        at = put_varint(arena, issue + ISSUE_HEAD, count)
-        at = put_varint(arena, at, packed_task - event_id + 1 if task >= 0 else 0)
-        at = first = put_varint(arena, at, event_id - origin)
-        at = copy(scratch, 0, credential, arena, _put_claim(arena, at, issue, credential))
-        kept = copy(scratch, origin, packed_task, scratch, 0)
-        for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
-            at = _put_identifier(arena, at, issue, text, identifiers[index], scratch[kept:])
-        at = copy(scratch, event_id - origin, kept, arena, at)
-        state[USED] = copy(scratch, 0, event_id - origin, arena, at)
-        state[ISSUES] += 1
-        _link(arena, names, events, state, keys, first, issue)
-        at = claim_after(arena, first)
-        for index in range(given[FIRST_ONE], given[FIRST_ONE] + given[COUNT]):
-            if _link(arena, names, events, state, keys, at, issue):
-                identifiers[index, NEW] = 1 + is_checked(arena, at)
-            at = claim_after(arena, at)
-            if identifiers[index, FLAGS] & HAS_FOLDED:
-                _link(arena, names, events, state, keys, at, issue)
-                at = claim_after(arena, at)
+    read = named = first_of_source = end_of_source = 0
+    for first in range(0, len(issues), TOGETHER):
+        after = min(first + TOGETHER, len(issues))
+        count = end = 0
+        for row in range(first, after):
+            if issues[row, CREDENTIAL] >= 0:
+                end, more = put_issue(text, issues[row], identifiers, made, end, keys, hashes[count:])
+                count += more
+            ends[row - first, 0] = end
+            ends[row - first, 1] = count
+        for index in range(count):
+            read += names[first_slot(hashes[index], names.size)]
+        begin = 0
+        count = 0
+        for row in range(first, after):
+            given = issues[row]
+            if given[CREDENTIAL] < 0:
+                continue
+            if (
+                named == 0
+                or end_of_source - first_of_source != given[ORIGIN + 1] - given[ORIGIN]
+                or not same(text, first_of_source, text, given[ORIGIN], given[ORIGIN + 1])
+            ):
+                first_of_source, end_of_source = given[ORIGIN], given[ORIGIN + 1]
+                packed = pack(text, first_of_source, end_of_source, SOURCE_NAME, made, end)
+                named = _source(arena, names, state, keys, made, end, packed)
+            issue = _add_record(
+                arena, names, events, state, keys, made, begin, ends[row - first, 0], named, hashes[count:]
+            )
+            if issue != 0:
+                _link_all(arena, names, events, state, keys, issue, given, identifiers, hashes[count:])
+            begin = ends[row - first, 0]
+            count = ends[row - first, 1]
+    return read
 
 
-@compiled
+@bare
 def _first_issue(arena: Any, names: Any, keys: Any, claim: int) -> Any:
     """The first issue of a claim's credential."""
     begin, end = credential_of(arena, issue_of(arena, claim))
@@ -323,7 +357,7 @@ def _first_issue(arena: Any, names: Any, keys: Any, claim: int) -> Any:
     return issue_of(arena, names[at] & POINTER_MASK)
 
 
-@compiled
+@bare
 def _issued_before(arena: Any, issue: int, other: int) -> Any:
     """By their times, then by their credentials' ids."""
     times = number(arena, issue + TIME, 8), number(arena, other + TIME, 8)
@@ -387,7 +421,7 @@ def claims_of(arena: Any, names: Any, keys: Any, scheme: int, digests: Any, size
         found[index] = 0 if at < 0 else names[at] & POINTER_MASK
 
 
-@compiled
+@bare
 def _of_several(arena: Any, head: int) -> Any:
     """Whether the claims from `head` on are of more than one credential."""
     first = issue_of(arena, head)
@@ -399,7 +433,7 @@ def _of_several(arena: Any, head: int) -> Any:
     return False
 
 
-@compiled
+@bare
 def _first_to_head(arena: Any, names: Any, events: Any, keys: Any, at: int) -> None:
     """Makes the earliest issue lead the claims of a credential's id, which a slot has. It is in `events` as yet."""
     head = names[at] & POINTER_MASK
@@ -416,7 +450,7 @@ def _first_to_head(arena: Any, names: Any, events: Any, keys: Any, at: int) -> N
     _remove_event(arena, events, keys, issue_of(arena, best))
 
 
-@compiled
+@bare
 def _unlink(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int) -> None:
     """Takes a claim from those of its name, and the name away with its last one."""
     begin, end = name_of(arena, claim)
@@ -455,8 +489,8 @@ def remove(arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any
     named = _find_name(arena, names, packed, credential, origin, hash_of(packed, credential, origin, keys))
     if named < 0:
         return False
-    source = names[named] & POINTER_MASK
-    issue = _known_event(arena, names, events, keys, packed, credential, (origin, end), source)
+    source, hashed = names[named] & POINTER_MASK, hash_of(packed, 0, credential, keys)
+    issue = _known_event(arena, names, events, keys, packed, (0, credential), hashed, (origin, end), source)
     if issue == 0:
         return False
     claim = parts_of(arena, issue)[3]
@@ -469,35 +503,31 @@ def remove(arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any
     return True
 
 
-@compiled
-def rehash(arena: Any, old: Any, new: Any, keys: Any, of_names: bool) -> int:  # noqa: FBT001 - numba has no keywords
-    """Puts what is in a table into an empty one. What it gives has no meaning."""
-    waiting = np.empty(_TOGETHER, np.int64)
-    count = read = 0
-    for place in range(len(old)):
-        slot = old[place]
-        if slot > DELETED:
-            waiting[count] = slot & POINTER_MASK
-            read += arena[waiting[count] + POINTER]
-            count += 1
-        if count == _TOGETHER or place + 1 == len(old):
-            for index in range(count):
-                _put_again(arena, new, keys, waiting[index], of_names)
-            count = 0
-    return read
+@bare
+def rehash(arena: Any, old: Any, new: Any, keys: Any, of_names: bool) -> None:  # noqa: FBT001 - numba has no keywords
+    """Puts what is in a table into an empty one."""
+    size, begin = len(old), unfilled(old)
+    first = begin + 1
+    for at in range(begin + 1, begin + size):
+        slot = old[at if at < size else at - size]
+        if slot == 0:
+            first = at + 1
+        elif slot > DELETED:
+            pointer, hashed = slot & POINTER_MASK, upper_bits(slot, first, at, size)
+            if hashed < 0:
+                hashed = _hash_again(arena, keys, pointer, of_names)
+            insert(new, hashed, pointer)
 
 
-@compiled
-def _put_again(arena: Any, table: Any, keys: Any, pointer: int, of_names: bool) -> None:  # noqa: FBT001 - as above
-    if of_names:
-        begin, end = name_of(arena, pointer)
-        hashed = hash_of(arena, begin, end, keys)
-    else:
-        hashed = _hash_of_issue(arena, pointer, keys)
-    insert(table, hashed, pointer)
+@bare
+def _hash_again(arena: Any, keys: Any, pointer: int, of_names: bool) -> Any:  # noqa: FBT001 - as above
+    if not of_names:
+        return _hash_of_issue(arena, pointer, keys)
+    begin, end = name_of(arena, pointer)
+    return hash_of(arena, begin, end, keys)
 
 
-@compiled
+@bare
 def add_again(
     arena: Any, names: Any, events: Any, state: Any, keys: Any, old: Any, begin: int, end: int, most: int
 ) -> Any:
@@ -525,7 +555,9 @@ def add_again(
                 put(arena, claim, 0, POINTER)
                 mark_contested(arena, claim, 0)
                 following = claim_after(arena, claim)
-                _link(arena, names, events, state, keys, claim, issue)
+                begin_of_name, end_of_name = name_of(arena, claim)
+                hashed = hash_of(arena, begin_of_name, end_of_name, keys)
+                _link(arena, names, events, state, keys, claim, issue, hashed)
                 claim = following
         begin = after
         most -= 1

@@ -13,7 +13,7 @@ from detector.judge.routing import candidates_key, encode, registry_key, task_ke
 from detector.records.record_columns import RecordColumns
 from detector.registry import claim_kernel as kernel
 from detector.registry import issue_records as records
-from detector.registry import packed_names
+from detector.registry import issue_rows, packed_names
 from detector.registry.issue_batch import (
     IssueBatch,
     NamedNumbers,
@@ -129,17 +129,19 @@ class CredentialRegistry:
 
     def take(self, batch: IssueBatch) -> None:
         """Adds a batch that was prepared last. Adding an issue again changes nothing."""
-        kernel.add(*self._arrays, self._keys, batch.text, batch.issues, batch.identifiers)
+        made = np.empty(batch.room, np.uint8)
+        ends, hashes = np.empty((kernel.TOGETHER, 2), np.int64), np.empty(batch.names, np.int64)
+        kernel.add(*self._arrays, self._keys, batch.text, batch.issues, batch.identifiers, made, ends, hashes)
 
     def taken(self, batch: IssueBatch) -> Claims:
         """What is to be looked for since a batch was taken, and was not before."""
-        new = batch.identifiers[:, kernel.NEW]
+        new = batch.identifiers[:, issue_rows.NEW]
         checked = batch.identifiers[new > 1]
         columns = np.column_stack(
             [
-                checked[:, kernel.LENGTH] << 32 | checked[:, kernel.CHECK],
-                checked[:, kernel.KEY],
-                checked[:, kernel.FLAGS],
+                checked[:, issue_rows.LENGTH] << 32 | checked[:, issue_rows.CHECK],
+                checked[:, issue_rows.KEY],
+                checked[:, issue_rows.FLAGS],
             ]
         )
         return Claims(self._checked(columns), tuple(self._identifiers_in(batch, np.flatnonzero(new == 1))))

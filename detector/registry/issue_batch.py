@@ -10,8 +10,7 @@ import numpy as np
 from detector.judge.routing import decode
 from detector.records import batch_kernel
 from detector.records.record_columns import RecordColumns
-from detector.registry import claim_kernel as kernel
-from detector.registry import issue_parser
+from detector.registry import issue_parser, issue_rows
 from detector.registry import issue_records as records
 from detector.values.events import CredentialIssued, Identifier
 from detector.values.registrable import LONGEST_FORM, MIXED, SHORTEST_FORM, UNBROKEN
@@ -90,7 +89,7 @@ class IssueBatch(NamedTuple):
 
 def batch_of(issues: Sequence[CredentialIssued], numbers: NamedNumbers) -> IssueBatch:
     """The batch of some issues."""
-    rows = np.empty((len(issues), kernel.ISSUE_ROW), np.int64)
+    rows = np.empty((len(issues), issue_rows.ISSUE_ROW), np.int64)
     texts = _Texts(0, 0, numbers)
     for row, issue in zip(rows, issues, strict=True):
         texts.add(issue, row)
@@ -101,11 +100,11 @@ def parsed(issues: RecordColumns, numbers: NamedNumbers) -> tuple[IssueBatch, in
     """The batch of the issues in some records of the registry topic, and how many of the records cannot be read."""
     data = issues.data + b'"'
     places = np.ascontiguousarray(issues.columns[:, batch_kernel.KEY : batch_kernel.HEADERS])
-    rows = np.empty((len(issues), kernel.ISSUE_ROW), np.int64)
-    identifiers = np.zeros((3 * len(issues) + 64, kernel.IDENTIFIER_ROW), np.int64)
+    rows = np.empty((len(issues), issue_rows.ISSUE_ROW), np.int64)
+    identifiers = np.zeros((3 * len(issues) + 64, issue_rows.IDENTIFIER_ROW), np.int64)
     tables = numbers.tables()
     count = issue_parser.parse(np.frombuffer(data, np.uint8), places, *tables, rows, identifiers)
-    unread = np.flatnonzero(rows[:, kernel.CREDENTIAL] < 0).tolist()
+    unread = np.flatnonzero(rows[:, issue_rows.CREDENTIAL] < 0).tolist()
     texts = _Texts(len(data), count, numbers)
     unreadable = 0
     for number in unread:
@@ -150,7 +149,7 @@ class _Texts:
             self._identifiers.append((scheme, *self._text(encoded(value)), *kept, *self._text(beside), 0))
 
     def rows(self) -> Any:
-        return np.array(self._identifiers, np.int64).reshape(-1, kernel.IDENTIFIER_ROW)
+        return np.array(self._identifiers, np.int64).reshape(-1, issue_rows.IDENTIFIER_ROW)
 
     def _text(self, text: bytes) -> tuple[int, int]:
         self.parts.append(text)

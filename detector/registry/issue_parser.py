@@ -9,8 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
-from detector.registry.claim_kernel import (
+from detector.jit import bare
+from detector.registry.issue_records import (
+    HAS_CHECK,
+    HAS_FOLDED,
+    HAS_LENGTH,
+    HMAC_NAME,
+    MIXED_FLAG,
+    UNBROKEN_FLAG,
+)
+from detector.registry.issue_rows import (
     BESIDE,
     CHECK,
     COUNT,
@@ -26,14 +34,6 @@ from detector.registry.claim_kernel import (
     SCHEME,
     TASK,
     VALUE,
-)
-from detector.registry.issue_records import (
-    HAS_CHECK,
-    HAS_FOLDED,
-    HAS_LENGTH,
-    HMAC_NAME,
-    MIXED_FLAG,
-    UNBROKEN_FLAG,
 )
 from detector.registry.packed_names import DIGITS
 from detector.values.registrable import LONGEST_FORM, MAX_LENGTH, SHORTEST_FORM
@@ -67,7 +67,7 @@ _UNBROKEN: Final = _bytes(b"unbroken")
 _MIXED: Final = _bytes(b"mixed")
 
 
-@compiled
+@bare
 def _after(text: Any, at: int, end: int, what: Any) -> Any:
     """Where `what` ends that stands there, -1 if it does not."""
     if at < 0 or at + what.size > end:
@@ -78,12 +78,12 @@ def _after(text: Any, at: int, end: int, what: Any) -> Any:
     return at + what.size
 
 
-@compiled
+@bare
 def _after_byte(text: Any, at: int, end: int, byte: int) -> Any:
     return at + 1 if 0 <= at < end and text[at] == byte else -1
 
 
-@compiled
+@bare
 def _string(text: Any, at: int, end: int) -> Any:
     """Where a string ends, behind its quote; -1 if it is not plain ASCII. The text ends with a quote."""
     if at < 0 or at >= end or text[at] != QUOTE:
@@ -95,13 +95,13 @@ def _string(text: Any, at: int, end: int) -> Any:
     return after if text[place] == QUOTE and after <= end else -1
 
 
-@compiled
+@bare
 def _text_or_null(text: Any, at: int, end: int) -> Any:
     after = _after(text, at, end, _NULL)
     return _string(text, at, end) if after < 0 else after
 
 
-@compiled
+@bare
 def _number(text: Any, at: int, end: int) -> Any:
     """A number and where it ends; -1 if there is no number of at most 18 digits, or of 19 that begin below 9."""
     value: Any = np.int64(0)
@@ -121,13 +121,13 @@ def _number(text: Any, at: int, end: int) -> Any:
     return (-value if negative else value), at
 
 
-@compiled
+@bare
 def _number_or_null(text: Any, at: int, end: int) -> Any:
     after = _after(text, at, end, _NULL)
     return _number(text, at, end)[1] if after < 0 else after
 
 
-@compiled
+@bare
 def _index_of(text: Any, begin: int, end: int, names: Any, ends: Any) -> Any:
     """Which of some names stands there, -1 if none does."""
     first = 0
@@ -144,7 +144,7 @@ def _index_of(text: Any, begin: int, end: int, names: Any, ends: Any) -> Any:
     return -1
 
 
-@compiled
+@bare
 def _is_hex(text: Any, begin: int, end: int) -> Any:
     place = np.uint64(begin)
     while place < np.uint64(end) and DIGITS[text[place]] >= 0:
@@ -152,7 +152,7 @@ def _is_hex(text: Any, begin: int, end: int) -> Any:
     return place == np.uint64(end)
 
 
-@compiled
+@bare
 def _text_field(text: Any, at: int, end: int, field: int, keys: Any, key_ends: Any, row: Any) -> Any:
     """Reads a text of an identifier into its row: its check, key, digest without case or shape. Where it ends, or -1."""
     begin = at + 1
@@ -182,7 +182,7 @@ def _text_field(text: Any, at: int, end: int, field: int, keys: Any, key_ends: A
     return -1
 
 
-@compiled
+@bare
 def _is_usual(text: Any, row: Any) -> Any:
     """Whether half of the digest without case is all that is needed, if there is one."""
     if not row[FLAGS] & HAS_FOLDED:
@@ -196,7 +196,7 @@ def _is_usual(text: Any, row: Any) -> Any:
     return row[VALUE + 1] - row[VALUE] == 64 and _is_hex(text, row[VALUE], row[VALUE + 1])
 
 
-@compiled
+@bare
 def _identifier(
     text: Any, at: int, end: int, schemes: Any, scheme_ends: Any, keys: Any, key_ends: Any, row: Any
 ) -> Any:
@@ -232,7 +232,7 @@ def _identifier(
     return _after_byte(text, at, end, CLOSE) if _is_usual(text, row) else -1
 
 
-@compiled
+@bare
 def _rest(text: Any, at: int, end: int) -> Any:
     """Where an issue ends behind its identifiers, -1 if there is more in it than usual."""
     at = _text_or_null(text, _after_byte(text, at, end, COMMA), end)
@@ -256,7 +256,7 @@ def _rest(text: Any, at: int, end: int) -> Any:
     return _after_byte(text, at, end, CLOSE)
 
 
-@compiled
+@bare
 def _issue(
     text: Any,
     at: int,
@@ -300,7 +300,7 @@ def _issue(
     return count
 
 
-@compiled
+@bare
 def parse(
     text: Any,
     places: Any,

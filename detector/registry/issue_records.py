@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.registry.packed_names import (
     HEX,
     TEXT,
@@ -42,7 +42,7 @@ HAS_LENGTH, HAS_CHECK, HAS_FOLDED, WHOLE, UNBROKEN_FLAG, MIXED_FLAG = 1, 2, 4, 8
 FIRST: Final = 8  # the place of the first record
 
 
-@compiled
+@bare
 def name_of(arena: Any, claim: int) -> Any:
     """Where the name of a claim begins and ends."""
     at = varint(arena, claim + POINTER)[1]
@@ -50,26 +50,26 @@ def name_of(arena: Any, claim: int) -> Any:
     return at, at + (size >> 1)
 
 
-@compiled
+@bare
 def is_contested(arena: Any, claim: int) -> Any:
     """Whether several credentials claim a name, by its first claim: 1 or 0."""
     return arena[varint(arena, claim + POINTER)[1]] & 1
 
 
-@compiled
+@bare
 def mark_contested(arena: Any, claim: int, contested: int) -> None:
     """Says so in a claim."""
     at = varint(arena, claim + POINTER)[1]
     arena[at] = np.uint8((arena[at] & 0xFE) | contested)
 
 
-@compiled
+@bare
 def issue_of(arena: Any, claim: int) -> Any:
     """The issue that makes a claim."""
     return claim - varint(arena, claim + POINTER)[0]
 
 
-@compiled
+@bare
 def parts_of(arena: Any, issue: int) -> Any:
     """How many claims an issue has, the sizes of its task (-1: none) and of its event's id, and its first claim."""
     count, at = varint(arena, issue + ISSUE_HEAD)
@@ -78,13 +78,13 @@ def parts_of(arena: Any, issue: int) -> Any:
     return count, task - 1, size, at
 
 
-@compiled
+@bare
 def scheme_of(arena: Any, name: int) -> Any:
     """The scheme of a packed name."""
     return number(arena, name, 2) >> 2
 
 
-@compiled
+@bare
 def claim_after(arena: Any, claim: int) -> Any:
     """Where a claim ends."""
     begin, end = name_of(arena, claim)
@@ -96,7 +96,7 @@ def claim_after(arena: Any, claim: int) -> Any:
     return end + DETAIL
 
 
-@compiled
+@bare
 def is_checked(arena: Any, claim: int) -> Any:
     """Whether a claim is of an HMAC whose secret is found by its length and check."""
     begin, end = name_of(arena, claim)
@@ -107,7 +107,7 @@ def is_checked(arena: Any, claim: int) -> Any:
     return 0 < number(arena, end + 1, 2) <= MAX_LENGTH
 
 
-@compiled
+@bare
 def task_of(arena: Any, issue: int) -> Any:
     """Where the task of an issue stands: from and to. The event's id follows."""
     count, task, _, claim = parts_of(arena, issue)
@@ -116,14 +116,14 @@ def task_of(arena: Any, issue: int) -> Any:
     return claim, claim + max(task, 0)
 
 
-@compiled
+@bare
 def id_of(arena: Any, issue: int) -> Any:
     """Where the id of an issue's event stands: from and to."""
     begin = task_of(arena, issue)[1]
     return begin, begin + parts_of(arena, issue)[2]
 
 
-@compiled
+@bare
 def _letter(arena: Any, begin: int, size: int, place: int) -> Any:
     """A byte of the text of a packed name, -1 behind its end."""
     kind = arena[begin] & 3
@@ -140,7 +140,7 @@ def _letter(arena: Any, begin: int, size: int, place: int) -> Any:
     return 48 + digit if digit < 10 else 87 + digit
 
 
-@compiled
+@bare
 def order_of(arena: Any, one: Any, other: Any) -> Any:
     """Below 0 if the first of two packed names comes first, above 0 if the other does."""
     place = 0
@@ -152,13 +152,13 @@ def order_of(arena: Any, one: Any, other: Any) -> Any:
         place += 1
 
 
-@compiled
+@bare
 def credential_of(arena: Any, issue: int) -> Any:
     """Where the name of an issue's credential begins and ends."""
     return name_of(arena, parts_of(arena, issue)[3])
 
 
-@compiled
+@bare
 def of_one_credential(arena: Any, issue: int, other: int) -> Any:
     """Whether two issues are of the same credential."""
     if issue == other:
@@ -167,7 +167,7 @@ def of_one_credential(arena: Any, issue: int, other: int) -> Any:
     return one[1] - one[0] == two[1] - two[0] and same(arena, one[0], arena, two[0], two[1])
 
 
-@compiled
+@bare
 def claim_before(arena: Any, claim: int) -> Any:
     """The claim of the same issue before this one."""
     before = parts_of(arena, issue_of(arena, claim))[3]
@@ -176,7 +176,7 @@ def claim_before(arena: Any, claim: int) -> Any:
     return before
 
 
-@compiled
+@bare
 def record_end(arena: Any, record: int) -> Any:
     """Where a record ends."""
     if arena[record] == SOURCE_RECORD:
@@ -184,7 +184,7 @@ def record_end(arena: Any, record: int) -> Any:
     return id_of(arena, record)[1]
 
 
-@compiled
+@bare
 def list_claims(arena: Any, begin: int, end: int, checked: Any, others: Any) -> Any:
     """Lists the claims of identifiers from `begin` on: those of HMACs with length and check, and the others.
 

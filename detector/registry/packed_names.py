@@ -1,7 +1,11 @@
 """Compiled: names packed into an array of bytes, and tables of where they stand.
 
 A name is a scheme and a text. It is 2 bytes, four times the scheme and how the text is packed, and then the text: as it
-is, a UUID as 16 bytes, 64 hexadecimal digits as 32. A slot of a table has a place in 40 bits, and 23 bits of the hash.
+is, a UUID as 16 bytes, 64 hexadecimal digits as 32.
+
+A slot of a table has a place in 40 bits, and 23 bits of the hash. What stands in the first slot that is free from where
+its hash belongs is in the order of the hashes, but for its neighbours. So the place of a slot tells the other bits, and
+a table grows without a look at the names.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004 - numba takes arrays, not objects; bytes are written as their codes
 
@@ -9,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 
 POINTER_BITS: Final = 40
 POINTER_MASK: Final = (1 << POINTER_BITS) - 1
@@ -18,7 +22,7 @@ DELETED: Final = 1  # a slot of what was removed
 TEXT, UUID, HEX = 0, 1, 2
 
 
-@compiled
+@bare
 def number(data: Any, at: int, size: int) -> Any:
     """The number in so many bytes."""
     value, first = np.int64(0), np.uint64(at)  # places without a sign need no test for Python's negative ones
@@ -27,7 +31,7 @@ def number(data: Any, at: int, size: int) -> Any:
     return value
 
 
-@compiled
+@bare
 def put(data: Any, at: int, value: int, size: int) -> None:
     """Writes a number in so many bytes, the lowest first."""
     first = np.uint64(at)
@@ -35,7 +39,7 @@ def put(data: Any, at: int, value: int, size: int) -> None:
         data[first + np.uint64(place)] = np.uint8((value >> (8 * place)) & 0xFF)
 
 
-@compiled
+@bare
 def varint(data: Any, at: int) -> Any:
     """The number that stands there in 7 bits a byte, the lowest first, and where it ends."""
     place = np.uint64(at)
@@ -53,7 +57,7 @@ def varint(data: Any, at: int) -> Any:
         shift += 7
 
 
-@compiled
+@bare
 def put_varint(data: Any, at: int, value: int) -> int:
     """Writes a number like this. Gives where it ends."""
     while value >= 128:
@@ -64,7 +68,7 @@ def put_varint(data: Any, at: int, value: int) -> int:
     return at + 1
 
 
-@compiled
+@bare
 def copy(source: Any, begin: int, end: int, target: Any, at: int) -> int:
     """Copies bytes. Gives where the copy ends."""
     first, to = np.uint64(begin), np.uint64(at)
@@ -73,7 +77,7 @@ def copy(source: Any, begin: int, end: int, target: Any, at: int) -> int:
     return at + end - begin
 
 
-@compiled
+@bare
 def same(one: Any, first: int, other: Any, begin: int, end: int) -> Any:
     """Whether the bytes from `begin` to `end` stand at `first` too."""
     place, at, last = np.uint64(begin), np.uint64(first), np.uint64(end)
@@ -94,8 +98,8 @@ def _digits() -> Any:
 DIGITS: Final = _digits()  # of a byte: the value of a lower-case hexadecimal digit, -1 if it is none
 
 
-@compiled
-def _kind(text: Any, begin: int, end: int) -> int:
+@bare
+def kind_of(text: Any, begin: int, end: int) -> int:
     """How a text can be packed."""
     size = end - begin
     if size not in (36, 64):
@@ -110,10 +114,23 @@ def _kind(text: Any, begin: int, end: int) -> int:
     return UUID if size == 36 else HEX
 
 
-@compiled
+@bare
+def packed_size(kind: int, size: int) -> int:
+    """The bytes of a name whose text has that size and is packed like this."""
+    if kind == TEXT:
+        return 2 + size
+    return 18 if kind == UUID else 34
+
+
+@bare
 def pack(text: Any, begin: int, end: int, scheme: int, out: Any, at: int) -> int:
     """Writes a name: how it is packed and its scheme (2 bytes), then its text. Gives where it ends."""
-    kind = _kind(text, begin, end)
+    return pack_as(kind_of(text, begin, end), text, begin, end, scheme, out, at)
+
+
+@bare
+def pack_as(kind: int, text: Any, begin: int, end: int, scheme: int, out: Any, at: int) -> int:
+    """Writes a name whose text can be packed like this."""
     put(out, at, 4 * scheme + kind, 2)
     at += 2
     if kind == TEXT:
@@ -121,7 +138,7 @@ def pack(text: Any, begin: int, end: int, scheme: int, out: Any, at: int) -> int
     return pack_digits(text, begin, end, out, at)
 
 
-@compiled
+@bare
 def pack_digits(text: Any, begin: int, end: int, out: Any, at: int) -> int:
     """Writes a byte for each two hexadecimal digits; what is no digit is passed over. Gives where it ends."""
     high: Any = np.int64(-1)
@@ -138,12 +155,12 @@ def pack_digits(text: Any, begin: int, end: int, out: Any, at: int) -> int:
     return at
 
 
-@compiled
+@bare
 def _turned(word: Any, bits: int) -> Any:
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
 
 
-@compiled
+@bare
 def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     a += b
     c += d
@@ -157,7 +174,7 @@ def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     return a, b, _turned(c, 32), d
 
 
-@compiled
+@bare
 def _eight(data: Any, at: Any) -> Any:
     """The number in 8 bytes. `at` has no sign: that would cost a test for each byte."""
     word = np.uint64(data[at])
@@ -166,7 +183,7 @@ def _eight(data: Any, at: Any) -> Any:
     return word
 
 
-@compiled
+@bare
 def hash_of(data: Any, begin: int, end: int, keys: Any) -> Any:
     """SipHash-1-3 under the two words of `keys` (Aumasson and Bernstein, 2012), without its sign bit."""
     a = keys[0] ^ np.uint64(0x736F6D6570736575)
@@ -196,22 +213,45 @@ def hash_of(data: Any, begin: int, end: int, keys: Any) -> Any:
     return np.int64((a ^ b ^ c ^ d) >> np.uint64(1))
 
 
-@compiled
+@bare
 def first_slot(hashed: int, size: int) -> int:
     """Where a hash is looked for first in a table of that size: by its upper 31 bits."""
     return ((hashed >> 32) * size) >> 31
 
 
-@compiled
-def slot_of(hashed: int, pointer: int) -> int:
-    """What stands in a table for a record."""
-    return ((hashed & TAG) << POINTER_BITS) | pointer
+@bare
+def tag_of(hashed: int) -> int:
+    """What a slot has of a hash: the lower 23 of its upper 31 bits."""
+    return (hashed >> 32) & TAG
 
 
-@compiled
+@bare
 def insert(table: Any, hashed: int, pointer: int) -> None:
     """Into the first slot that is free. There is one."""
     at = first_slot(hashed, table.size)
     while table[at] > DELETED:
         at = at + 1 if at + 1 < table.size else 0
-    table[at] = slot_of(hashed, pointer)
+    table[at] = (tag_of(hashed) << POINTER_BITS) | pointer
+
+
+@bare
+def unfilled(table: Any) -> int:
+    """A slot that was never used. There is one."""
+    at = 0
+    while table[at] != 0:
+        at += 1
+    return at
+
+
+@bare
+def upper_bits(slot: int, first: int, at: int, size: int) -> int:
+    """A hash as far as `first_slot` and `tag_of` need it, of a slot at `at` in a table of that size; -1 if it is not known.
+
+    The hash belongs to a slot from `first` to `at`. Both are below twice the size: behind the end the table begins anew.
+    """
+    belong = at + 1 - first
+    if belong << 9 > size:  # they may have more hashes than a tag tells apart
+        return -1
+    last = (((at + 1) << 31) - 1) // size
+    upper = last - ((last - (slot >> POINTER_BITS)) & TAG)
+    return (upper & ((1 << 31) - 1)) << 32

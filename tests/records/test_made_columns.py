@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 
 from detector.records import batch_kernel as kernel
 from detector.records.made_columns import columns_of, dated, joined, together
+from detector.records.record_columns import with_unknown_headers
+from detector.values.stored_format import FORMAT_BYTES, FORMAT_HEADERS
 from tests.fake_records import FakeRecord, records
 
 TEXTS = st.none() | st.binary(max_size=3) | st.just(b"v" * 200)
 HEADERS = st.lists(st.tuples(st.text(max_size=2), TEXTS), max_size=3)
+KNOWN = [*FORMAT_HEADERS]
 RECORDS = st.lists(st.builds(FakeRecord, value=TEXTS, key=TEXTS, headers=HEADERS), max_size=6)
 
 
@@ -43,3 +46,11 @@ def test_no_time_is_later_than_the_latest() -> None:
     made = columns_of("logs", 0, some)
     assert [each.timestamp for each in dated(made, 7)] == [7, 5, 7]
     assert [each.timestamp for each in made] == [-1, 5, 9]
+
+
+@given(st.lists(st.sampled_from([[], [("a", b"b")], [("a", None)], KNOWN, KNOWN * 2, [*KNOWN, ("a", b"b")]])))
+@settings(max_examples=60, deadline=None)
+def test_one_header_that_is_known_is_passed_over(headers: list[list[tuple[str, bytes | None]]]) -> None:
+    some = [FakeRecord(b"", headers=each) for each in headers]
+    unknown = [number for number, each in enumerate(headers) if each not in ([], KNOWN)]
+    assert with_unknown_headers(columns_of("logs", 0, some), FORMAT_BYTES) == unknown
