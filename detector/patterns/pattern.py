@@ -49,7 +49,7 @@ class CheckSpec(msgspec.Struct, frozen=True):
 class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One pattern. `regex` is RE2 with one group `secret`; `keywords` are lower case.
 
-    `generic` loses to any other pattern over the same bytes (`password=…` around a vendor's token);
+    `by_keywords` has the first pass look for the keywords instead of the regex. `generic` loses to any other pattern over the same bytes (`password=…` around a vendor's token);
     `placeholder_ok` turns the check `not-placeholder` off. `identifier` is the scheme of the public identifier
     that the secret is, or carries. `named` instead of a regex: what a name says of a value (`detector.scan.names`).
     `path` and `line` say where the pattern stands.
@@ -64,6 +64,7 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     checks: tuple[CheckSpec, ...] = ()
     identifier: str | None = None
     multiline: bool = False
+    by_keywords: bool = False
     generic: bool = False
     named: Literal["secret", "password"] | None = None
     placeholder_ok: bool = False

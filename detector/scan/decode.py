@@ -313,6 +313,8 @@ class _PieceDecoding:
         gone = over[self.lines(starts, layers)]
         if not gone.any():
             return layer.data + BETWEEN
+        if gone.all():
+            return BETWEEN
         sizes = np.diff(starts, prepend=0, append=len(layer.data))
         dropped = np.repeat(np.insert(gone, 0, False), sizes)  # before the first segment a newline may stand
         return np.where(dropped, np.uint8(ord("\n")), np.frombuffer(layer.data, np.uint8)).tobytes() + BETWEEN

@@ -98,7 +98,8 @@ class PatternMatcher:
 
     def expressions(self) -> list[Expression]:
         """What the prefilter looks for: the regex or its leading part; for a regex that spans lines, a keyword."""
-        regex = None if self.pattern.multiline else leading_part(self.pattern.regex).encode()
+        by_keywords = self.pattern.multiline or self.pattern.by_keywords
+        regex = None if by_keywords else leading_part(self.pattern.regex).encode()
         return [Expression(regex, self.keywords)]
 
     def may_be_in(self, lowered: bytes) -> bool:

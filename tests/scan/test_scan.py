@@ -192,6 +192,18 @@ def test_invalid_utf8_around_a_secret_is_only_bytes() -> None:
     assert spans(SCANNER.scan(b"\xff\xc3key-0123abcd\xe2\x82")) == [(2, 14, "fixed")]
 
 
+@pytest.mark.parametrize("before", [b"", b"token=", b"%2A", b"B", b"A"])
+@pytest.mark.parametrize("end", [b"B", b"z", b"+", b"=", b"A", b"-"])
+def test_a_run_of_one_character_is_found_by_keywords_too(before: bytes, end: bytes) -> None:
+    regex = r"(?:\b|%[0-9A-F]{2})(?P<secret>A{9,12}[B-Za-z0-9+=][a-z]{4})\b"
+    ends = [f"aaaaaaaaa{chr(byte)}" for byte in b"bcdefghijklmnopqrstuvwxyz0123456789+="]
+    by_regex = pattern("run", regex, "aaaaaaaaa")
+    by_keywords = pattern("run", regex, *ends, by_keywords=True)
+    for size in range(8, 14):
+        data = before + b"A" * size + end + b"wxyz " + b"A" * 5000
+        assert spans(PatternScanner([by_keywords]).scan(data)) == spans(PatternScanner([by_regex]).scan(data))
+
+
 NPM_CHECKED = pattern("npm", r"\b(?P<secret>npm_[A-Za-z0-9]{36})\b", "npm_", checks=(CheckSpec("npm-crc32"),))
 ANY_NPM = pattern("any-npm", r"(?P<secret>npm_[A-Za-z0-9]{36}\S*)", "npm_")
 ASSIGNED = pattern("assigned", r"token=(?P<secret>\S+)", "token=", generic=True)

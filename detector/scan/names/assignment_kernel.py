@@ -14,12 +14,12 @@ import numpy as np
 
 from detector.jit import compiled
 from detector.scan.names.byte_classes import PART, TABLE, TELLS
+from detector.scan.names.lexicon import NAME_LONGEST
 from detector.scan.names.pairs import NAME_LEAST, is_value, pair_name
 from detector.scan.names.value_kernel import kind_of, starts
 from detector.scan.names.value_kinds import NOTHING
 from detector.scan.names.value_places import value_of
 
-NAME_LONGEST: Final = 120  # bytes
 EARLY: Final = 40
 
 

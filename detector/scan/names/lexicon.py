@@ -17,6 +17,7 @@ import msgspec
 from detector.values.findings import Confidence
 
 FILE: Final = Path(__file__).with_name("lexicon.toml")
+NAME_LONGEST: Final = 120  # bytes
 _WORD: Final = re.compile(
     r"[A-Za-z][0-9]{1,2}[A-Za-z](?![a-z0-9])|[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+"
 )  # I18N is one

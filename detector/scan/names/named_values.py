@@ -18,7 +18,7 @@ from detector.patterns.prefilter import Expression
 from detector.patterns.refusal_cache import RefusalCache
 from detector.patterns.value_refusals import is_called, is_refused
 from detector.scan.names import letter_statistics
-from detector.scan.names.lexicon import Lexicon, Meaning, load, shown_name
+from detector.scan.names.lexicon import NAME_LONGEST, Lexicon, Meaning, load, shown_name
 from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID
 from detector.scan.pattern_matcher import Match, Named, Rank
 from detector.values.findings import Confidence
@@ -61,7 +61,7 @@ def _names(least: Confidence) -> bytes:
     kinds: dict[tuple[bytes, bool], list[bytes]] = {}
     for word in words.heads:
         if words.counts(word, least):
-            more = rb"[0-9_.-][\w.-]*" if word in _WHOLE else rb"[A-Z0-9_.-][\w.-]*"
+            more = (rb"[0-9_.-]" if word in _WHOLE else rb"[A-Z0-9_.-]") + rb"[\w.-]{0,%d}" % NAME_LONGEST
             kinds.setdefault((more, words.counts_alone(word, least)), []).append(word)
     forms: list[bytes] = []
     for (more, alone), heads in kinds.items():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detector.patterns.pattern import load_bundled
 from detector.scan.names.letter_statistics import FILE
+from detector.scan.names.lexicon import NAME_LONGEST
 from detector.scan.names.named_values import NamedMatcher, assignments
 from detector.scan.scanner import PatternScanner
 from detector.values.findings import Confidence
@@ -343,3 +344,10 @@ def test_a_value_is_judged_alike_however_many_like_it_there_are(rng: random.Rand
         for match in SCANNER.scan(b"\n".join(lines))
     ]
     assert told == expected
+
+
+@pytest.mark.parametrize("end", ["", "_X", "9"])
+def test_a_name_may_be_long_but_not_endless(end: str) -> None:
+    longest = "TOKEN_" + "B" * (NAME_LONGEST - 6 - len(end)) + end
+    assert found(SCANNER, f"{longest}='{HEX}'") == [HEX]
+    assert found(SCANNER, f"B{longest}='{HEX}'") == []
