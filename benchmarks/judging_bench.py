@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,12 +36,12 @@ sys.exit(code)
 """
 
 
-def _event(kind: str, number: int, time_ns: int, **data: Any) -> bytes:
+def _event(source: str, kind: str, number: int, time_ns: int, **data: Any) -> bytes:
     return orjson.dumps(
         {
             "specversion": "1.0",
             "type": kind,
-            "source": "audit",
+            "source": source,
             "id": f"{kind}/{number}",
             "time": format_rfc3339(time_ns),
             "data": data,
@@ -49,12 +50,14 @@ def _event(kind: str, number: int, time_ns: int, **data: Any) -> bytes:
     )
 
 
-def _events(tasks: int, uses: int) -> Iterator[bytes]:
+def audit_events(tasks: int, uses: int, source: str = "audit") -> Iterator[bytes]:
+    """An audit log of so many tasks, each with one credential, and uses of these in turns."""
+    event = partial(_event, source)
     for n in range(tasks):
         at, task = _T0 + n * 1_000_000, f"task-{n}"
         identifiers = [{"scheme": "hmac-sha256", "value": f"{n:064x}", "length": 40, "check": "0123abcd"}]
-        yield _event("task.started", n, at, task_id=task, owner="team")
-        yield _event(
+        yield event("task.started", n, at, task_id=task, owner="team")
+        yield event(
             "credential.issued",
             n,
             at,
@@ -63,11 +66,11 @@ def _events(tasks: int, uses: int) -> Iterator[bytes]:
             identifiers=identifiers,
             expires_at=format_rfc3339(at + 600 * SECOND),
         )
-        yield _event("task.ended", n, at + 600 * SECOND, task_id=task)
+        yield event("task.ended", n, at + 600 * SECOND, task_id=task)
     for n in range(uses):
         of = n % tasks
         at = _T0 + of * 1_000_000 + (900 if n % _OUTSIDE == 0 else 9) * SECOND
-        yield _event(
+        yield event(
             "credential.used",
             n,
             at + n // tasks * 1000,
@@ -80,7 +83,7 @@ def _events(tasks: int, uses: int) -> Iterator[bytes]:
 def _written(folder: Path, tasks: int, uses: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "audit.jsonl").open("wb") as out:
-        events = _events(tasks, uses)
+        events = audit_events(tasks, uses)
         while some := b"".join(itertools.islice(events, 50_000)):
             out.write(some)
     return folder

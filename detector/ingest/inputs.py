@@ -3,31 +3,21 @@
 import os
 import stat
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
-
-import msgspec
 
 from detector.ingest.archive_sources import ArchiveSources
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.declarations import STDIN, Declarations, split_member
-from detector.ingest.members import unique_names
-from detector.ingest.remote import is_url, remote_files
-from detector.ingest.sources import Asked, Source, from_file, from_pipe, from_url
+from detector.ingest.remote import RemoteFile, files_below, is_url
+from detector.ingest.remote_sources import Look, Looking, NamedFile, look_here
+from detector.ingest.sources import Asked, Source, StoredSource, from_file, from_pipe
+from detector.ingest.stored_sources import Sources, in_order, opened
 from detector.records.dead_letters import EMPTY, UNREADABLE, DeadLetter, bad
 from detector.terminal.output import printable, shown, why
 from detector.values.errors import InputError
 from detector.values.globs import compile_glob
-
-_AT_ONCE: Final = 16  # files of another machine whose first bytes are asked for
-_AHEAD: Final = 8 * _AT_ONCE  # files that wait for these, at most
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def find_sources(  # noqa: PLR0913 - what a person says of the inputs
@@ -38,7 +28,9 @@ def find_sources(  # noqa: PLR0913 - what a person says of the inputs
     classifier: RecordClassifier = BUNDLED,
     declarations: Declarations | None = None,
     passed_over: list[str] | None = None,
-) -> tuple[list[Source], list[DeadLetter]]:
+    look: Look = look_here,
+    unit: int | None = None,
+) -> tuple[Sources, list[DeadLetter]]:
     """The sources that `paths` name, in the order of their names, each file once; and what could not be opened.
 
     A path may name members of an archive by a glob: `run.zip!build/*`. Each member of an archive is a source.
@@ -46,7 +38,7 @@ def find_sources(  # noqa: PLR0913 - what a person says of the inputs
     What is named must be there; what cannot be opened inside a folder is a dead letter, and sockets, devices and
     the files `skip` (our own output of an earlier run) are passed over. `format_name` is one of `formats.CHOICES`,
     `classifier` what is recognised, `declarations` says what carries events. `passed_over` gets a sentence for each
-    archive that has links or devices.
+    archive that has links or devices. `look` looks at files by URL, and cuts them into units of so many bytes.
 
     Raises:
         InputError: a path that was named does not exist or cannot be opened, or no member has such a name.
@@ -57,7 +49,7 @@ def find_sources(  # noqa: PLR0913 - what a person says of the inputs
         with suppress(OSError):
             search.seen.add(_identity(file.stat()))
     globs: dict[str, list[str]] = {}
-    search.take_urls([path for path in sorted(set(paths)) if is_url(path)])
+    search.take_urls([path for path in sorted(set(paths)) if is_url(path)], look, Looking(format_name, unit))
     for path in sorted({path for path in paths if not is_url(path)}):
         named = split_member(path)
         if named is not None:
@@ -68,14 +60,7 @@ def find_sources(  # noqa: PLR0913 - what a person says of the inputs
         search.take_members(archive, members)
     if passed_over is not None:
         passed_over += search.archives.passed_over
-    # A file may have the name that a member has: files come first, and keep theirs.
-    found = sorted(search.sources, key=lambda source: (source.member is not None, source.name))
-    names = unique_names([source.name for source in found])
-    renamed = [
-        source if source.name == name else msgspec.structs.replace(source, name=name)
-        for source, name in zip(found, names, strict=True)
-    ]
-    return sorted(renamed, key=lambda source: source.name), letters
+    return in_order(search.sources), letters
 
 
 class _Search:
@@ -94,9 +79,9 @@ class _Search:
         self._letters = letters
         self._names: dict[tuple[int, int], list[str]] = {}  # of the members of archives
         self.archives = ArchiveSources(letters)
-        self.sources: list[Source] = []
+        self.sources = Sources()
         self.seen: set[tuple[int, int]] = set()
-        self._urls: set[str] = set()
+        self._far_archives: set[str] = set()
 
     def take(self, path: str) -> None:
         """A path that was named."""
@@ -139,18 +124,39 @@ class _Search:
         if empty:
             self._letters.append(DeadLetter.of(bad(EMPTY, detail="there is no file in it"), shown(path)))
 
-    def take_urls(self, urls: Sequence[str]) -> None:
-        """URLs that were named. Of many files some are asked for at once: each takes a while to come."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = (file for _, files in _in_order(pool, remote_files, urls) for file in files.result())
-            new = (file for file in found if _is_new(file.url, self._urls))
-            for file, source in _in_order(pool, lambda file: from_url(file, self._asked(file.url)), new):
-                try:
-                    self._add(file.url, source.result())
-                except OSError:
-                    if file.url in urls:
-                        raise InputError(f"{printable(file.url)}: it cannot be read") from None
-                    self._letters.append(DeadLetter.of(bad(UNREADABLE), printable(file.url)))
+    def take_urls(self, urls: Sequence[str], look: Look, looking: Looking) -> None:
+        """URLs that were named."""
+        folders = []
+        for file, looked in look(looking, self._classifier, map(self._named_file, urls)):
+            if looked.refused is not None:
+                raise InputError(looked.refused)
+            if looked.folder:
+                folders.append(file.url)
+            elif looked.source is None:
+                raise InputError(f"{printable(file.url)}: it cannot be read")
+            else:
+                self._add_far(file.url, looked.source, named=True)
+        below = (self._named_file(file.url, file) for url in folders for file in files_below(url))
+        for file, looked in look(looking, self._classifier, below) if folders else ():
+            if looked.source is None:
+                self._letters.append(DeadLetter.of(bad(UNREADABLE), printable(file.url)))
+            else:
+                self._add_far(file.url, looked.source)
+
+    def _named_file(self, url: str, file: RemoteFile | None = None) -> NamedFile:
+        return NamedFile(url, self._declared.of(url), file)
+
+    def _add_far(self, url: str, source: StoredSource, *, named: bool = False) -> None:
+        if source.archive is not None:
+            if url in self._far_archives:
+                return
+            self._far_archives.add(url)
+        try:
+            self._add(url, opened(source))
+        except OSError:
+            if named:
+                raise InputError(f"{printable(url)}: it cannot be read") from None
+            self._letters.append(DeadLetter.of(bad(UNREADABLE), printable(url)))
 
     def _add(
         self,
@@ -170,31 +176,13 @@ class _Search:
             return Asked(self._format, self._classifier, self._declared.of_member(path, name))
 
         found, names = self.archives.sources(source, asked)
-        self.sources += found
+        for one in found:
+            self.sources.append(one)
         if identity is not None:
             self._names[identity] = names
 
     def _asked(self, path: str | Path) -> Asked:
         return Asked(self._format, self._classifier, self._declared.of(path))
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, do: Callable[[T], R], items: Iterable[T]
-) -> Iterator[tuple[T, Future[R]]]:
-    """What is done with each item. A few are done ahead, so there may be a million."""
-    waiting: deque[tuple[T, Future[R]]] = deque()
-    for item in items:
-        waiting.append((item, pool.submit(do, item)))
-        if len(waiting) > _AHEAD:
-            yield waiting.popleft()
-    yield from waiting
-
-
-def _is_new(url: str, known: set[str]) -> bool:
-    if url in known:
-        return False
-    known.add(url)
-    return True
 
 
 def _identity(info: os.stat_result) -> tuple[int, int]:

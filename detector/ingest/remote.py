@@ -18,6 +18,7 @@ _PIECES: Final = (1 << 16, 1 << 20, 1 << 23)  # bytes asked for at once: first, 
 _MICROSECOND: Final = SECOND // 1_000_000
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REPLACED: Final = "another object took its place while it was read: read it again"
+_PAGE: Final = 1000  # keys that S3 lists at once
 _TIMES: Final = ("LastModified", "mtime", "last_modified", "updated")
 
 
@@ -34,39 +35,82 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
-def remote_files(url: str) -> list[RemoteFile]:
-    """The file that a URL names, or all files below it, in the order of their names.
-
-    What is in each folder there is listed apart: what a store says of an object is many times as long as what is kept.
+def remote_file(url: str) -> RemoteFile | None:
+    """The file that a URL names; None if it is a folder, or there are files below it too.
 
     Raises:
         InputError: there is none, it cannot be reached, or fsspec is missing.
     """
-    try:
+    with _reached(url):
+        system, path = _system(url)
+        if url.endswith("/"):
+            return None
+        info = system.info(path)
+        if info["type"] == "directory" or (_in_pages(system) and any(_keys_below(system, path, 1))):
+            return None
+        return _file(url, info)
+    return None
+
+
+def files_below(url: str) -> Iterator[RemoteFile]:
+    """All files below a URL, as the store lists them: of S3 a page at a time, of other stores a folder at a time.
+
+    Raises:
+        InputError: there is none, it cannot be reached, or fsspec is missing.
+    """
+    found = False
+    with _reached(url):
         system, path = _system(url)
         scheme = url.partition("://")[0]
-        files = [
-            _file(f"{scheme}://{info['name'].lstrip('/')}", info)
-            for info in _listed(system, path)
-            if info.get("size") or not info["name"].endswith("/")
-        ]
-        files.sort(key=lambda file: file.url)
-    except InputError:
+        for info in _keys_below(system, path) if _in_pages(system) else _walked(system, path):
+            if info.get("size") or not info["name"].endswith("/"):
+                found = True
+                yield _file(f"{scheme}://{info['name'].lstrip('/')}", info)
+    if not found:
+        raise InputError(f"{printable(url)}: no such file, and none below it")
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (InputError, GeneratorExit):
         raise
     except Exception as error:  # noqa: BLE001 - of fsspec, and of whatever library reaches the store
         raise InputError(f"{printable(url)}: {_why(error)}") from None
-    if not files:
-        raise InputError(f"{printable(url)}: no such file, and none below it")
-    return files
 
 
-def _listed(system: Any, path: str) -> Iterator[Any]:
-    """What a store says of the file at a path, or of each below it."""
-    for info in system.ls(path, detail=True):
-        if info["type"] == "directory":
-            yield from system.find(info["name"], detail=True).values()
-        else:
-            yield info
+def _in_pages(system: Any) -> bool:
+    """Whether a store has no folders, and lists its keys in pages: s3fs has no public call for one page of many."""
+    return hasattr(system, "_iterdir")
+
+
+def _keys_below(system: Any, path: str, most: int | None = None) -> Iterator[Any]:
+    """What S3 says of each object below a path, in the order of their keys, at most so many."""
+    from fsspec.asyn import sync  # noqa: PLC0415 - an extra
+
+    bucket, key, _ = system.split_path(path)
+    prefix = f"{key.rstrip('/')}/" if key else ""
+    listed = system._iterdir(bucket, max_items=most, delimiter="", prefix=prefix)  # noqa: SLF001 - as above
+
+    async def some() -> list[Any]:
+        found: list[Any] = []
+        async for info in listed:
+            found.append(info)
+            if len(found) == _PAGE:
+                break
+        return found
+
+    while page := sync(system.loop, some):
+        yield from page
+        if len(page) < _PAGE:
+            break
+
+
+def _walked(system: Any, path: str) -> Iterator[Any]:
+    """What a store says of each file below a path. It says more of each than is kept, so only a folder's is there at once."""
+    for _, _, files in system.walk(path, detail=True, on_error="raise"):
+        yield from files.values()
 
 
 def remote_bytes(file: RemoteFile, start: int, end: int) -> Iterator[bytes]:

@@ -104,6 +104,7 @@ class StoredSource(msgspec.Struct, frozen=True):
     is the name of its archive, and `most` the bytes that it may unpack to.
     `frames` are the parts of a compressed file that is read from any place; its `size` is what it unpacks to, and
     `packing` is None.
+    `cuts` are the places between which it is cut into units, if that was done where its first bytes were looked at.
     `place` is None where no other process can open it: of a pipe, and of a member of an archive that was unpacked.
     """
 
@@ -123,6 +124,7 @@ class StoredSource(msgspec.Struct, frozen=True):
     most: int | None = None
     place: Place | None = None
     frames: Frames | None = None
+    cuts: tuple[int, ...] | None = None
 
     @property
     def whole(self) -> bool:

@@ -1,7 +1,9 @@
 """Cuts sources into units of work: byte ranges of plain files cut at line ends, whole files of all else."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final, overload
 
 import msgspec
 
@@ -24,9 +26,48 @@ class Unit(msgspec.Struct, frozen=True):
     end: int
 
 
+class Units(Sequence[Unit]):
+    """Some units, 24 bytes each: of a million files there are a million at least."""
+
+    def __init__(self, some: Iterable[Unit] = ()) -> None:
+        self._sources, self._starts, self._ends = array("q"), array("q"), array("q")
+        for unit in some:
+            self.append(unit)
+
+    def append(self, unit: Unit) -> None:
+        """Takes one more."""
+        self._sources.append(unit.source)
+        self._starts.append(unit.start)
+        self._ends.append(unit.end)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, index: int) -> Unit: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Unit]: ...
+    def __getitem__(self, index: int | slice) -> Unit | Sequence[Unit]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(len(self))[index]]
+        return Unit(self._sources[index], self._starts[index], self._ends[index])
+
+    def __iter__(self) -> Iterator[Unit]:
+        return map(Unit, self._sources, self._starts, self._ends)
+
+
+def bytes_of(some: Iterable[Unit]) -> int:
+    """The bytes of some units."""
+    return sum(unit.end - unit.start for unit in some)
+
+
 def units(sources: Sequence[Source], size: int = UNIT) -> Iterator[Unit]:
     """All of all sources, in order."""
     for index, source in enumerate(sources):
+        if source.cuts is not None:
+            for start, end in pairwise((0, *source.cuts, source.size)):
+                yield Unit(index, start, end)
+            continue
         if source.whole or source.format not in DIVISIBLE:
             yield Unit(index, 0, source.size)
             continue

@@ -12,8 +12,8 @@ from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.ingest.remote import is_url
 from detector.ingest.sources import StoredSource
-from detector.ingest.stored_sources import opened, stored
-from detector.ingest.units import Unit
+from detector.ingest.stored_sources import Sources, opened, stored
+from detector.ingest.units import Unit, Units, bytes_of
 from detector.records.dead_letters import DeadLetter
 from detector.replay.destinations import check_destinations
 from detector.replay.facts_folder import Completed, FactsFolder, Inputs, Made, open_folder
@@ -90,7 +90,7 @@ def _check_apart(folder: str, inputs: Sequence[str]) -> None:
 
 def _begun(
     folder: FactsFolder, request: Request, settings: Settings, scanner: PatternScanner, plan: Plan
-) -> list[Unit]:
+) -> Sequence[Unit]:
     """The units of the scan, which begins or goes on in the folder."""
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
     made = Made(
@@ -103,7 +103,7 @@ def _begun(
     if folder.made is None or folder.inputs is None:
         units = tuple((unit.source, unit.start, unit.end) for unit in plan.units())
         folder.create(made, Inputs(sources, units, tuple(plan.letters), plan.passed_over))
-        return [Unit(*unit) for unit in units]
+        return plan.units()
     other = differing(folder.made.settings, made.settings)
     if (sources, tuple(plan.letters)) != (folder.inputs.sources, folder.inputs.letters):
         other.append(_FILES)
@@ -112,7 +112,7 @@ def _begun(
             f"{folder.name}: its facts were made with other settings or inputs ({', '.join(other)}): "
             "name a new folder"
         )
-    return [Unit(*unit) for unit in folder.inputs.units]
+    return Units(Unit(*unit) for unit in folder.inputs.units)
 
 
 def _scanned(folder: FactsFolder, plan: Plan, bars: Meter) -> Completed:
@@ -123,10 +123,10 @@ def _scanned(folder: FactsFolder, plan: Plan, bars: Meter) -> Completed:
     suspected = first.suspected()
     sources = masked_names(plan.sources, EventMasker(registry.finder))
     work = scan_work(plan, sources, registry, first, suspected)
-    bars.stage("logs", sum(unit.end - unit.start for unit in todo))
-    bars.advance(sum(unit.end - unit.start for unit in first.done))
+    bars.stage("logs", bytes_of(todo))
+    bars.advance(bytes_of(first.done))
     suspects: Counter[int] = Counter()
-    for unit, facts in plan.runner.run(SCAN, work, [unit for unit in todo if unit not in first.done]):
+    for unit, facts in plan.runner.run(SCAN, work, Units(unit for unit in todo if unit not in first.done)):
         suspects[unit.source] += facts.suspects
         bars.advance(unit.end - unit.start)
     lines = {
@@ -213,13 +213,14 @@ class _History:
             passed_over |= dict.fromkeys(inputs.passed_over)
         ordered = [by_name[name] for name in sorted(by_name)]
         self.places = [(folder, index) for _, folder, index in ordered]
-        self.units = [
+        units_of = {folder.name: _units_of(folder) for folder in folders}
+        self.units = Units(
             Unit(number, start, end)
             for number, (_, folder, index) in enumerate(ordered)
-            for start, end in _units_of(folder).get(index, ())
-        ]
+            for start, end in units_of[folder.name].get(index, ())
+        )
         self.found = Found(
-            [opened(source) for source, _, _ in ordered],
+            Sources(opened(source) for source, _, _ in ordered),
             tuple(letters),
             tuple(passed_over),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
-from detector.ingest.units import Unit
+from detector.ingest.units import Unit, Units, bytes_of
 from detector.replay.facts_folder import FactsFolder
 from detector.replay.runner import Processes, Runner
 from detector.replay.stages import LIFECYCLE, R, Stage, Work, with_routes
@@ -18,15 +18,17 @@ class KeepingRunner:
         self._folder = folder
         self._runner = runner
         self.jobs = runner.jobs
+        self.look = runner.look
         self.judge = runner.judge
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """See `Runner`."""
         _expect(self._folder, stage, work)
-        missing = {unit for unit in todo if not self._folder.has(stage.name, unit)}
-        results = self._runner.run(stage, work, [unit for unit in todo if unit in missing])
-        for unit in todo:
-            if unit not in missing:
+        there = bytearray(self._folder.has(stage.name, unit) for unit in todo)
+        missing = Units(unit for unit, kept in zip(todo, there, strict=True) if not kept)
+        results = self._runner.run(stage, work, missing)
+        for unit, kept in zip(todo, there, strict=True):
+            if kept:
                 yield unit, _kept(self._folder, stage, unit)
                 continue
             _, facts = next(results)
@@ -47,13 +49,14 @@ class KeptRunner:
         self._places = places
         self._processes = processes
         self.jobs = processes.jobs
+        self.look = processes.look
         self.judge = processes.judge
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """See `Runner`."""
         for folder in dict.fromkeys(folder for folder, _ in self._places):
             _expect(folder, stage, work)
-        size = sum(unit.end - unit.start for unit in todo)
+        size = bytes_of(todo)
         reading = self._processes if work.buckets is not None else Processes()
         yield from reading.each(partial(self._kept, stage), stage.decoder, work, todo, size)
 

@@ -1,5 +1,6 @@
 """The stage `place` of a replay: the facts of all units together, each at its line, with its time and masked."""
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -36,13 +37,13 @@ class Placing:
         self._latest_event = first.latest
         self._latest = first.latest
         self._suspects: Counter[int] = Counter()
-        self._lines: Counter[int] = Counter()
-        self._inherited: dict[int, int | None] = {}
+        self._source: int | None = None  # the one at hand: the units of each come together
+        self._lines = 0
+        self._inherited: int | None = None
         self._timeless: list[Leak | LimitedRecord] = []
         self._limited: Counter[str] = Counter()
         self._limited_seen: set[tuple[str, str]] = set()
-        self._records: Counter[tuple[str, str]] = Counter()
-        self._bytes: Counter[tuple[str, str]] = Counter()
+        self._read = _Read()
         self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
         self._unknown = 0
         self._idle: Counter[str] = Counter()
@@ -60,8 +61,9 @@ class Placing:
 
     def take(self, unit: Unit, result: RangeFacts) -> None:
         """The result of the next unit."""
-        before = self._lines[unit.source]
-        inherited = self._inherited.get(unit.source)
+        if unit.source != self._source:
+            self._source, self._lines, self._inherited = unit.source, 0, None
+        before, inherited = self._lines, self._inherited
         source = self._plan.sources[unit.source]
         for leak in result.leaks:
             self._leak(source, leak, before, inherited)
@@ -69,20 +71,20 @@ class Placing:
             self._leak(source, record, before, inherited)
         self._history.use(result.uses)
         self._history.put(result.routed)
-        name = self._plan.sources[unit.source].name
+        name = source.name
         for letter in result.dead_letters:
             self._dead(letter, name, before)
         for format_name, (records, size) in result.counts.items():
-            self._records[name, format_name] += records
-            self._bytes[name, format_name] += size
+            self._read.add(unit.source, format_name, records, size)
         for kind, hashes in result.seen.items():
             self._seen[kind].add(hashes)
         self._unknown += result.unknown
         self._idle.update(result.idle)
-        self._suspects[unit.source] += result.suspects
-        self._lines[unit.source] = before + result.lines
+        if result.suspects:
+            self._suspects[unit.source] += result.suspects
+        self._lines = before + result.lines
         if result.inherited is not None:
-            self._inherited[unit.source] = result.inherited
+            self._inherited = result.inherited
         if result.latest is not None and (self._latest is None or result.latest > self._latest):
             self._latest = result.latest
 
@@ -156,13 +158,11 @@ class Placing:
         events = {kind: distinct.count() for kind, distinct in self._seen.items()}
         if self._unknown:
             events[UNKNOWN_TYPE] = self._unknown
-        names = [source.name for source in self._plan.sources]
-        not_believed = self._first.not_believed(names, self._suspects, self._plan.text_line)
+        not_believed = self._first.not_believed(
+            lambda index: self._plan.sources[index].name, self._suspects, self._plan.text_line
+        )
         return Summary(
-            read=tuple(
-                SourceRead(source, format_name, records, self._bytes[source, format_name])
-                for (source, format_name), records in sorted(self._records.items())
-            ),
+            read=self._read.of_sources(self._plan.sources),
             events=events,
             idle=self._idle,
             findings_by_rule=counts.by_rule,
@@ -191,6 +191,38 @@ def _at_time(found: Leak | LimitedRecord, time: int, origin: str | None) -> Leak
     if isinstance(found, Leak):
         return msgspec.structs.replace(found, time=time, time_origin=origin)
     return msgspec.structs.replace(found, time=time)
+
+
+class _Read:
+    """Records and bytes by source and format, 18 bytes and more for each source. They come source by source."""
+
+    def __init__(self) -> None:
+        self._formats: list[str] = []
+        self._columns = array("q"), array("h"), array("q"), array("q")
+        self._at: dict[int, int] = {}  # of the last source, where each format stands
+        self._source = -1
+
+    def add(self, source: int, format_name: str, records: int, size: int) -> None:
+        if source != self._source:
+            self._source = source
+            self._at.clear()
+        if format_name not in self._formats:
+            self._formats.append(format_name)
+        number = self._formats.index(format_name)
+        row = self._at.setdefault(number, len(self._columns[0]))
+        if row == len(self._columns[0]):
+            for column, value in zip(self._columns, (source, number, 0, 0), strict=True):
+                column.append(value)
+        self._columns[2][row] += records
+        self._columns[3][row] += size
+
+    def of_sources(self, sources: Sequence[Source]) -> tuple[SourceRead, ...]:
+        rows = zip(*self._columns, strict=True)
+        found = (
+            SourceRead(sources[source].name, self._formats[number], records, size)
+            for source, number, records, size in rows
+        )
+        return tuple(sorted(found, key=lambda one: (one.source, one.format)))
 
 
 class _Distinct:

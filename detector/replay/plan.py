@@ -8,7 +8,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.event_ranges import first_text
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import NO_ENTRIES, TrustPolicy
-from detector.ingest.units import UNIT, Unit, units
+from detector.ingest.units import UNIT, Unit, Units, units
 from detector.judge.policy import Policy
 from detector.records.dead_letters import DeadLetter
 from detector.replay.runner import Processes, Runner
@@ -57,9 +57,9 @@ class Plan(msgspec.Struct, frozen=True):
         """The time (ns) of records that state none in a history in which nothing has a time."""
         return self.now if self.until is None else self.until
 
-    def units(self) -> list[Unit]:
+    def units(self) -> Sequence[Unit]:
         """The units of all sources, in order."""
-        return list(units(self.sources, self.unit) if self.todo is None else self.todo)
+        return Units(units(self.sources, self.unit)) if self.todo is None else self.todo
 
     def text_line(self, source: int) -> int | None:
         """The line that makes the source with this index text; None if that is not known."""

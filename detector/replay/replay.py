@@ -16,14 +16,15 @@ in one ledger. The service has a ledger for each task and keeps its state betwee
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from detector.ingest.sources import Source
+from detector.ingest.stored_sources import Sources
 from detector.ingest.trust.policy import InputTrust
-from detector.ingest.units import Unit
+from detector.ingest.units import Unit, Units, bytes_of
 from detector.judge.stable_fingerprints import with_stable_fingerprints
 from detector.judge.terms import NEVER
 from detector.outputs.dead_letter_spool import DeadLetterSpool
@@ -66,7 +67,6 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock = _Clock()
     todo = plan.units()
     first = read_lifecycle(plan, todo, meter)
-    done = first.done
     clock.lap("lifecycle")
     registry = registered(plan, first.events)
     plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, *registry.warnings))
@@ -79,10 +79,11 @@ def replay(plan: Plan, meter: Meter) -> Result:
     placing = Placing(msgspec.structs.replace(plan, sources=named), history, first, masker)
     work = scan_work(plan, named, registry, first, first.suspected())
     work = msgspec.structs.replace(work, buckets=history.buckets)
-    meter.stage("logs", sum(unit.end - unit.start for unit in todo))
-    results = plan.runner.run(SCAN, work, [unit for unit in todo if unit not in done])
+    meter.stage("logs", bytes_of(todo))
+    results = plan.runner.run(SCAN, work, Units(unit for unit in todo if unit not in first.done))
+    done = first.done.facts()
     for unit in todo:
-        placing.take(unit, done.pop(unit) if unit in done else next(results)[1])
+        placing.take(unit, next(done) if unit in first.done else next(results)[1])
         meter.advance(unit.end - unit.start)
     placing.settle()
     clock.lap("logs")
@@ -137,13 +138,15 @@ def registered(plan: Plan, events: Iterable[Lifecycle]) -> Registry:
     return Registry(identifiers, finder, unfindable, warnings)
 
 
-def masked_names(sources: Sequence[Source], masker: EventMasker) -> list[Source]:
+def masked_names(sources: Sequence[Source], masker: EventMasker) -> Sources:
     """The sources under names without secrets."""
-    return [msgspec.structs.replace(source, name=masker.path(source.name)) for source in sources]
+    return (sources if isinstance(sources, Sources) else Sources(sources)).named(masker.paths)
 
 
 def trust_of_sources(plan: Plan) -> tuple[InputTrust | None, ...]:
     """What holds each source. The path tells, and not the name that outputs have."""
+    if not plan.trust:
+        return ()
     return tuple(plan.trust.of_path(source.name, source.path) for source in plan.sources)
 
 
@@ -154,8 +157,8 @@ def read_lifecycle(plan: Plan, todo: Sequence[Unit], meter: Meter) -> FirstPass:
         UsageError: the runner cannot go on.
     """
     first = FirstPass(plan.sources)
-    wanted = [unit for unit in todo if first.wants(unit)]
-    meter.stage("events", sum(unit.end - unit.start for unit in wanted))
+    wanted = Units(unit for unit in todo if first.wants(unit))
+    meter.stage("events", bytes_of(wanted))
     work = Work(plan.sources, plan.now, None, plan.classifier, trust_of_sources(plan))
     for unit, found in plan.runner.run(LIFECYCLE, work, wanted):
         first.take(unit, found)
@@ -169,7 +172,7 @@ def scan_work(
     sources: Sequence[Source],
     registry: Registry,
     first: FirstPass,
-    suspected: frozenset[int] = frozenset(),
+    suspected: Collection[int] = frozenset(),
 ) -> Work:
     """What the units of a scan need: what was looked for first is known, and which sources are text."""
     return Work(
@@ -212,6 +215,6 @@ def apply_lifecycle(first: FirstPass, masker: EventMasker, history: History) -> 
 
 def _history(plan: Plan, todo: Sequence[Unit]) -> History:
     sealed_until = NEVER if plan.until is None else plan.until
-    if plan.runner.jobs > 1 and sum(unit.end - unit.start for unit in todo) > WHOLE:
+    if plan.runner.jobs > 1 and bytes_of(todo) > WHOLE:
         return BucketedHistory(plan.policy, sealed_until, plan.runner)
     return WholeHistory(plan.policy, sealed_until)

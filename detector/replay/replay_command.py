@@ -17,6 +17,7 @@ from detector.ingest.declarations import Declarations
 from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.remote_sources import Look, look_here
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import TrustPolicy
 from detector.ingest.units import UNIT
@@ -192,7 +193,8 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
         UsageError: an input cannot be opened, or a `[[trust]]` entry holds nothing.
     """
     classifier = configured_classifier(settings.sources, adapters)
-    found = find_inputs(request, classifier, skip)
+    runner = runner or Processes(request.jobs)
+    found = find_inputs(request, classifier, skip, runner.look)
     trust = TrustPolicy(settings.trust)
     paths = (path for source in found.sources for path in (source.name, source.path) if path is not None)
     for entry in trust.unused(paths):
@@ -213,7 +215,9 @@ class Found(NamedTuple):
     passed_over: Sequence[str]
 
 
-def find_inputs(request: Request, classifier: RecordClassifier, skip: Sequence[Path] = ()) -> Found:
+def find_inputs(
+    request: Request, classifier: RecordClassifier, skip: Sequence[Path] = (), look: Look = look_here
+) -> Found:
     """What the arguments name.
 
     Raises:
@@ -227,6 +231,8 @@ def find_inputs(request: Request, classifier: RecordClassifier, skip: Sequence[P
         classifier=classifier,
         declarations=Declarations(request.events, request.logs),
         passed_over=passed_over,
+        look=look,
+        unit=request.unit,
     )
     return Found(sources, letters, passed_over)
 

@@ -6,14 +6,17 @@ Facts cross between processes as JSON: unlike MessagePack it holds the nanosecon
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Final, Protocol, TypeVar
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from detector.ingest.units import Unit
+from detector.ingest.classify import RecordClassifier
+from detector.ingest.remote_sources import TOGETHER, Looked, Looking, NamedFile, look_at_some, look_here
+from detector.ingest.units import Unit, bytes_of
 from detector.records.repeated_names import has_repeated_name
 from detector.replay.bucket_judge import BucketTask, BucketVerdicts, BucketWork, judge_bucket
 from detector.replay.stages import R, Stage, Work
@@ -21,17 +24,27 @@ from detector.values.errors import UsageError
 
 T = TypeVar("T")
 W = TypeVar("W")
+Result = TypeVar("Result")
 
 IN_FLIGHT: Final = 2  # units that wait for each worker: memory is bounded, and reading never runs far ahead
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
 
 
 class Runner(Protocol):
-    """What runs the stages of units, and judges buckets, `jobs` at once."""
+    """What looks at files by URL, runs the stages of units, and judges buckets, `jobs` at once."""
 
     @property
     def jobs(self) -> int:
         """How many at once."""
+
+    def look(
+        self, looking: Looking, classifier: RecordClassifier, files: Iterator[NamedFile]
+    ) -> Iterator[tuple[NamedFile, Looked]]:
+        """See `Look`.
+
+        Raises:
+            UsageError: as `run`.
+        """
 
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """Each unit with its facts, in the order of `todo`.
@@ -56,14 +69,29 @@ class Processes:
     def __init__(self, jobs: int = 1) -> None:
         self.jobs = jobs
 
+    def look(
+        self, looking: Looking, classifier: RecordClassifier, files: Iterator[NamedFile]
+    ) -> Iterator[tuple[NamedFile, Looked]]:
+        """See `Runner`.
+
+        Raises:
+            UsageError: a worker process was ended from outside.
+        """
+        few, files = few_or_all(files)
+        if few or self.jobs == 1:
+            yield from look_here(looking, classifier, files)
+            return
+        asked = _Asked(looking, classifier)
+        for some, found in _in_processes(_looked_at, LOOKED, asked, batches(files), self.jobs):
+            yield from zip(some, found, strict=True)
+
     def run(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         """See `Runner`.
 
         Raises:
             UsageError: a worker process was ended from outside.
         """
-        size = sum(unit.end - unit.start for unit in todo)
-        return self.each(stage.do, stage.decoder, work, todo, size)
+        return self.each(stage.do, stage.decoder, work, todo, bytes_of(todo))
 
     def judge(
         self, work: BucketWork, todo: Sequence[BucketTask]
@@ -77,12 +105,12 @@ class Processes:
 
     def each(
         self,
-        do: Callable[[W, T], R],
-        decoder: msgspec.json.Decoder[R],
+        do: Callable[[W, T], Result],
+        decoder: msgspec.json.Decoder[Result],
         work: W,
         todo: Sequence[T],
         size: int,
-    ) -> Iterator[tuple[T, R]]:
+    ) -> Iterator[tuple[T, Result]]:
         """What is done with each item, in order; `size` is how many bytes are read for it."""
         jobs = 1 if size <= SMALL else min(self.jobs, len(todo))
         if jobs > 1:
@@ -90,6 +118,28 @@ class Processes:
         return ((item, do(work, item)) for item in todo)
 
 
+def few_or_all(files: Iterator[NamedFile]) -> tuple[bool, Iterator[NamedFile]]:
+    """Whether there are so few files that other processes are not worth it; and all of them."""
+    first = list(islice(files, TOGETHER + 1))
+    return len(first) <= TOGETHER, chain(first, files)
+
+
+def batches(files: Iterator[NamedFile]) -> Iterator[list[NamedFile]]:
+    """The files, so many together."""
+    while some := list(islice(files, TOGETHER)):
+        yield some
+
+
+class _Asked(NamedTuple):
+    looking: Looking
+    classifier: RecordClassifier
+
+
+def _looked_at(asked: _Asked, files: Sequence[NamedFile]) -> list[Looked]:
+    return look_at_some(asked.looking, asked.classifier, files)
+
+
+LOOKED: Final = msgspec.json.Decoder(list[Looked])
 _UNPACKED: Final = 16  # bytes of facts for each that is packed, about
 _VERDICTS: Final = msgspec.json.Decoder(BucketVerdicts)
 
@@ -111,8 +161,12 @@ def _remote(item: Any) -> bytes:
 
 
 def _in_processes(
-    do: Callable[[W, T], R], decoder: msgspec.json.Decoder[R], work: W, todo: Sequence[T], jobs: int
-) -> Iterator[tuple[T, R]]:
+    do: Callable[[W, T], Result],
+    decoder: msgspec.json.Decoder[Result],
+    work: W,
+    todo: Iterable[T],
+    jobs: int,
+) -> Iterator[tuple[T, Result]]:
     has_repeated_name(b"{}")  # loads what is compiled, once for all processes that are forked
     _forked.append((do, work))
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _initialise)
@@ -132,7 +186,7 @@ def _in_processes(
         pool.shutdown(wait=not waiting, cancel_futures=True)
 
 
-def _next(decoder: msgspec.json.Decoder[R], waiting: deque[tuple[T, Future[bytes]]]) -> tuple[T, R]:
+def _next(decoder: msgspec.json.Decoder[Result], waiting: deque[tuple[T, Future[bytes]]]) -> tuple[T, Result]:
     item, future = waiting[0]
     try:
         result = decoder.decode(future.result())

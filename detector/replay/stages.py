@@ -12,7 +12,7 @@
 A `Runner` (`detector.replay.runner`) runs a stage over units.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -48,8 +48,8 @@ class Work(msgspec.Struct, frozen=True):
     classifier: RecordClassifier = BUNDLED
     trust: Sequence[InputTrust | None] = ()
     logs: RecordClassifier = BUNDLED
-    text: frozenset[int] = frozenset()
-    suspected: frozenset[int] = frozenset()
+    text: Collection[int] = frozenset()
+    suspected: Collection[int] = frozenset()
     skew: int = SKEW
     identifiers: Sequence[Identifier] = ()
     found: Sequence[Source] = ()

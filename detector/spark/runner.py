@@ -7,17 +7,22 @@ driver holds the facts of two waves at most.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count, islice, repeat
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from detector.configuration.settings import Settings
-from detector.ingest.stored_sources import stored
-from detector.ingest.units import Unit
+from detector.ingest.classify import RecordClassifier
+from detector.ingest.remote_sources import Looked, Looking, NamedFile, look_here
+from detector.ingest.sources import Source
+from detector.ingest.stored_sources import Packed, Sources
+from detector.ingest.units import Unit, Units
 from detector.replay.bucket_judge import BucketTask, BucketVerdicts, BucketWork, encode_terms
-from detector.replay.runner import Processes, Runner
+from detector.replay.first_pass import NumberSet
+from detector.replay.runner import Processes, Runner, batches, few_or_all
 from detector.replay.scan_settings import scan_settings
 from detector.replay.sealing import Sealer
 from detector.replay.stages import R, Stage, Work
@@ -28,10 +33,12 @@ from detector.spark.task import (
     FACTS,
     Job,
     Result,
+    SealedFiles,
     SealedRows,
     SharedWork,
     UnitBounds,
     judge_buckets,
+    look_at_files,
     run_units,
     sealed_name,
 )
@@ -39,11 +46,11 @@ from detector.values.errors import UsageError
 
 TASK: Final = 128 * 1024 * 1024  # bytes
 _WAVES: Final = 2
-_LEAST_WAVE: Final = 32  # tasks: a cluster that grows with what waits has something to grow for
+_LEAST_WAVE: Final = 32  # tasks of all waves but the first ones: a cluster that grows with what waits has something to grow for
 _PER_CORE: Final = 4
 
 _BUCKETS: Final = 4 * 1024 * 1024  # bytes of packed rows, of which judging makes many times as much work
-_JUDGE: Final = "judge"
+_JUDGE, _LOOK = "judge", "look"
 
 T = TypeVar("T")
 
@@ -78,12 +85,40 @@ class SparkRunner:
         Raises:
             UsageError: Spark cannot be started or cannot go on, or a worker has another key or configuration.
         """
-        far = [unit for unit in todo if work.sources[unit.source].place is not None]
-        away = set(far)
+        here = {unit.source for unit in todo if work.sources[unit.source].place is None}
+        far = Units(unit for unit in todo if unit.source not in here) if here else todo
         found = self._scanned(stage, work, far) if far else iter(())
-        here = self._own.run(stage, work, [unit for unit in todo if unit not in away])
+        own = (
+            self._own.run(stage, work, Units(unit for unit in todo if unit.source in here)) if here else found
+        )
         for unit in todo:
-            yield next(found if unit in away else here)
+            yield next(own if unit.source in here else found)
+
+    def look(
+        self, looking: Looking, classifier: RecordClassifier, files: Iterator[NamedFile]
+    ) -> Iterator[tuple[NamedFile, Looked]]:
+        """See `Runner`. The workers begin with the first files, whatever the store has yet to list.
+
+        Raises:
+            UsageError: as `run`.
+        """
+        few, files = few_or_all(files)
+        if few:
+            yield from look_here(looking, classifier, files)
+            return
+        job = self._job(_LOOK)
+        numbers = count()
+
+        def sent(some: Sequence[NamedFile]) -> SealedFiles:
+            name = f"{job.name}/{next(numbers)}"
+            return name, self._sealer.seal(name, some)
+
+        opened = map("{}/{}".format, repeat(job.name), count())
+        groups = ([some] for some in batches(files))
+        for some, value in self._on_cluster(
+            job, self._sealer.seal(job.name, looking), groups, sent, look_at_files
+        ):
+            yield from zip(some, self._sealer.unseal(next(opened), value, list[Looked]), strict=True)
 
     @property
     def jobs(self) -> int:
@@ -109,14 +144,14 @@ class SparkRunner:
             return name_of(task), self._sealer.seal(name_of(task), work.rows(task))
 
         shared = self._sealer.seal(job.name, encode_terms(work.terms))
-        groups = list(_groups(todo, _BUCKETS, lambda task: task.size))
+        groups = _groups(todo, _BUCKETS, lambda task: task.size)
         for task, value in self._on_cluster(job, shared, groups, sent, judge_buckets):
             yield task, self._sealer.unseal(name_of(task), value, BucketVerdicts)
 
     def _scanned(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         job = self._job(stage.name)
         shared = self._sealer.seal(job.name, _shared(work))
-        groups = list(_groups(todo, self._task, lambda unit: unit.end - unit.start))
+        groups = _groups(todo, self._task, lambda unit: unit.end - unit.start)
         for unit, value in self._on_cluster(job, shared, groups, _bounds, run_units):
             yield unit, self._sealer.unseal(sealed_name(job, _bounds(unit)), value, stage.decoder.type)
 
@@ -127,24 +162,24 @@ class SparkRunner:
         self,
         job: Job,
         sealed: bytes,
-        groups: list[list[T]],
+        groups: Iterator[list[T]],
         sent: Callable[[T], Any],
         do: Callable[[Job, Any, Iterator[Any]], Iterator[Result]],
     ) -> Iterator[tuple[T, bytes]]:
         """Each item of the groups with its sealed result."""
         context = self._start.context()
         shared = context.broadcast(sealed)
-        size = max(_LEAST_WAVE, _PER_CORE * context.defaultParallelism)
-        waves = deque(groups[at : at + size] for at in range(0, len(groups), size))
+        waves = _waves(groups, context.defaultParallelism)
         pool = ThreadPoolExecutor(_WAVES)
         waiting: deque[tuple[list[T], Future[list[Result]]]] = deque()
         try:
-            while waves or waiting:
-                while waves and len(waiting) < _WAVES:
-                    wave = waves.popleft()
+            while True:
+                for wave in islice(waves, _WAVES - len(waiting)):
                     tasks = [[sent(item) for item in group] for group in wave]
                     future = pool.submit(_collected, context, job, tasks, partial(do, job, shared))
                     waiting.append(([item for group in wave for item in group], future))
+                if not waiting:
+                    break
                 items, future = waiting.popleft()
                 yield from zip(items, _values(future), strict=True)
         finally:
@@ -152,6 +187,14 @@ class SparkRunner:
                 context.cancelJobGroup(job.name)
             pool.shutdown(wait=True, cancel_futures=True)
             shared.destroy()
+
+
+def _waves(groups: Iterator[list[T]], cores: int) -> Iterator[list[list[T]]]:
+    """The groups in waves: a small one first, so that the workers begin at once, then larger ones."""
+    size = max(cores, 2)
+    while wave := list(islice(groups, size)):
+        yield wave
+        size = min(2 * size, max(_LEAST_WAVE, _PER_CORE * cores))
 
 
 def _values(future: "Future[list[Result]]") -> Iterator[bytes]:
@@ -180,17 +223,25 @@ def _collected(
 
 def _shared(work: Work) -> SharedWork:
     return SharedWork(
-        sources=tuple(map(stored, work.found or work.sources)),
+        sources=_packed(work.found or work.sources),
         now=work.now,
         identifiers=None if work.finder is None else tuple(work.identifiers),
-        text=tuple(sorted(work.text)),
-        suspected=tuple(sorted(work.suspected)),
+        text=_flags(work.text),
+        suspected=_flags(work.suspected),
         skew=work.skew,
         buckets=work.buckets,
     )
 
 
-def _groups(todo: Sequence[T], most: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
+def _packed(sources: Sequence[Source]) -> Packed:
+    return (sources if isinstance(sources, Sources) else Sources(sources)).packed()
+
+
+def _flags(numbers: Collection[int]) -> bytes:
+    return bytes(numbers.flags) if isinstance(numbers, NumberSet) else b""
+
+
+def _groups(todo: Iterable[T], most: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
     """The items in groups of so many bytes, or of one item that is larger."""
     group: list[T] = []
     room = most

@@ -22,13 +22,15 @@ from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.ingest.remote import is_url
-from detector.ingest.sources import Source, StoredSource
-from detector.ingest.stored_sources import opened
+from detector.ingest.remote_sources import Looking, NamedFile, look_at_some
+from detector.ingest.sources import Source
+from detector.ingest.stored_sources import Packed, Sources
 from detector.ingest.trust.policy import InputTrust, TrustPolicy
 from detector.ingest.units import Unit
 from detector.registry.finders import Finders
 from detector.replay.bucket_judge import BucketRows, decode_terms, judge_bucket
 from detector.replay.buckets import CredentialBuckets
+from detector.replay.first_pass import NumberSet
 from detector.replay.scan_settings import differing, scan_settings
 from detector.replay.sealing import Sealer
 from detector.replay.stages import LIFECYCLE, SCAN, Stage, Work
@@ -47,6 +49,7 @@ _COLLECTED: Final = (200_000, 20, 1000)  # as `seldom_collected` of a replay
 
 UnitBounds = tuple[int, int, int]
 SealedRows = tuple[str, bytes]  # the name under which they are sealed
+SealedFiles = tuple[str, bytes]  # the same
 Result = tuple[str, bytes]
 _I = TypeVar("_I")
 _T = TypeVar("_T")
@@ -55,14 +58,14 @@ _T = TypeVar("_T")
 class SharedWork(msgspec.Struct, frozen=True):
     """What all units of a stage need, as it crosses to workers. `identifiers` is None where nothing is looked for.
 
-    The rest is as `Work` has it; the sources have the names under which they were found.
+    The rest is as `Work` has it; the sources have the names under which they were found, and sets are those of a `NumberSet`.
     """
 
-    sources: tuple[StoredSource, ...]
+    sources: Packed
     now: int
     identifiers: tuple[Identifier, ...] | None
-    text: tuple[int, ...]
-    suspected: tuple[int, ...]
+    text: bytes
+    suspected: bytes
     skew: int
     buckets: CredentialBuckets | None
 
@@ -104,6 +107,18 @@ def judge_buckets(job: Job, shared: Any, groups: Iterator[Sequence[SealedRows]])
         return loaded.sealer.seal(name, judge_bucket(terms, _unsealed(loaded, name, sealed, BucketRows)))
 
     return _results(job, groups, verdicts_on)
+
+
+def look_at_files(job: Job, shared: Any, groups: Iterator[Sequence[SealedFiles]]) -> Iterator[Result]:
+    """What is known of some files by URL, sealed. `shared` is a broadcast of sealed `Looking`."""
+
+    def known_of(loaded: "_Loaded", files: SealedFiles) -> bytes:
+        name, sealed = files
+        looking = _unsealed(loaded, job.name, shared.value, Looking)
+        asked = _unsealed(loaded, name, sealed, list[NamedFile])
+        return loaded.sealer.seal(name, look_at_some(looking, loaded.classifier, asked))
+
+    return _results(job, groups, known_of)
 
 
 def _results(
@@ -190,16 +205,17 @@ def _unsealed(loaded: _Loaded, name: str, sealed: bytes, gives: type[_T]) -> _T:
 
 def _made(loaded: _Loaded, told: SharedWork) -> Work:
     finder = None if told.identifiers is None else _finder(loaded.settings, loaded.scanner, told.identifiers)
-    sources = _Sources(told.sources, None if finder is None else EventMasker(finder))
+    found = Sources(held=told.sources)
+    sources = _Sources(found if finder is None else found.named(EventMasker(finder).paths))
     return Work(
         sources,
         told.now,
         finder,
         loaded.classifier,
-        _Trust(told.sources, loaded.trust),
+        _Trust(found, loaded.trust) if loaded.trust else (),
         loaded.classifier.logs_only(),
-        frozenset(told.text),
-        frozenset(told.suspected),
+        NumberSet.of(told.text),
+        NumberSet.of(told.suspected),
         told.skew,
         buckets=told.buckets,
     )
@@ -219,31 +235,26 @@ def _finder(settings: Settings, scanner: PatternScanner, identifiers: Sequence[I
 
 
 class _Sources(Sequence[Source]):
-    """The sources, each opened and named when it is asked for: a task needs a few of perhaps a million."""
+    """The sources, each looked for when it is asked for: a task needs a few of perhaps a million."""
 
-    def __init__(self, stored: Sequence[StoredSource], masker: EventMasker | None) -> None:
-        self._stored = stored
-        self._masker = masker
-        self._opened = lru_cache(_REMEMBERED)(self._open)
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._found = lru_cache(_REMEMBERED)(self._find)
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return len(self._sources)
 
     @overload
     def __getitem__(self, index: int) -> Source: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Source]: ...
     def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
-        return (
-            self._opened(index) if isinstance(index, int) else [*map(self._opened, range(len(self))[index])]
-        )
+        return self._found(index) if isinstance(index, int) else [*map(self._found, range(len(self))[index])]
 
-    def _open(self, index: int) -> Source:
-        source = opened(self._stored[index])
+    def _find(self, index: int) -> Source:
+        source = self._sources[index]
         _check_there(source)
-        if self._masker is None:
-            return source
-        return msgspec.structs.replace(source, name=self._masker.path(source.name))
+        return source
 
 
 def _check_there(source: Source) -> None:
@@ -266,13 +277,13 @@ def _check_there(source: Source) -> None:
 class _Trust(Sequence[InputTrust | None]):
     """What holds each source. The path tells, and not the name that outputs have."""
 
-    def __init__(self, stored: Sequence[StoredSource], policy: TrustPolicy) -> None:
-        self._stored = stored
+    def __init__(self, sources: Sequence[Source], policy: TrustPolicy) -> None:
+        self._sources = sources
         self._policy = policy
         self._of = lru_cache(_REMEMBERED)(self._found)
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return len(self._sources)
 
     @overload
     def __getitem__(self, index: int) -> InputTrust | None: ...
@@ -282,7 +293,8 @@ class _Trust(Sequence[InputTrust | None]):
         return self._of(index) if isinstance(index, int) else [*map(self._of, range(len(self))[index])]
 
     def _found(self, index: int) -> InputTrust | None:
-        return self._policy.of_path(self._stored[index].name, self._stored[index].path)
+        source = self._sources[index]
+        return self._policy.of_path(source.name, source.path)
 
 
 def _found(config: str) -> str:

@@ -123,9 +123,18 @@ class EventMasker:
 
     def path(self, path: str) -> str:
         """The name of a file: each part of the path is an id, so that two files keep two names."""
-        parts = path.split("/")
-        found = self._found({*parts, path})
+        return self.paths([path])[0]
+
+    def paths(self, paths: Sequence[str]) -> list[str]:
+        """The names of some files, for which one search is enough."""
+        split = {path: path.split("/") for path in paths}
+        found = self._found({*chain.from_iterable(split.values()), *paths})
         if not found:
+            return list(paths)
+        return [self._path(path, split[path], found) for path in paths]
+
+    def _path(self, path: str, parts: Sequence[str], found: dict[str, _Masked]) -> str:
+        if path not in found and found.keys().isdisjoint(parts):
             return path
         done = "/".join(found[part].id if part in found else part for part in parts)
         return self.id(path) if self._found({done}) else done

@@ -62,7 +62,7 @@ def read_history(plan: Plan, meter: Meter, window: Window, length: int) -> Read:
     since = 0 if first.latest is None else first.latest - length
     history = History(known.ledger, msgspec.structs.replace(window, since=since))
     letters = Counter(letter.reason for letter in plan.letters)
-    for facts in first.done.values():
+    for facts in first.done.facts():
         letters.update(letter.reason for letter in facts.dead_letters)
     work = scan_work(plan, plan.sources, registry, first)
     rest = [unit for unit in todo if unit not in first.done and unit.source not in first.text]

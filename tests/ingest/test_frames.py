@@ -3,7 +3,7 @@
 import gzip
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -109,7 +109,7 @@ def test_far_away_only_a_seek_table_is_asked_for() -> None:
         assert (index(data, packing, near=False) is not None) == (kind == "seekable zstd"), kind
 
 
-def sources(*paths: str) -> list[Source]:
+def sources(*paths: str) -> Sequence[Source]:
     return find_sources(paths)[0]
 
 

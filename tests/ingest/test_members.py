@@ -10,7 +10,7 @@ import tarfile
 import time
 import tracemalloc
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ PACKED = {
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
 
-    def make(content: bytes, name: str = "a.zip") -> tuple[list[Source], list[DeadLetter]]:
+    def make(content: bytes, name: str = "a.zip") -> tuple[Sequence[Source], list[DeadLetter]]:
         Path(name).write_bytes(content)
         os.utime(name, ns=(NOW - HOUR, NOW - HOUR))
         return find_sources([name])
@@ -64,7 +64,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-def texts(sources: list[Source]) -> dict[str, bytes]:
+def texts(sources: Sequence[Source]) -> dict[str, bytes]:
     return {source.name: b"".join(source.content()) for source in sources}
 
 
@@ -249,7 +249,7 @@ def flag(content: bytes, bits: int) -> bytes:
 
 def test_what_cannot_be_unpacked_is_named_and_the_rest_is_read(made: Any) -> None:
     sources, letters = made(flag(zipped({"a.log": b"MARK\n"}), 1))
-    assert sources == []
+    assert not sources
     assert [(one.source, one.reason) for one in letters] == [("a.zip!a.log", "unsupported-archive")]
     assert "encrypted" in letters[0].detail
     for method, name in ((zipfile.ZIP_LZMA, "LZMA"), (zipfile.ZIP_BZIP2, "bzip2")):

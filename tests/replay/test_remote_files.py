@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ import msgspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from detector.cli import main
 from detector.configuration.settings import KEY_VARIABLE
 from detector.ingest.inputs import find_sources
-from detector.ingest.remote import RemoteFolder, remote_bytes, remote_files
-from detector.ingest.units import units
+from detector.ingest.remote import RemoteFolder, remote_bytes, remote_file
+from detector.ingest.stored_sources import Sources
+from detector.ingest.units import UNIT, units
 from detector.replay import runner as runner_module
 from detector.replay.arguments import paths_in
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.replay_command import Request, run_replay
+from detector.replay.runner import Processes
 from detector.values.errors import BadRecordError, InputError, UsageError
 from detector.values.times import SECOND
 from tests.replay.files_of_histories import POLICY, everything, written
@@ -54,8 +58,8 @@ def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET)
     yield client
-    for name in names(client):
-        client.delete_object(Bucket=BUCKET, Key=name)
+    while some := names(client):
+        client.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": name} for name in some]})
     client.delete_bucket(Bucket=BUCKET)
 
 
@@ -140,6 +144,69 @@ def test_a_file_may_name_the_urls(bucket: Any) -> None:
         paths_in("none")
 
 
+def test_a_folder_is_read_while_it_is_listed(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of many pages: the first files are looked at before the last page is asked for, here and in processes."""
+    many = [f"flat/{number:05}.log" for number in range(3500)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: bucket.put_object(Bucket=BUCKET, Key=name, Body=name.encode()), many))
+    asked: list[str] = []
+    listed, looked = S3FileSystem._call_s3, Sources.append
+
+    async def noted(self: S3FileSystem, method: str, *rest: Any, **named: Any) -> Any:
+        asked.append(method)
+        return await listed(self, method, *rest, **named)
+
+    def known(self: Sources, source: Any) -> None:
+        asked.append("known")
+        looked(self, source)
+
+    monkeypatch.setattr(S3FileSystem, "_call_s3", noted)
+    monkeypatch.setattr(Sources, "append", known)
+    found = {}
+    for jobs in (1, 2):
+        asked.clear()
+        sources, letters = find_sources([f"s3://{BUCKET}/flat"], look=Processes(jobs).look, unit=UNIT)
+        last_page = len(asked) - asked[::-1].index("list_objects_v2")
+        assert asked.count("list_objects_v2") >= 4
+        assert asked.index("known") < last_page
+        assert letters == []
+        found[jobs] = [(source.name, b"".join(source.raw(0, 99))) for source in sources[::500]]
+        assert len(sources) == len(many)
+    assert found[1] == found[2] == [(f"s3://{BUCKET}/{name}", name.encode()) for name in many[::500]]
+
+
+def test_a_file_that_is_named_twice_is_read_once(bucket: Any) -> None:
+    Path("b").mkdir()
+    for name in ("b/x.log", "b/y.log", "b.log"):
+        Path(name).write_text(name)
+    put(bucket, Path("b"))
+    root = f"s3://{BUCKET}"
+    named = [f"{root}/b/", f"{root}/b/y.log", "b.log", f"{root}/b", f"{root}/b/x.log"]
+    sources, _ = find_sources(named)
+    assert [source.name for source in sources] == ["b.log", f"{root}/b/x.log", f"{root}/b/y.log"]
+    assert [b"".join(source.raw(0, 99)) for source in sources] == [b"b.log", b"b/x.log", b"b/y.log"]
+
+
+def test_a_name_may_be_a_file_and_a_folder(bucket: Any) -> None:
+    """In a store of objects. The folder is what is read."""
+    for name in ("a", "a/b.log"):
+        bucket.put_object(Bucket=BUCKET, Key=name, Body=b"x\n")
+    sources, _ = find_sources([f"s3://{BUCKET}/a"])
+    assert [source.name for source in sources] == [f"s3://{BUCKET}/a/b.log"]
+    sources, _ = find_sources([f"s3://{BUCKET}"])
+    assert len(sources) == 2
+
+
+def test_large_files_are_cut_where_they_are_looked_at(bucket: Any) -> None:
+    data = b"".join(b"line %d\n" % number for number in range(20_000))
+    Path("a.log").write_bytes(data)
+    put(bucket, Path())
+    (far,), _ = find_sources([f"s3://{BUCKET}/a.log"], unit=5000)
+    (near,), _ = find_sources(["a.log"])
+    assert far.cuts is not None
+    assert list(units([far], 1)) == list(units([near], 5000))
+
+
 def test_what_is_not_there_is_told(bucket: Any) -> None:
     del bucket
     for url in (f"s3://{BUCKET}/none", "s3://no-such-bucket/x"):
@@ -162,7 +229,8 @@ def test_an_object_that_was_replaced_is_a_dead_letter(bucket: Any) -> None:
 def test_a_store_may_say_less_of_the_time_of_one_object_than_in_a_list(bucket: Any) -> None:
     """MinIO lists milliseconds, and says seconds of one."""
     bucket.put_object(Bucket=BUCKET, Key="a.log", Body=b"one\n")
-    (file,) = remote_files(f"s3://{BUCKET}/a.log")
+    file = remote_file(f"s3://{BUCKET}/a.log")
+    assert file is not None
     listed = msgspec.structs.replace(file, modified=file.modified // SECOND * SECOND + 123_000_000)
     assert b"".join(remote_bytes(listed, 0, 4)) == b"one\n"
     with pytest.raises(BadRecordError, match="took its place"):

@@ -6,12 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from detector.configuration.settings import KEY_VARIABLE
+from detector.ingest.stored_sources import Sources
 from detector.replay.facts_commands import run_judge
 from detector.replay.replay_command import Request, run_replay
 from detector.spark.command import replay_on_spark, scan_on_spark
@@ -22,16 +28,41 @@ from tests.spark.standalone import Standalone
 
 pytestmark = pytest.mark.spark
 ROOT = Path(__file__).parents[2]
+BUCKET = "logs-of-jobs"
 SMALL_TASK = 20_000  # bytes
 # The command line, with even a small history judged on the workers.
 IN_BUCKETS = "import sys; from detector import cli; from detector.replay import replay; replay.WHOLE = 0; sys.exit(cli.main())"
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[str]:
-    """One Spark for the tests on this machine, with the key in the environment of its workers."""
+def store() -> Iterator[Any]:
+    """A store of objects with a bucket, which all processes find in their environment."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    named = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    before = {name: os.environ.get(name) for name in named}
+    os.environ.update(named)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    for name, value in before.items():
+        os.environ.pop(name)
+        os.environ.update({} if value is None else {name: value})
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def local(store: Any) -> Iterator[str]:
+    """One Spark for the tests on this machine, with the key and the store in the environment of its workers."""
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - `make test` has no Spark
 
+    del store
     os.environ[KEY_VARIABLE] = KEY_TEXT
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -72,6 +103,38 @@ def test_every_kind_of_input_gives_the_same(
     read_in_frames(monkeypatch)
     replay_on_spark(request(history, out="spark", unit=unit), local, SMALL_TASK)
     assert written("spark") == expected
+
+
+def test_many_files_by_url_give_the_same(
+    history: Path, store: Any, local: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers look at the first of them while the driver is still listing."""
+    for path in sorted(history.rglob("*")):
+        if path.is_file():
+            store.put_object(Bucket=BUCKET, Key=str(path), Body=path.read_bytes())
+    with ThreadPoolExecutor(8) as pool:
+        put = partial(store.put_object, Bucket=BUCKET, Body=b"nothing to see\n")
+        list(pool.map(lambda number: put(Key=f"{history}/zz/{number:05}.log"), range(1500)))
+    asked: list[str] = []
+    listed, known = S3FileSystem._call_s3, Sources.append
+
+    async def noted(self: S3FileSystem, method: str, *rest: Any, **named: Any) -> Any:
+        asked.append(method)
+        return await listed(self, method, *rest, **named)
+
+    def taken(self: Sources, source: Any) -> None:
+        asked.append("known")
+        known(self, source)
+
+    url = f"s3://{BUCKET}/{history}/"
+    run_replay(request(url, out="here"))
+    monkeypatch.setattr(S3FileSystem, "_call_s3", noted)
+    monkeypatch.setattr(Sources, "append", taken)
+    replay_on_spark(request(url, out="spark"), local)
+    assert written("spark") == written("here")
+    pages = asked[: len(asked) - asked[::-1].index("list_objects_v2")]
+    assert pages.count("list_objects_v2") >= 2
+    assert pages.index("known") < len(pages)
 
 
 def test_the_incident_gives_the_same(tmp_path: Path, local: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,133 @@
+"""What the first process of a replay (the driver) takes, by the number of registered credentials and of files by URL.
+
+    python -m benchmarks.driver_bench credentials FOLDER [COUNT…]
+    python -m benchmarks.driver_bench hot FOLDER [USES…]
+    python -m benchmarks.driver_bench files FOLDER [FILES…]
+
+`credentials`: each task has one credential and one use; all is judged in buckets. `hot`: one credential has all uses but
+one in a hundred, which are those of a thousand other tasks. Two processes, and `--engine spark --master local[2]` if
+PySpark is there. `files`: so many small files at moto, as a store of S3, below one prefix. CPU seconds are those of the driver and, where its processes are its children, of all.
+"""
+
+import contextlib
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import boto3
+import orjson
+
+from benchmarks.judging_bench import audit_events
+
+_KEY: Final = "5e" * 16
+_RUN: Final = """
+import json, resource, sys, time
+from detector import cli
+from detector.replay import replay
+replay.WHOLE = 0
+code = cli.main()
+own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(json.dumps([own.ru_utime + own.ru_stime, own.ru_maxrss / 1024, others.ru_maxrss / 1024]), file=sys.stderr)
+sys.exit(code)
+"""
+_ENGINES: Final = {"processes": ("--jobs", "2"), "spark": ("--engine", "spark", "--master", "local[2]")}
+
+
+def _audit(folder: Path, events: Iterator[bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "audit.jsonl"
+    if not path.exists():
+        with path.open("wb") as out:
+            while some := b"".join(itertools.islice(events, 50_000)):
+                out.write(some)
+    return folder
+
+
+def _row(name: str, engine: str, paths: Sequence[str], out: Path, environ: dict[str, str]) -> None:
+    command = [sys.executable, "-c", _RUN, "replay", *_ENGINES[engine], "--out", str(out), *paths]
+    begun = time.perf_counter()
+    done = subprocess.run(
+        command,
+        env={**os.environ, "CURFEWD_KEY": _KEY, **environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    driver, memory, child = orjson.loads(done.stderr.splitlines()[-1])
+    seconds = time.perf_counter() - begun
+    print(f"| {name} | {engine} | {driver:.1f} | {seconds:.0f} | {memory:,.0f} | {child:,.0f} |", flush=True)
+
+
+def _engines() -> list[str]:
+    return list(_ENGINES) if find_spec("pyspark") else ["processes"]
+
+
+def _of_events(what: str, folder: Path, counts: Iterable[int]) -> None:
+    for count in counts:
+        where = folder / f"{what}-{count}"
+        events = _events_of_credentials(count) if what == "credentials" else _events_of_hot_task(count)
+        _audit(where, events)
+        size = (where / "audit.jsonl").stat().st_size / 1e6
+        for engine in _engines():
+            _row(f"{count:,} {what}, {size:,.0f} MB", engine, [str(where)], folder / "out", {})
+
+
+def _events_of_credentials(count: int) -> Iterator[bytes]:
+    return audit_events(count, count)
+
+
+def _events_of_hot_task(count: int) -> Iterator[bytes]:
+    """Uses of one credential, and behind them those of a thousand others."""
+    return itertools.chain(audit_events(1, count), audit_events(1001, count // 100, "another"))
+
+
+def _of_files(folder: Path, counts: Iterable[int]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    os.environ.update(environ)
+    command = [sys.executable, "-m", "moto.server", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="logs")
+        for count in counts:
+            for number in range(count):
+                name = f"{count}/jobs/github-job-{number:08}.txt"
+                client.put_object(Bucket="logs", Key=name, Body=b"step %d: nothing to see\n" % number)
+            for engine in _engines():
+                _row(f"{count:,} files", engine, [f"s3://logs/{count}/"], folder / "out", environ)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main(what: str, folder: str, *counts: str) -> None:
+    """Prints a row for each count and engine."""
+    print("| history | engine | CPU-s of the driver | seconds | MB of the driver | MB of its largest child |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    if what == "files":
+        _of_files(Path(folder), map(int, counts))
+    else:
+        _of_events(what, Path(folder), map(int, counts))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
