@@ -58,22 +58,17 @@ def lexicon() -> Lexicon:
 def _names(least: Confidence) -> bytes:
     """Names that can be this sure. `key` alone is a frequent name, and never sure: another part of a name is next to it."""
     words = lexicon()
-    kinds: dict[tuple[bytes, bool], list[bytes]] = {}
+    longer: list[bytes] = []
+    whole: list[bytes] = []
     for word in words.heads:
         if words.counts(word, least):
-            more = (rb"[0-9_.-]" if word in _WHOLE else rb"[A-Z0-9_.-]") + rb"[\w.-]{0,%d}" % NAME_LONGEST
-            kinds.setdefault((more, words.counts_alone(word, least)), []).append(word)
-    forms: list[bytes] = []
-    for (more, alone), heads in kinds.items():
-        head = rb"(?i:" + b"|".join(heads) + rb")"
-        forms += (
-            [head + rb"(?:" + more + rb")?"]
-            if alone
-            else [rb"[\w.-]" + head + rb"(?:" + more + rb")?", head + more]
-        )
+            head = rb"(?i:" + word + rb")"
+            longer.append(head + (rb"[0-9_.-]" if word in _WHOLE else rb"[A-Z0-9_.-]"))
+            whole.append(head if words.counts_alone(word, least) else rb"[\w.-]" + head)
     spoken = b"|".join(word.encode() for word in sorted(words.before_key))
-    forms.append(rb"(?i:" + spoken + rb")[ ](?i:key)")  # Api Key: value
-    return rb"(?:" + b"|".join(forms) + rb")"
+    whole.append(rb"(?i:" + spoken + rb")[ ](?i:key)")  # Api Key: value
+    more = rb"[\w.-]{0,%d}" % NAME_LONGEST
+    return rb"(?:(?:" + b"|".join(longer) + rb")" + more + rb"|" + b"|".join(whole) + rb")"
 
 
 @cache
