@@ -9,7 +9,7 @@ import random
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -116,7 +116,7 @@ def _file(lines: Iterator[str]) -> Iterator[Source]:
 def _replayed(source: Source, now: int) -> float:
     finders = Finders(bundled_scanner(), (_KEY,))
 
-    def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+    def finder_of(identifiers: Iterable[Identifier]) -> LeakFinder:
         finders.renew(identifiers)
         return finders.finder
 

@@ -32,10 +32,10 @@ from detector.records.log_records import Read
 from detector.replay.first_pass import FirstPass
 from detector.replay.history import WholeHistory
 from detector.replay.plan import Plan
+from detector.replay.registered_identifiers import RegisteredIdentifiers
 from detector.replay.replay import (
     apply_lifecycle,
     read_lifecycle,
-    registered_identifiers,
     trust_of_sources,
 )
 from detector.stages.masking import EventMasker
@@ -66,7 +66,7 @@ def explain(plan: Plan, meter: Meter, most: int) -> Explained:
     """
     todo = plan.units()
     first = read_lifecycle(plan, todo, meter)
-    masker = EventMasker(plan.finder_of(registered_identifiers(first.events)))
+    masker = EventMasker(plan.finder_of(RegisteredIdentifiers(first.events)))
     until = plan.until if plan.until is not None else first.latest or 0
     known = WholeHistory(plan.policy, until)
     apply_lifecycle(first, masker, known)

@@ -40,6 +40,11 @@ class Units(Sequence[Unit]):
         self._starts.append(unit.start)
         self._ends.append(unit.end)
 
+    def cut_off(self, first: int) -> None:
+        """Leaves out those from the one at index `first` on."""
+        for column in (self._sources, self._starts, self._ends):
+            del column[first:]
+
     def __len__(self) -> int:
         return len(self._sources)
 

@@ -16,7 +16,7 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TaskStatus
 from detector.judge.stage import judge_history
-from detector.replay.buckets import SHARDS
+from detector.replay.buckets import SHARDS, shard_of
 from detector.replay.row_spool import Block, RowSpool, rows_of
 from detector.values.events import CredentialUsed, Leak, Lifecycle, TaskEnded, TaskHeartbeat, TaskStarted
 from detector.values.findings import Command, Finding
@@ -83,12 +83,15 @@ class BucketWork(msgspec.Struct, frozen=True):
     """What all tasks of a history need."""
 
     terms: Terms
-    spool: RowSpool
+    lifecycle: RowSpool
+    first_uses: RowSpool
+    facts: RowSpool
 
     def rows(self, task: BucketTask) -> BucketRows:
         """What a task reads."""
-        packed, part = self.spool.packed, task.part
-        lifecycle, first_uses, facts = packed(part.lifecycle), packed(part.first_uses), packed(part.facts)
+        part = task.part
+        lifecycle = self.lifecycle.packed(part.lifecycle)
+        first_uses, facts = self.first_uses.packed(part.first_uses), self.facts.packed(part.facts)
         return BucketPart(part.what, lifecycle, first_uses, facts, part.shards, part.evidence, part.asked)
 
 
@@ -136,9 +139,9 @@ def judge_bucket(terms: Terms, rows: BucketRows) -> BucketVerdicts:
 
 def _unowned(ledger: Ledger, rows: BucketRows) -> Iterator[bytes]:
     """Judges the uses and leaks; gives the leaks of no credential of the bucket."""
-    numbers = b"".join(b"%d" % shard for shard in rows.shards or range(SHARDS))
+    shards = frozenset(rows.shards or range(SHARDS))
     for row in rows_of(rows.facts):
-        if row[0] not in numbers:
+        if shard_of(row) not in shards:
             continue
         fact = fact_of(row)
         if isinstance(fact, CredentialUsed) or ledger.shown_by(fact):

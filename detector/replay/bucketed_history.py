@@ -30,7 +30,16 @@ from detector.replay.bucket_judge import (
     blocks_size,
     fact_of,
 )
-from detector.replay.buckets import NOWHERE, SHARDS, Buckets, CredentialBuckets, Links, routed, row_of
+from detector.replay.buckets import (
+    NOWHERE,
+    SHARDS,
+    Buckets,
+    CredentialBuckets,
+    Links,
+    place_of,
+    routed,
+    row_of,
+)
 from detector.replay.history import Concluded
 from detector.replay.row_spool import Block, RowSpool
 from detector.replay.runner import Runner
@@ -43,7 +52,6 @@ _MOST: Final = 1024  # buckets
 LARGE: Final = (
     2 * 1024 * 1024
 )  # bytes of packed facts that one process judges; of more, each shard has as many
-_LIFECYCLE, _FIRST_USES, _FACTS, _PLACES = range(4)  # in the spool, for each bucket
 _ROUTED: Final = 1 << 16  # events whose buckets are looked up at once
 
 
@@ -60,7 +68,7 @@ class BucketedHistory:
         self._located = RowSpool()  # first uses, the same
         self._buckets: Buckets | None = None
         self.buckets: CredentialBuckets | None = None
-        self._spool = RowSpool()
+        self._lifecycle, self._first_uses, self._facts = RowSpool(), RowSpool(), RowSpool()
         self._count = 0
         self._encoder = msgspec.json.Encoder()
         self._rest = Ledger(policy)
@@ -82,18 +90,18 @@ class BucketedHistory:
         keys = self._links.keys
         self._count = max(4 * self._runner.jobs, min(_MOST, len(keys) // _EVENTS))
         self._buckets = buckets = self._links.buckets(self._count)
-        self.buckets = buckets.credentials()
+        self.buckets = buckets.credentials
         self._links = Links()
         rows = self._waiting.rows(0)
         for first in range(0, len(keys), _ROUTED):
             for bucket in buckets.of_keys(keys[first : first + _ROUTED]):
-                self._spool.put(bucket * _PLACES + _LIFECYCLE, next(rows))
+                self._lifecycle.put(bucket, next(rows))
         decoder = msgspec.json.Decoder(CredentialUsed)
         located = map(decoder.decode, self._located.rows(0))
         while uses := list(islice(located, _ROUTED)):
             for bucket, use in zip(self.buckets.of(uses), uses, strict=True):
                 if bucket != NOWHERE:
-                    self._spool.put(bucket * _PLACES + _FIRST_USES, self._encoder.encode(use))
+                    self._first_uses.put(bucket, self._encoder.encode(use))
         self._waiting = self._located = RowSpool()
 
     def use(self, uses: Sequence[CredentialUsed]) -> None:
@@ -106,8 +114,8 @@ class BucketedHistory:
 
     def put(self, rows: Mapping[int, bytes]) -> None:
         """See `History`."""
-        for bucket, block in rows.items():
-            self._spool.append(bucket * _PLACES + _FACTS, block)
+        for place, block in rows.items():
+            self._facts.append(place, block)
 
     def show(self, record: Leak | LimitedRecord) -> None:
         """See `History`."""
@@ -116,33 +124,38 @@ class BucketedHistory:
             self._rest.apply(record)
         elif isinstance(record, Leak):
             for bucket in buckets:
-                self._spool.put(bucket * _PLACES + _FACTS, row_of(record, self._encoder))
+                self._facts.put(place_of(bucket), row_of(record, self._encoder))
 
     def conclude(self, until: int) -> Concluded:
         """See `History`."""
-        self._spool.flush()
-        work = BucketWork(Terms(self._policy, self._sealed_until, until), self._spool)
+        for spool in (self._lifecycle, self._first_uses, self._facts):
+            spool.flush()
+        work = BucketWork(
+            Terms(self._policy, self._sealed_until, until), self._lifecycle, self._first_uses, self._facts
+        )
         evidence = defaultdict[int, list[bytes]](list)
-        unresolved, conflicts = Counter[str](), 0
-        for task, verdicts in self._runner.judge(work, list(self._sharded())):
-            evidence[task.bucket].append(verdicts.evidence)
-            unresolved.update(verdicts.unresolved)
-            self._take_back(verdicts)
-        findings, commands, joins = list[Finding](), list[Command](), list[JoinCount]()
-        for _, verdicts in self._runner.judge(work, list(self._whole(evidence))):
-            findings += verdicts.findings
-            commands += verdicts.commands
-            joins += verdicts.joins
-            unresolved.update(verdicts.unresolved)
-            conflicts += verdicts.conflicts
-            self._take_back(verdicts)
-        findings += self._findings_of_logs(work)
+        found = _Verdicts()
+        shards = {bucket: list(self._shards(bucket)) for bucket in range(self._count)}
+        first = [task for some in shards.values() for task in some]
+        small = [self._whole(bucket) for bucket, some in shards.items() if not some]
+        for task, verdicts in self._runner.judge(
+            work, first + [task for task in small if task.part.lifecycle]
+        ):
+            if task.part.what == SHARD:
+                evidence[task.bucket].append(verdicts.evidence)
+            self._take(found, verdicts)
+        large = [self._whole(bucket, some) for bucket, some in evidence.items()]
+        for _, verdicts in self._runner.judge(work, [task for task in large if task.part.lifecycle]):
+            self._take(found, verdicts)
         return Concluded(
-            sorted(findings, key=lambda one: (to_millis(one.first_seen), one.uid)),
-            sorted(commands, key=lambda one: (one.time, one.credential.credential_id, one.escalated)),
-            unresolved + self._rest.unresolved,
-            conflicts,
-            join_coverage(joins, until),
+            sorted(
+                found.findings + self._findings_of_logs(work),
+                key=lambda one: (to_millis(one.first_seen), one.uid),
+            ),
+            sorted(found.commands, key=lambda one: (one.time, one.credential.credential_id, one.escalated)),
+            found.unresolved + self._rest.unresolved,
+            found.conflicts,
+            join_coverage(found.joins, until),
         )
 
     def _credentials(self) -> CredentialBuckets:
@@ -150,34 +163,38 @@ class BucketedHistory:
             raise ValueError("a use or leak before the lifecycle was sealed")
         return self.buckets
 
-    def _take_back(self, verdicts: BucketVerdicts) -> None:
+    def _take(self, found: "_Verdicts", verdicts: BucketVerdicts) -> None:
+        found.findings += verdicts.findings
+        found.commands += verdicts.commands
+        found.joins += verdicts.joins
+        found.unresolved.update(verdicts.unresolved)
+        found.conflicts += verdicts.conflicts
         for row in verdicts.unowned:
             self._rest.apply(fact_of(row))
 
-    def _sharded(self) -> Iterator[BucketTask]:
-        """The shards of large buckets."""
-        for bucket in range(self._count):
-            part = self._part(bucket, SHARD)
-            count = SHARDS if not self._large else min(SHARDS, blocks_size(part.facts) // self._large)
-            if part.facts and count > 1:
-                for first in range(count):
-                    shards = tuple(range(first, SHARDS, count))
-                    yield BucketTask(bucket, replace(part, shards=shards))
+    def _shards(self, bucket: int) -> Iterator[BucketTask]:
+        """The shards of a bucket, if it is large."""
+        facts = self._blocks(bucket)
+        count = SHARDS if not self._large else min(SHARDS, blocks_size(facts) // self._large)
+        for first in range(count if facts and count > 1 else 0):
+            shards = tuple(range(first, SHARDS, count))
+            part = replace(self._part(bucket, SHARD), facts=self._blocks(bucket, shards), shards=shards)
+            yield BucketTask(bucket, part)
 
-    def _whole(self, evidence: dict[int, list[bytes]]) -> Iterator[BucketTask]:
-        """All buckets, the large ones with the evidence of their shards."""
-        for bucket in range(self._count):
-            part = self._part(bucket, ALL)
-            if bucket in evidence:
-                part = replace(part, facts=[], evidence=evidence[bucket])
-            if part.lifecycle:
-                yield BucketTask(bucket, part)
+    def _whole(self, bucket: int, evidence: list[bytes] | None = None) -> BucketTask:
+        """All of a bucket; of a large one with the evidence of its shards."""
+        part = self._part(bucket, ALL)
+        if evidence is not None:
+            return BucketTask(bucket, replace(part, evidence=evidence))
+        return BucketTask(bucket, replace(part, facts=self._blocks(bucket)))
 
     def _part(self, bucket: int, what: str) -> BucketPart[Block]:
-        blocks, first = self._spool.blocks, bucket * _PLACES
-        return BucketPart(
-            what, blocks(first + _LIFECYCLE), blocks(first + _FIRST_USES), blocks(first + _FACTS)
-        )
+        return BucketPart(what, self._lifecycle.blocks(bucket), self._first_uses.blocks(bucket), [])
+
+    def _blocks(self, bucket: int, shards: Iterable[int] = range(SHARDS)) -> list[Block]:
+        """Where the facts of some shards stand. The last ones are in blocks with those of others."""
+        places = [*(place_of(bucket, shard) for shard in shards), place_of(bucket)]
+        return [block for place in places for block in self._facts.blocks(place)]
 
     def _findings_of_logs(self, work: BucketWork) -> list[Finding]:
         """What logs show of secrets that nobody registered, and what of them could not be examined whole."""
@@ -196,14 +213,23 @@ class BucketedHistory:
             of_bucket[NOWHERE if self._buckets is None else self._buckets.of_task(task_id)].append(task_id)
         of_bucket.pop(NOWHERE, None)
         todo = [
-            BucketTask(
-                bucket, replace(self._part(bucket, TASKS), first_uses=[], facts=[], asked=tuple(names))
-            )
+            BucketTask(bucket, replace(self._part(bucket, TASKS), first_uses=[], asked=tuple(names)))
             for bucket, names in sorted(of_bucket.items())
         ]
         for _, verdicts in self._runner.judge(work, todo):
             for status in verdicts.tasks:
                 yield status.task_id, _task_of(status)
+
+
+class _Verdicts:
+    """What all buckets say."""
+
+    def __init__(self) -> None:
+        self.findings = list[Finding]()
+        self.commands = list[Command]()
+        self.joins = list[JoinCount]()
+        self.unresolved = Counter[str]()
+        self.conflicts = 0
 
 
 def _task_of(status: TaskStatus) -> Task:

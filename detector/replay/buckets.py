@@ -35,7 +35,9 @@ from detector.values.events import (
 )
 
 NOWHERE: Final = -1  # the bucket of what names no known credential
-SHARDS: Final = 8  # of a large bucket, at most
+SHARDS: Final = 64  # of a large bucket, at most
+_ALONE: Final = 1024 * 1024  # bytes of rows of one bucket and unit, of which each shard gets its own
+_FIRST_SHARD: Final = 48  # rows begin with their shard as a character: "0" and those behind it
 _KEY: Final = 16  # bytes
 _TASK, _CREDENTIAL, _IDENTIFIER, _CANDIDATES, _GROUP = "tciag"
 _Ints = NDArray[np.int64]
@@ -137,7 +139,8 @@ class Buckets:
         self._hash = _Hash(key)
         self._names = names
         self._buckets = buckets
-        self._claimed, self._of_claimed = names[claimed], buckets[claimed]
+        self.credentials = CredentialBuckets(key, names[claimed].tobytes(), buckets[claimed].tobytes())
+        """What other processes need to know."""
 
     def of_keys(self, keys: Any) -> list[int]:
         """The buckets of names that `Links` gave."""
@@ -147,10 +150,6 @@ class Buckets:
     def of_task(self, task_id: str) -> int:
         """The bucket of a task, `NOWHERE` if nothing is known of it."""
         return int(_found(self._names, self._buckets, [self._hash(_TASK, task_id)])[0])
-
-    def credentials(self) -> "CredentialBuckets":
-        """What other processes need to know."""
-        return CredentialBuckets(self._hash.key, self._claimed.tobytes(), self._of_claimed.tobytes())
 
 
 class CredentialBuckets(msgspec.Struct, frozen=True):
@@ -197,7 +196,7 @@ def _found(names: _Ints, buckets: _Numbers, asked: list[int]) -> _Numbers:
 def routed(
     uses: Sequence[CredentialUsed], buckets: CredentialBuckets
 ) -> tuple[dict[int, bytes], list[CredentialUsed]]:
-    """The uses as packed rows by their bucket, and those that name no known credential."""
+    """The uses as packed rows by their place, and those that name no known credential."""
     rows: defaultdict[int, bytearray] = defaultdict(bytearray)
     rest: list[CredentialUsed] = []
     encoder = msgspec.json.Encoder()
@@ -205,14 +204,27 @@ def routed(
         if bucket == NOWHERE:
             rest.append(use)
         else:
-            rows[bucket] += row_of(use, encoder) + b"\n"
+            rows[place_of(bucket)] += row_of(use, encoder) + b"\n"
+    for place in [place for place, some in rows.items() if len(some) > _ALONE]:
+        for row in rows.pop(place).splitlines(keepends=True):
+            rows[place + 1 + shard_of(row)] += row
     return dict(packed_rows(rows)), rest
+
+
+def place_of(bucket: int, shard: int | None = None) -> int:
+    """Where the rows of a bucket wait: those of one shard, or those of any."""
+    return bucket * (SHARDS + 1) + (0 if shard is None else 1 + shard)
+
+
+def shard_of(row: bytes | bytearray) -> int:
+    """The shard of a row."""
+    return row[0] - _FIRST_SHARD
 
 
 def row_of(fact: CredentialUsed | Leak, encoder: msgspec.json.Encoder) -> bytes:
     """A fact as a row. It begins with the number of its shard: all copies of an event are in one."""
     shard = zlib.crc32(fact.id.encode("utf-8", "surrogatepass")) % SHARDS
-    return b"%d%b" % (shard, encoder.encode(fact))
+    return b"%c%b" % (_FIRST_SHARD + shard, encoder.encode(fact))
 
 
 class _Hash:
@@ -240,7 +252,9 @@ def connected(size: int, one: _Ints, other: _Ints) -> _Ints:
 
     Each round hooks trees to lesser ones and halves their depth, so the rounds grow with the logarithm of the size.
     """
-    labels = np.arange(size)
+    number: type[Any] = np.int32 if size < 1 << 31 else np.int64  # half the memory
+    labels: Any = np.arange(size, dtype=number)
+    one, other = one.astype(number), other.astype(number)
     while True:
         before = labels.copy()
         low = np.minimum(labels[one], labels[other])
@@ -249,4 +263,5 @@ def connected(size: int, one: _Ints, other: _Ints) -> _Ints:
             np.minimum.at(labels, end, low)
         labels = labels[labels]
         if np.array_equal(labels, before):
-            return labels
+            found: _Ints = labels
+            return found

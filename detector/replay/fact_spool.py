@@ -1,8 +1,8 @@
-"""Facts that wait: in memory while they are few, else on disk, encrypted."""
+"""Facts that wait: in memory while they are few, else on disk, encrypted. Those of a file may be dropped again."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -11,7 +11,7 @@ from detector.replay.row_spool import RowSpool
 
 T = TypeVar("T")
 
-IN_MEMORY: Final = 200_000  # facts
+IN_MEMORY: Final = 50_000  # facts
 
 
 class FactSpool(Generic[T]):
@@ -23,6 +23,12 @@ class FactSpool(Generic[T]):
         self._most = in_memory
         self._waiting: deque[T] = deque()
         self._rows = RowSpool()
+        self._dropped: list[tuple[int, int]] = []  # by their numbers
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many were taken, with those that were dropped."""
+        return self._count
 
     def extend(self, facts: Iterable[T]) -> None:
         """Takes some more.
@@ -30,20 +36,30 @@ class FactSpool(Generic[T]):
         Raises:
             OSError: the disk is full.
         """
+        before = len(self._waiting)
         self._waiting += facts
+        self._count += len(self._waiting) - before
         if len(self._waiting) > self._most:
             while self._waiting:
                 self._rows.put(0, self._encoder.encode(self._waiting.popleft()))
 
+    def drop(self, first: int) -> None:
+        """Leaves out those that were taken from number `first` on."""
+        if first < self._count:
+            self._dropped.append((first, self._count))
+
     def __iter__(self) -> Iterator[T]:
-        yield from map(self._decoder.decode, self._rows.rows(0))
-        yield from self._waiting
+        facts = chain(map(self._decoder.decode, self._rows.rows(0)), self._waiting)
+        at = 0
+        for first, end in self._dropped:
+            yield from islice(facts, first - at)
+            at = end
+            deque(islice(facts, end - first), 0)
+        yield from facts
 
     def drained(self, size: int) -> Iterator[list[T]]:
         """All of them, so many at once. They are let go meanwhile."""
-        rows = map(self._decoder.decode, self._rows.rows(0))
-        while some := list(islice(rows, size)):
+        facts = iter(self)
+        while some := list(islice(facts, size)):
             yield some
-        self._rows = RowSpool()
-        while self._waiting:
-            yield [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
+        self._rows, self._waiting, self._dropped = RowSpool(), deque(), []

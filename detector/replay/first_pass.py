@@ -1,11 +1,13 @@
 """The first pass of a replay: which sources carry events, and what those say of tasks and credentials.
 
-Whether a file carries events is known once all of it was looked at. Until then its events wait.
+Whether a file carries events is known once all of it was looked at. If it does not, its events are dropped again.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, Self
+
+import msgspec
 
 from detector.ingest.event_ranges import RangeLook
 from detector.ingest.format_names import EVENT_FORMATS
@@ -66,11 +68,21 @@ class DoneUnits:
         self._units.append(unit)
         self._facts.extend((facts,))
 
+    def drop(self, first: int) -> None:
+        """Leaves out those of the units from number `first` on."""
+        self._units.cut_off(first)
+        self._facts.drop(first)
+
     def facts(self) -> Iterator[RangeFacts]:
         """Those of all units."""
         return iter(self._facts)
 
-    def __contains__(self, unit: Unit) -> bool:
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def __contains__(self, unit: object) -> bool:
+        if not isinstance(unit, Unit):
+            return False
         at = bisect_left(self._units, _place(unit), key=_place)
         return at < len(self._units) and self._units[at] == unit
 
@@ -80,6 +92,22 @@ class DoneUnits:
 
 def _place(unit: Unit) -> tuple[int, int]:
     return unit.source, unit.start
+
+
+class _AtHand(msgspec.Struct):
+    """The source whose units come: what it is so far, and how much there was of other sources."""
+
+    source: int
+    look: RangeLook
+    events: int
+    first_uses: int
+    done: int
+    latest: int | None = None
+
+
+def latest_of(one: int | None, other: int | None) -> int | None:
+    """The later of two times, if there is one."""
+    return one if other is None or (one is not None and one >= other) else other
 
 
 class FirstPass:
@@ -94,7 +122,7 @@ class FirstPass:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
-        self._waiting: list[tuple[Unit, LifecycleFacts]] = []  # of one source
+        self._at_hand: _AtHand | None = None
         self.events = FactSpool[Lifecycle](Lifecycle)
         self.done = DoneUnits()
         self.text = NumberSet(len(sources), full=True)
@@ -110,31 +138,35 @@ class FirstPass:
 
     def take(self, unit: Unit, found: LifecycleFacts) -> None:
         """The facts of the next unit."""
-        if self._waiting and self._waiting[0][0].source != unit.source:
+        at_hand = self._at_hand
+        if at_hand is None or at_hand.source != unit.source:
             self.settle()
-        self._waiting.append((unit, found))
+            at_hand = self._at_hand = _AtHand(
+                unit.source, RangeLook(), len(self.events), len(self.first_uses), len(self.done)
+            )
+        at_hand.look.add(found.look)
+        self.events.extend(found.lifecycle)
+        self.first_uses.extend(found.first_uses)
+        if found.rest is not None:
+            self.done.take(unit, found.rest)
+        at_hand.latest = latest_of(at_hand.latest, found.latest)
 
     def settle(self) -> None:
         """No more comes of the source at hand: its events are believed, or it is text."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
+        at_hand, self._at_hand = self._at_hand, None
+        if at_hand is None:
             return
-        index, look = waiting[0][0].source, RangeLook()
-        for _, found in waiting:
-            look.add(found.look)
+        index, look = at_hand.source, at_hand.look
         self.looked_at.add(index)
-        if not (self._sources[index].carries_events or look.carries_events):
-            if look.events:
-                self.looks[index] = look
+        if self._sources[index].carries_events or look.carries_events:
+            self.text.discard(index)
+            self.latest = latest_of(self.latest, at_hand.latest)
             return
-        self.text.discard(index)
-        for unit, found in waiting:
-            self.events.extend(found.lifecycle)
-            self.first_uses.extend(found.first_uses)
-            if found.rest is not None:
-                self.done.take(unit, found.rest)
-            if found.latest is not None and (self.latest is None or found.latest > self.latest):
-                self.latest = found.latest
+        self.events.drop(at_hand.events)
+        self.first_uses.drop(at_hand.first_uses)
+        self.done.drop(at_hand.done)
+        if look.events:
+            self.looks[index] = look
 
     def suspected(self) -> NumberSet:
         """The sources of text in which nobody has looked for events yet."""

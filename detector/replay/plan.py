@@ -1,6 +1,6 @@
 """What to replay, and how."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from detector.replay.runner import Processes, Runner
 from detector.scan.leaks import LeakFinder
 from detector.values.events import Identifier
 
-FinderOf = Callable[[Sequence[Identifier]], LeakFinder]
+FinderOf = Callable[[Iterable[Identifier]], LeakFinder]
 
 
 class Plan(msgspec.Struct, frozen=True):

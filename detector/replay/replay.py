@@ -35,12 +35,13 @@ from detector.replay.first_pass import FirstPass
 from detector.replay.history import History, WholeHistory
 from detector.replay.placing import Placing
 from detector.replay.plan import Plan
+from detector.replay.registered_identifiers import RegisteredIdentifiers
 from detector.replay.stages import LIFECYCLE, SCAN, Work
 from detector.scan.known_credentials import HMAC, never_found
 from detector.scan.leaks import LeakFinder
 from detector.stages.masking import EventMasker
 from detector.terminal.progress import Meter
-from detector.values.events import CredentialIssued, Identifier, Lifecycle
+from detector.values.events import Lifecycle
 from detector.values.findings import Command, Finding
 
 _NO_KEY: Final = "there is no deployment key"
@@ -120,7 +121,7 @@ class Registry(msgspec.Struct, frozen=True):
     `unfindable` counts those that no scan can find, by the reason, and `warnings` tells of them.
     """
 
-    identifiers: Sequence[Identifier]
+    identifiers: RegisteredIdentifiers
     finder: LeakFinder
     unfindable: Counter[str]
     warnings: tuple[str, ...]
@@ -128,7 +129,7 @@ class Registry(msgspec.Struct, frozen=True):
 
 def registered(plan: Plan, events: Iterable[Lifecycle]) -> Registry:
     """The registry of these events."""
-    identifiers = registered_identifiers(events)
+    identifiers = RegisteredIdentifiers(events)
     finder = plan.finder_of(identifiers)
     unfindable = Counter(why for each in identifiers if (why := never_found(each)) is not None)
     warnings = tuple(map(_unfindable, unfindable.items()))
@@ -188,12 +189,6 @@ def scan_work(
         registry.identifiers,
         plan.sources,
     )
-
-
-def registered_identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:
-    """All identifiers that are registered, each once."""
-    issues = (event for event in events if isinstance(event, CredentialIssued))
-    return list(dict.fromkeys(identifier for issue in issues for identifier in issue.identifiers))
 
 
 def _unfindable(counted: tuple[str, int]) -> str:

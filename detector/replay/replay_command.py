@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -258,7 +258,7 @@ def plan_of(  # noqa: PLR0913 - what a history is read with, each by its name
         most_findings=settings.scan.findings_per_stream,
     )
 
-    def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+    def finder_of(identifiers: Iterable[Identifier]) -> LeakFinder:
         finders.renew(identifiers)
         return finders.finder
 

@@ -10,7 +10,7 @@ from detector.ingest.spool import Spool
 
 Block: TypeAlias = tuple[int, int]  # where some rows of one place stand in the spool
 
-_IN_MEMORY: Final = 64 * 1024 * 1024  # bytes of rows
+_IN_MEMORY: Final = 32 * 1024 * 1024  # bytes of rows
 _LEVEL: Final = 1  # of Zstandard: what is written is read once
 _MOST: Final = 1 << 34  # bytes that a block may unpack to
 

@@ -91,7 +91,8 @@ class Processes:
         Raises:
             UsageError: a worker process was ended from outside.
         """
-        return self.each(stage.do, stage.decoder, work, todo, bytes_of(todo))
+        size = bytes_of(todo) + _OPENED * len(todo)
+        return self.each(stage.do, stage.decoder, work, todo, size)
 
     def judge(
         self, work: BucketWork, todo: Sequence[BucketTask]
@@ -140,6 +141,7 @@ def _looked_at(asked: _Asked, files: Sequence[NamedFile]) -> list[Looked]:
 
 
 LOOKED: Final = msgspec.json.Decoder(list[Looked])
+_OPENED: Final = 16 * 1024  # bytes that are read while a file is opened
 _UNPACKED: Final = 16  # bytes of facts for each that is packed, about
 _VERDICTS: Final = msgspec.json.Decoder(BucketVerdicts)
 

@@ -51,7 +51,7 @@ class Work(msgspec.Struct, frozen=True):
     text: Collection[int] = frozenset()
     suspected: Collection[int] = frozenset()
     skew: int = SKEW
-    identifiers: Sequence[Identifier] = ()
+    identifiers: Collection[Identifier] = ()
     found: Sequence[Source] = ()
     buckets: CredentialBuckets | None = None
 

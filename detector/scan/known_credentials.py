@@ -21,6 +21,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property, partial
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -48,6 +49,7 @@ SHA256: Final = "sha256"
 LONGEST, MOST_ENDS = 512, 64  # bounds of a sub-token that is found by hashing alone, from SHORTEST on
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
+_TOGETHER: Final = 1 << 17  # identifiers that are registered together
 _FEW: Final = 16  # texts that hashlib hashes sooner
 
 
@@ -213,7 +215,11 @@ class KnownIndex:
         self._sha256_lengths = np.empty(0, np.int64)
         self.unfindable: Counter[str] = Counter()  # identifiers whose secrets no scan finds, by the reason
         self.version = 0
-        self.add(identifiers)
+        waiting = iter(identifiers)
+        self.add(islice(waiting, _TOGETHER))
+        while some := list(islice(waiting, _TOGETHER)):  # of each there are Python objects meanwhile
+            self.add(some)
+        self._compile()
 
     def __len__(self) -> int:
         return len(self._hmacs) + len(self._sha256s) + len(self._public) + self._checked_count
@@ -298,16 +304,20 @@ class KnownIndex:
         return bool(self._keyed) and (key_id is None or any(keyed.key.id == key_id for keyed in self._keyed))
 
     def _prepare_to_hash(self) -> None:
-        """Makes the sieves of digests, and compiles what hashes: now, before processes fork."""
-        byte, span = np.zeros(1, np.uint8), np.array([[0, 1]], np.int64)
+        """Makes the sieves of digests."""
         if self._any_length or self._bare_lengths.size:
             self._hmacs.sift()
-            for keyed in self._keyed if self.version == 0 else ():
-                keyed.hashes.heads(byte, span)
         if self._sha256_lengths.size:
             self._sha256s.sift()
-            if self.version == 0:
-                hmac_kernel.sha256_heads(byte, np.zeros(1, np.int64), 1, np.empty(1, np.uint64))
+
+    def _compile(self) -> None:
+        """Compiles what hashes: now, before processes fork."""
+        byte, span = np.zeros(1, np.uint8), np.array([[0, 1]], np.int64)
+        if self._any_length or self._bare_lengths.size:
+            for keyed in self._keyed:
+                keyed.hashes.heads(byte, span)
+        if self._sha256_lengths.size:
+            hmac_kernel.sha256_heads(byte, np.zeros(1, np.int64), 1, np.empty(1, np.uint64))
 
     def _under(self, key_id: str | None) -> list[_Keyed]:
         """What is under a key. If the id names no key in force, every key is tried."""

@@ -50,6 +50,7 @@ _LEAST_WAVE: Final = 32  # tasks of all waves but the first ones: a cluster that
 _PER_CORE: Final = 4
 
 _BUCKETS: Final = 4 * 1024 * 1024  # bytes of packed rows, of which judging makes many times as much work
+_IDENTIFIERS: Final = 1 << 17  # that are sealed together: of each there are Python objects meanwhile
 _JUDGE, _LOOK = "judge", "look"
 
 T = TypeVar("T")
@@ -116,7 +117,7 @@ class SparkRunner:
         opened = map("{}/{}".format, repeat(job.name), count())
         groups = ([some] for some in batches(files))
         for some, value in self._on_cluster(
-            job, self._sealer.seal(job.name, looking), groups, sent, look_at_files
+            job, [self._sealer.seal(job.name, looking)], groups, sent, look_at_files
         ):
             yield from zip(some, self._sealer.unseal(next(opened), value, list[Looked]), strict=True)
 
@@ -143,17 +144,24 @@ class SparkRunner:
         def sent(task: BucketTask) -> SealedRows:
             return name_of(task), self._sealer.seal(name_of(task), work.rows(task))
 
-        shared = self._sealer.seal(job.name, encode_terms(work.terms))
+        shared = [self._sealer.seal(job.name, encode_terms(work.terms))]
         groups = _groups(todo, _BUCKETS, lambda task: task.size)
         for task, value in self._on_cluster(job, shared, groups, sent, judge_buckets):
             yield task, self._sealer.unseal(name_of(task), value, BucketVerdicts)
 
     def _scanned(self, stage: Stage[R], work: Work, todo: Sequence[Unit]) -> Iterator[tuple[Unit, R]]:
         job = self._job(stage.name)
-        shared = self._sealer.seal(job.name, _shared(work))
+        shared = self._sealed_work(job, work)
         groups = _groups(todo, self._task, lambda unit: unit.end - unit.start)
         for unit, value in self._on_cluster(job, shared, groups, _bounds, run_units):
             yield unit, self._sealer.unseal(sealed_name(job, _bounds(unit)), value, stage.decoder.type)
+
+    def _sealed_work(self, job: Job, work: Work) -> Iterator[bytes]:
+        """What all units need, and the identifiers that are looked for, so many at once."""
+        yield self._sealer.seal(job.name, _shared(work))
+        if work.finder is not None:
+            for number, some in enumerate(_batched(work.identifiers, _IDENTIFIERS)):
+                yield self._sealer.seal(f"{job.name}/identifiers/{number}", some)
 
     def _job(self, stage: str) -> Job:
         return Job(stage, uuid4().hex, self._config, self._sealer.keys, self._settings)
@@ -161,14 +169,14 @@ class SparkRunner:
     def _on_cluster(
         self,
         job: Job,
-        sealed: bytes,
+        sealed: Iterable[bytes],
         groups: Iterator[list[T]],
         sent: Callable[[T], Any],
         do: Callable[[Job, Any, Iterator[Any]], Iterator[Result]],
     ) -> Iterator[tuple[T, bytes]]:
-        """Each item of the groups with its sealed result."""
+        """Each item of the groups with its sealed result. All tasks get what is `sealed`."""
         context = self._start.context()
-        shared = context.broadcast(sealed)
+        shared = [context.broadcast(some) for some in sealed]  # Spark has them in files of its own
         waves = _waves(groups, context.defaultParallelism)
         pool = ThreadPoolExecutor(_WAVES)
         waiting: deque[tuple[list[T], Future[list[Result]]]] = deque()
@@ -186,7 +194,15 @@ class SparkRunner:
             if waiting:
                 context.cancelJobGroup(job.name)
             pool.shutdown(wait=True, cancel_futures=True)
-            shared.destroy()
+            for some in shared:
+                some.destroy()
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items, so many together."""
+    waiting = iter(items)
+    while some := list(islice(waiting, size)):
+        yield some
 
 
 def _waves(groups: Iterator[list[T]], cores: int) -> Iterator[list[list[T]]]:
@@ -225,7 +241,7 @@ def _shared(work: Work) -> SharedWork:
     return SharedWork(
         sources=_packed(work.found or work.sources),
         now=work.now,
-        identifiers=None if work.finder is None else tuple(work.identifiers),
+        finds=work.finder is not None,
         text=_flags(work.text),
         suspected=_flags(work.suspected),
         skew=work.skew,

@@ -11,7 +11,7 @@ import gc
 import os
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
@@ -56,14 +56,14 @@ _T = TypeVar("_T")
 
 
 class SharedWork(msgspec.Struct, frozen=True):
-    """What all units of a stage need, as it crosses to workers. `identifiers` is None where nothing is looked for.
+    """What all units of a stage need, as it crosses to workers. `finds` says whether anything is looked for.
 
     The rest is as `Work` has it; the sources have the names under which they were found, and sets are those of a `NumberSet`.
     """
 
     sources: Packed
     now: int
-    identifiers: tuple[Identifier, ...] | None
+    finds: bool
     text: bytes
     suspected: bytes
     skew: int
@@ -89,7 +89,7 @@ def sealed_name(job: Job, unit: UnitBounds) -> str:
 
 
 def run_units(job: Job, shared: Any, groups: Iterator[Sequence[UnitBounds]]) -> Iterator[Result]:
-    """The sealed facts of each unit, in order. `shared` is a broadcast of a sealed `SharedWork`."""
+    """The sealed facts of each unit, in order. `shared` are broadcasts of a sealed `SharedWork`, and of identifiers."""
 
     def facts_of(loaded: "_Loaded", unit: UnitBounds) -> bytes:
         facts = STAGES[job.stage].do(_work(loaded, job, shared), Unit(*unit))
@@ -99,22 +99,22 @@ def run_units(job: Job, shared: Any, groups: Iterator[Sequence[UnitBounds]]) -> 
 
 
 def judge_buckets(job: Job, shared: Any, groups: Iterator[Sequence[SealedRows]]) -> Iterator[Result]:
-    """The sealed verdicts on each bucket, in order. `shared` is a broadcast of sealed `Terms`, as `encode_terms` has them."""
+    """The sealed verdicts on each bucket, in order. `shared` has a broadcast of sealed `Terms`, as `encode_terms` has them."""
 
     def verdicts_on(loaded: "_Loaded", rows: SealedRows) -> bytes:
         name, sealed = rows
-        terms = decode_terms(_unsealed(loaded, job.name, shared.value, bytes))
+        terms = decode_terms(_unsealed(loaded, job.name, shared[0].value, bytes))
         return loaded.sealer.seal(name, judge_bucket(terms, _unsealed(loaded, name, sealed, BucketRows)))
 
     return _results(job, groups, verdicts_on)
 
 
 def look_at_files(job: Job, shared: Any, groups: Iterator[Sequence[SealedFiles]]) -> Iterator[Result]:
-    """What is known of some files by URL, sealed. `shared` is a broadcast of sealed `Looking`."""
+    """What is known of some files by URL, sealed. `shared` has a broadcast of sealed `Looking`."""
 
     def known_of(loaded: "_Loaded", files: SealedFiles) -> bytes:
         name, sealed = files
-        looking = _unsealed(loaded, job.name, shared.value, Looking)
+        looking = _unsealed(loaded, job.name, shared[0].value, Looking)
         asked = _unsealed(loaded, name, sealed, list[NamedFile])
         return loaded.sealer.seal(name, look_at_some(looking, loaded.classifier, asked))
 
@@ -192,7 +192,11 @@ def _work(loaded: _Loaded, job: Job, shared: Any) -> Work:
     work = _works.get(job.name)
     if work is None:
         _works.clear()
-        work = _works[job.name] = _made(loaded, _unsealed(loaded, job.name, shared.value, SharedWork))
+        work = _works[job.name] = _made(
+            loaded,
+            _unsealed(loaded, job.name, shared[0].value, SharedWork),
+            _identifiers(loaded, job, shared[1:]),
+        )
     return work
 
 
@@ -203,8 +207,13 @@ def _unsealed(loaded: _Loaded, name: str, sealed: bytes, gives: type[_T]) -> _T:
         raise UsageError("what the driver sent cannot be opened with this worker's deployment key") from None
 
 
-def _made(loaded: _Loaded, told: SharedWork) -> Work:
-    finder = None if told.identifiers is None else _finder(loaded.settings, loaded.scanner, told.identifiers)
+def _identifiers(loaded: _Loaded, job: Job, shared: Any) -> Iterator[Identifier]:
+    for number, some in enumerate(shared):
+        yield from _unsealed(loaded, f"{job.name}/identifiers/{number}", some.value, list[Identifier])
+
+
+def _made(loaded: _Loaded, told: SharedWork, identifiers: Iterator[Identifier]) -> Work:
+    finder = _finder(loaded.settings, loaded.scanner, identifiers) if told.finds else None
     found = Sources(held=told.sources)
     sources = _Sources(found if finder is None else found.named(EventMasker(finder).paths))
     return Work(
@@ -221,7 +230,7 @@ def _made(loaded: _Loaded, told: SharedWork) -> Work:
     )
 
 
-def _finder(settings: Settings, scanner: PatternScanner, identifiers: Sequence[Identifier]) -> LeakFinder:
+def _finder(settings: Settings, scanner: PatternScanner, identifiers: Iterable[Identifier]) -> LeakFinder:
     finders = Finders(
         scanner,
         settings.keys,

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,19 @@ from detector.configuration.settings import KEY_VARIABLE
 from detector.judge.incremental_evaluator import DEEPEST
 from detector.judge.policy import Policy, Tuning
 from detector.judge.terms import NEVER
+from detector.replay import buckets as buckets_module
 from detector.replay import runner as runner_module
-from detector.replay.bucket_judge import Terms, decode_terms, encode_terms
+from detector.replay.bucket_judge import (
+    ALL,
+    SHARD,
+    BucketTask,
+    BucketVerdicts,
+    BucketWork,
+    Terms,
+    blocks_size,
+    decode_terms,
+    encode_terms,
+)
 from detector.replay.bucketed_history import BucketedHistory
 from detector.replay.buckets import NOWHERE, Links, connected
 from detector.replay.facts_commands import run_judge, run_scan
@@ -127,9 +138,13 @@ def test_processes_judge_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert apart == whole
 
 
+@pytest.mark.parametrize("alone", [0, 1 << 30])
 @pytest.mark.parametrize("large", [0, 500, 2000])
-def test_a_credential_with_many_uses_is_judged_in_shards(large: int) -> None:
+def test_a_credential_with_many_uses_is_judged_in_shards(
+    large: int, alone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its second copies are recognised, and the first evidence is the first of all shards."""
+    monkeypatch.setattr(buckets_module, "_ALONE", alone)
     events = story(1)
     uses = [
         CredentialUsed(
@@ -144,6 +159,34 @@ def test_a_credential_with_many_uses_is_judged_in_shards(large: int) -> None:
     assert apart == whole
     outside = next(finding for finding in apart.findings if finding.rule == "use-outside-scope")
     assert outside.count == len(uses) + 2
+
+
+def test_of_very_many_uses_a_shard_reads_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the shards of a task read its uses once, and no process holds all of them. Other tasks do not wait for them."""
+    monkeypatch.setattr(buckets_module, "_ALONE", 1000)
+    uses: list[AnyEvent] = [
+        CredentialUsed(time=T0 + n, source="s", id=str(n), credential_id="credential-1", action="list")
+        for n in range(5000)
+    ]
+    judged: list[list[BucketTask]] = []
+
+    class Noting(Processes):
+        def judge(
+            self, work: BucketWork, todo: Sequence[BucketTask]
+        ) -> Iterator[tuple[BucketTask, BucketVerdicts]]:
+            judged.append(list(todo))
+            return super().judge(work, todo)
+
+    history = BucketedHistory(Policy(), NEVER, Noting(), large=1000)
+    concluded(history, [*(event for number in range(9) for event in story(number)), *uses], T0 + DAY)
+    first, second, *_ = judged
+    shards = [task for task in first if task.part.what == SHARD]
+    read = [block for task in shards for block in task.part.facts]
+    own = set(read) - {block for block, count in Counter(read).items() if count > 1}
+    assert len(shards) > 4
+    assert blocks_size(list(own)) > 0.8 * sum(map(blocks_size, (task.part.facts for task in shards)))
+    assert {task.part.what for task in first} == {SHARD, ALL}
+    assert [task.bucket for task in second] == [shards[0].bucket]
 
 
 def test_a_lineage_deeper_than_is_looked_at_is_in_one_bucket() -> None:
@@ -176,14 +219,14 @@ def test_what_is_not_known_is_in_no_bucket() -> None:
     links = Links()
     links.take(story(1)[2])  # type: ignore[arg-type] # an issue
     buckets = links.buckets(4)
-    credentials = buckets.credentials()
+    credentials = buckets.credentials
     known, unknown = CredentialUsed(time=0, source="", id="", credential_id="credential-1"), story(2)[4]
     assert isinstance(unknown, CredentialUsed)
     assert credentials.of([known, unknown]) != [NOWHERE, NOWHERE]
     assert credentials.of([unknown]) == [NOWHERE]
     assert buckets.of_task("task-1") != NOWHERE
     assert buckets.of_task("task-2") == NOWHERE
-    assert Links().buckets(4).credentials().of([known]) == [NOWHERE]
+    assert Links().buckets(4).credentials.of([known]) == [NOWHERE]
 
 
 @given(

@@ -2,7 +2,7 @@ import gzip
 import os
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from tests.small_history import (
 SCANNER = PatternScanner([])
 
 
-def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+def finder_of(identifiers: Iterable[Identifier]) -> LeakFinder:
     return LeakFinder(SCANNER, KnownIndex(identifiers, [KEY]), [KEY])
 
 
@@ -187,7 +187,7 @@ def test_where_no_event_is_read_it_has_the_latest_log_time(tmp_path: Path) -> No
     log = tmp_path / "plain.log"
     log.write_text(f"mk_{'a1' * 10}\n{at(7)} later\n{at(3)} earlier\n")
 
-    def patterned(identifiers: Sequence[Identifier]) -> LeakFinder:
+    def patterned(identifiers: Iterable[Identifier]) -> LeakFinder:
         return LeakFinder(PatternScanner([PATTERN]), KnownIndex(identifiers, [KEY]), [KEY])
 
     (finding,) = run(log, finder_of=patterned).findings
@@ -284,7 +284,7 @@ def test_a_worker_that_is_killed_is_told_in_one_sentence(
 
 
 def test_a_file_that_vanishes_between_the_passes_is_a_dead_letter(history: tuple[Path, Path]) -> None:
-    def vanish(identifiers: Sequence[Identifier]) -> LeakFinder:
+    def vanish(identifiers: Iterable[Identifier]) -> LeakFinder:
         history[1].unlink()
         return finder_of(identifiers)
 
@@ -301,7 +301,7 @@ def test_what_holds_nothing_but_lifecycle_is_read_once(
     registry = tmp_path / "registry.jsonl"
     lines = jsonl(one for one in events() if one["type"] != "credential.used").removesuffix(b"\n") + end
 
-    def without(identifiers: Sequence[Identifier]) -> LeakFinder:
+    def without(identifiers: Iterable[Identifier]) -> LeakFinder:
         registry.unlink()
         return finder_of(identifiers)
 

@@ -3,7 +3,7 @@
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -30,7 +30,7 @@ ISSUED, EXPIRES, LAST = START + 10 * SECOND, START + HOUR, START + 2 * HOUR
 FORGED = b"1999-01-01T00:00:00Z hi\n"
 
 
-def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+def finder_of(identifiers: Iterable[Identifier]) -> LeakFinder:
     return LeakFinder(SCANNER, KnownIndex(identifiers, [KEY]), [KEY])
 
 

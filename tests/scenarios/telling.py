@@ -4,7 +4,7 @@ A story is a folder of small files in the formats their sources write. Both ways
 commands; `told` says so and gives them in a form that reads well in an assertion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class ReportedFinding(msgspec.Struct, frozen=True):
         return found
 
 
-def _finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+def _finder_of(identifiers: Iterable[Identifier]) -> LeakFinder:
     return LeakFinder(bundled_scanner(), KnownIndex(identifiers, [KEY]), [KEY])
 
 
