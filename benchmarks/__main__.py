@@ -217,6 +217,17 @@ def _instances(options: argparse.Namespace) -> None:
     )
 
 
+def _standbys(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.standby_bench")
+    rounds = tuple(int(count) for count in options.standbys.split(","))
+    bench.main(bench.Options(options.tasks, options.partitions, options.watched, options.session, rounds))
+
+
+def _rebalances(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.rebalance_bench")
+    bench.main(bench.Options(options.rounds))
+
+
 def _receive(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.receive_bench").main(options.requests)
 
@@ -331,6 +342,10 @@ def _on_a_broker(commands: Any) -> None:
     one.add_argument("--leaks", type=int, default=200)
     one.add_argument("--every", type=float, default=0.25, help="seconds from one leak to the next")
     one.set_defaults(run=_revoke)
+
+
+def _of_several(commands: Any) -> None:
+    """What several instances do."""
     one = commands.add_parser("instances", help="several instances, and after one is killed or leaves")
     one.add_argument("--brokers", type=int, default=3)
     one.add_argument("--partitions", type=int, default=64, help="of the inputs and of work")
@@ -340,6 +355,16 @@ def _on_a_broker(commands: Any) -> None:
     one.add_argument("--watched", type=float, default=30.0, help="seconds after each kill")
     one.add_argument("--seed", type=int, default=7)
     one.set_defaults(run=_instances)
+    one = commands.add_parser("rebalances", help="how long members that stay are without work")
+    one.add_argument("--rounds", type=int, default=8, help="times that one joins and leaves (%(default)s)")
+    one.set_defaults(run=_rebalances)
+    one = commands.add_parser("standbys", help="a kill, with and without standby copies")
+    one.add_argument("--tasks", type=int, default=200_000, help="of the state (%(default)s)")
+    one.add_argument("--partitions", type=int, default=8, help="of the input and of work")
+    one.add_argument("--watched", type=float, default=40.0, help="seconds after each kill")
+    one.add_argument("--session", default="6s", help="kafka.session_timeout")
+    one.add_argument("--standbys", default="0,1,0,1", help="service.standbys of each run (%(default)s)")
+    one.set_defaults(run=_standbys)
 
 
 def _of_a_part(commands: Any) -> None:
@@ -392,7 +417,7 @@ def _of_a_part(commands: Any) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for part in (_on_a_corpus, _on_a_broker, _of_a_part):
+    for part in (_on_a_corpus, _on_a_broker, _of_several, _of_a_part):
         part(commands)
     return parser
 

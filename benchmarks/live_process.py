@@ -113,7 +113,7 @@ class Process:
 class Deployment:
     """A group with topics of its own over the inputs given, and a folder.
 
-    `settings` are lines of `[kafka]`; `registry` names a registry topic that is there already.
+    `settings` are lines of `[kafka]`, `service` of `[service]`; `registry` names a registry topic that is there already.
     """
 
     def __init__(  # noqa: PLR0913 - what a deployment is made of, each by its name
@@ -127,6 +127,7 @@ class Deployment:
         partitions: int = 4,
         lookback: str = "0s",
         settings: str = "",
+        service: str = "",
         copies: int = 1,
     ) -> None:
         self.name = f"d{next(_numbers)}"
@@ -136,6 +137,7 @@ class Deployment:
         self.folder.mkdir()
         self.work = f"{self.name}.work"
         self._runs = 0
+        self._service = service
         self._text = (
             f'[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
             f'event_topics = ["{inputs}"]\nreplication = {copies}\n'
@@ -163,6 +165,6 @@ class Deployment:
 
     def _config(self, state: str) -> Path:
         path = self.folder / f"{state}.toml"
-        service = f'[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nstate = "{state}"\n'
+        service = f'[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nstate = "{state}"\n{self._service}\n'
         path.write_text(self._text + service)
         return path

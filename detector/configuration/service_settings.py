@@ -59,6 +59,7 @@ class ServiceSettings(msgspec.Struct, frozen=True):
     cache_size: int = 100_000
     ready_lag: int = MINUTE
     registry_snapshot: int = HOUR
+    standbys: int = 0
     workers: int = 1
     worker: int | None = None
     view: bool = False
@@ -112,6 +113,12 @@ SERVICE_FIELDS: Final = {
         "how often to write a snapshot of the registry, from which the next start goes on instead of reading the whole "
         "`registry` topic; `0s`: never",
         '"1h"',
+    ),
+    "standbys": Field(
+        whole_number(0, 8),
+        "how many other processes of the judge stage keep a copy of a partition's state and go on from it when its process "
+        "is gone; each copy takes the disk of the state once more",
+        "0",
     ),
     "workers": Field(
         whole_number(1, 256),

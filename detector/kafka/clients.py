@@ -37,6 +37,7 @@ from detector.values.errors import CurfewdError, FencedError, RetryError, StopEr
 
 NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
 DISCARD_SECONDS: Final = 1.0
+MOST_HEARTBEAT_SECONDS: Final = 1.0
 FETCHED_BYTES: Final = 64 << 20  # of all partitions together, as long as that is
 LEAST_FETCHED_BYTES: Final = 2 << 20  # of each
 _DECOMPRESSED_BYTES: Final = 64 << 20  # of a batch of a topic of ours
@@ -84,6 +85,8 @@ class StageSettings(msgspec.Struct, frozen=True):
     - `counts` names the topics that must keep their number of partitions: it decides where a key and its state are.
     - `exclusive`: one member of the group has all partitions, the others stand by.
     - `columns`: the handler takes polls as `RecordColumns`. It gets them if this aiokafka can.
+    - `standbys`: how many members keep a copy of a partition's state beside its holder. `place` says where this one
+      runs, the widest part first: copies are kept far from each other.
     """
 
     group: str
@@ -105,11 +108,13 @@ class StageSettings(msgspec.Struct, frozen=True):
     counts: Mapping[str, int] = {}
     exclusive: bool = False
     columns: bool = False
+    standbys: int = 0
+    place: tuple[str, ...] = ()
 
     @property
     def heartbeat_seconds(self) -> float:
-        """A third of the session, as Kafka advises."""
-        return self.session_seconds / 3
+        """At most a second: so long all wait for the last one to notice a rebalance. Kafka advises a third of the session."""
+        return min(self.session_seconds / 3, MOST_HEARTBEAT_SECONDS)
 
 
 def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assignor: StickyAssignor) -> Any:
@@ -161,18 +166,17 @@ def group_consumer(
 
 def committed_reader(connection: ConnectionSettings, **options: Any) -> Any:
     """A consumer of committed records in no group; `options` are more of aiokafka's."""
-    return AIOKafkaConsumer(**_committed_only(connection), **options)
+    return AIOKafkaConsumer(**{**_committed_only(connection), **options})
 
 
-def topic_reader(connection: ConnectionSettings, *, columns: bool, fetch_bytes: int) -> Any:
+def topic_reader(connection: ConnectionSettings, *, columns: bool, fetch_bytes: int, **options: Any) -> Any:
     """The same, for whole topics. With `columns` it gives columns of one partition at a time, if this aiokafka can."""
+    options |= {"max_partition_fetch_bytes": fetch_bytes}
     if not columns or not columns_work():
-        return committed_reader(connection, max_partition_fetch_bytes=fetch_bytes)
+        return committed_reader(connection, **options)
     from detector.kafka.raw_batches import ColumnConsumer  # noqa: PLC0415 - not every aiokafka has what it needs
 
-    return ColumnConsumer(
-        _DECOMPRESSED_BYTES, **_committed_only(connection), max_partition_fetch_bytes=fetch_bytes
-    )
+    return ColumnConsumer(_DECOMPRESSED_BYTES, **{**_committed_only(connection), **options})
 
 
 def offset_reader(connection: ConnectionSettings) -> Any:

@@ -45,6 +45,7 @@ from detector.kafka.left_open import abort_left_open, transactional_id
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.retry import until_it_succeeds
 from detector.kafka.stage_facts import BrokersUnreachable, ColumnsUnavailable, Observer, Rebalanced, ignore
+from detector.kafka.standbys import Standbys, Warming
 from detector.kafka.transactions import Transactions, miscounted
 from detector.values.errors import RetryError, StopError
 
@@ -56,22 +57,26 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 class Stage:
     """Runs a handler over the partitions that this member of the group is assigned, until `stop` or a StopError.
 
-    The stages of a process share `backlogs`.
+    The stages of a process share `backlogs`. `standbys` has copies of the state of partitions.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it runs, where, and what it shares
         self,
         connection: ConnectionSettings,
         settings: StageSettings,
         handler: Handler,
         observe: Observer = ignore,
         backlogs: Backlogs | None = None,
+        *,
+        standbys: Standbys | None = None,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._handler = handler
         self._observe = observe
         self._backlogs = Backlogs() if backlogs is None else backlogs
+        self._standbys = standbys
+        self._warming = Warming()
         self._limits = Limits(settings.batch_bytes, settings.record_bytes)
         self._offsets = GroupOffsets(settings.transaction_seconds)
         self._instance = uuid.uuid4().hex
@@ -187,7 +192,17 @@ class Stage:
         )
 
     async def _start_consumer(self) -> Any:
-        self._assignor = (ExclusiveAssignor if self._settings.exclusive else StickyAssignor)(self._instance)
+        kind = ExclusiveAssignor if self._settings.exclusive else StickyAssignor
+        if self._standbys is None:
+            self._assignor = kind(self._instance)
+        else:
+            await self._standbys.open()
+            self._assignor = kind(
+                self._instance,
+                place=self._settings.place,
+                copies=self._settings.standbys,
+                stores=self._standbys.offsets,
+            )
         consumer = stage_consumer(self._connection, self._settings, self._assignor)
         try:
             await consumer.start()
@@ -214,6 +229,8 @@ class Stage:
             try:
                 with contextlib.suppress(TimeoutError), stray_cancellations_are_errors("group coordination"):
                     await asyncio.wait_for(self._consumer.getmany(NO_PARTITION, timeout_ms=0), WATCH_SECONDS)
+                if self._standbys is not None and self._warming.warm(self._standbys.lags()):
+                    self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - there is no other way to ask for it
             except Exception as error:  # noqa: BLE001 - whatever it is, the coordination has failed
                 known = reaction(error, "group coordination")
                 if isinstance(known, StopError):
@@ -246,6 +263,9 @@ class Stage:
         kept = now & before if stayed else set()
         for partition in before - kept:
             self._close(partition, "moved")
+        if self._standbys is not None and self._assignor is not None:
+            self._standbys.follow(self._assignor.standbys - now)
+            self._warming.assigned(self._assignor.warming)
         context = PartitionContext(
             self._settings,
             self._handler,
@@ -323,6 +343,8 @@ class Stage:
                 self._closing.values(), timeout=max(end - time.monotonic(), 0.0) + LEAVE_SECONDS
             )
         await self._transactions.close()
+        if self._standbys is not None:
+            await self._standbys.close()
         if consumer is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop_consumer(consumer), max(end - time.monotonic(), LEAVE_SECONDS))

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -29,6 +30,7 @@ from detector.outputs.output import Run
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
+from detector.service.judge.standby_stores import StandbyStores
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
 from detector.service.observability.measuring import MeasuredHandler, StageName
 from detector.service.record_times import longest_backdating
@@ -186,8 +188,8 @@ def store_of(worker: int | None) -> str:
 
 def judge_stage(
     context: ProcessContext, settings: Settings, scanner: PatternScanner, changelog: KafkaChangelog
-) -> Stage:
-    """The judge stage, under the policy of `settings`."""
+) -> tuple[Stage, StandbyStores]:
+    """The judge stage, under the policy of `settings`, and its copies of what other processes judge."""
     live, topics = context.live, context.live.topics
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
     policy = with_masked_reasons(settings.policy, context.registered.finders.clean)
@@ -217,12 +219,29 @@ def judge_stage(
             policy, patterns, finders.clean, id_of=lambda name: EventMasker(finders.finder).id(name)
         )
         context.view.judging(lambda: handler.stores, view_context)
-    return Stage(
-        context.connection,
-        stage_of(live, "judge", (topics.work.name,)),
-        _measured(context, "judge", handler),
+    standbys = StandbyStores(
+        topics.work.name,
+        handler.local_stores,
+        changelog,
+        time.time_ns,
         context.observer("judge"),
-        context.backlogs,
+    )
+    stage = msgspec.structs.replace(
+        stage_of(live, "judge", (topics.work.name,)),
+        standbys=settings.service.standbys,
+        place=(socket.gethostname(), str(Path(settings.service.state).absolute())),
+    )
+    measured = _measured(context, "judge", handler)
+    return (
+        Stage(
+            context.connection,
+            stage,
+            measured,
+            context.observer("judge"),
+            context.backlogs,
+            standbys=standbys,
+        ),
+        standbys,
     )
 
 

@@ -52,6 +52,7 @@ from detector.service.http.probes import ProbeServer
 from detector.service.http.server import HttpServer, Page, Post, probe_answer
 from detector.service.id_key import agree_on_id_key
 from detector.service.judge.restore import Restoring
+from detector.service.judge.standby_stores import StandbyStores
 from detector.service.lifecycle import Lifecycle, end
 from detector.service.observability import series
 from detector.service.observability.http_log import HttpLog
@@ -116,6 +117,7 @@ class Service:
             else None
         )
         self._stages: dict[StageName, Stage] = {}
+        self._standbys: StandbyStores | None = None
         self._lifecycle = Lifecycle(self._readiness, log)
 
     async def run(self) -> None:
@@ -175,7 +177,7 @@ class Service:
         }
         probed: dict[str, Page] = {
             "/healthz": lambda _: probe_answer(self._masked(self._readiness.alive())),
-            "/readyz": lambda _: probe_answer(self._masked(self._readiness.ready())),
+            "/readyz": lambda _: probe_answer(self._masked(self._readiness.ready()), self._readiness.detail),
         }
         async with (
             ProbeServer(settings.probes, probed, seen["probes"]) as probes,
@@ -341,7 +343,7 @@ class Service:
         """Runs the judge stage, under one policy after another."""
         settings = self._settings
         while not self._lifecycle.stopping.is_set():
-            stage = judge_stage(context, settings, scanner, changelog)
+            stage, self._standbys = judge_stage(context, settings, scanner, changelog)
             running = asyncio.create_task(self._run_stage("judge", stage))
             try:
                 reloaded = None
@@ -392,6 +394,8 @@ class Service:
         while True:
             self._metrics.set(series.LOOP_DELAY, max(time.monotonic() - due, 0.0))
             self._sampling.sample(self._stages)
+            if self._standbys is not None:
+                self._sampling.sample_standbys(self._standbys.held, self._standbys.lags())
             if looking_back is not None:
                 self._metrics.set(series.LOOKBACK_OVERDUE, looking_back.overdue_seconds)
             self._metrics.set(series.CREDENTIALS, len(registry))

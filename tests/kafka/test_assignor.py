@@ -5,7 +5,8 @@ from aiokafka.cluster import ClusterMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.kafka.assignor import Member, StickyAssignor, share, whole
+from detector.kafka.assignment import NEAR, Member, Plan, plan, share, whole
+from detector.kafka.assignor import StickyAssignor
 from detector.kafka.handlers import Partition
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 12))
@@ -100,17 +101,138 @@ def test_what_it_was_given_goes_into_the_next_join() -> None:
         ("a", 1),
         ("a", 2),
     ]
-    assert msgspec.msgpack.decode(assignors["m1"].metadata({"a"}).user_data) == ["one", [["a", 0], ["a", 2]]]
+    said_next = msgspec.msgpack.decode(assignors["m1"].metadata({"a"}).user_data)
+    assert (said_next["instance"], said_next["owned"]) == ("one", [["a", 0], ["a", 2]])
     assert [each.live for each in assignors.values()] == [{"one", "two"}] * 2
+
+
+def test_the_leader_tells_who_keeps_copies_of_what() -> None:
+    far = {Partition("a", number): 50_000 for number in range(3)}
+    stores = {"m1": {}, "m2": far}
+    assignors = {
+        name: StickyAssignor(name, place=(name,), copies=1, stores=lambda name=name: stores[name])  # type: ignore[misc]
+        for name in stores
+    }
+    given = assignors["m2"].assign(
+        Cluster(), {name: each.metadata({"a"}) for name, each in assignors.items()}
+    )
+    for name, assignor in assignors.items():
+        assignor.on_assignment(given[name])
+    assert given["m1"].partitions() == []
+    assert assignors["m1"].standbys == far.keys()
+    assert assignors["m1"].warming == {Partition("a", 2)}
+    assert assignors["m2"].standbys == frozenset()
 
 
 def test_a_member_that_talks_nonsense_owned_nothing() -> None:
     assignor = StickyAssignor()
     said = assignor.metadata({"a"})
-    for nonsense in (b"", b"\xff", msgspec.msgpack.encode({"a": 1}), None):
+    for nonsense in (b"", b"\xff", msgspec.msgpack.encode({"live": 1, "owned": 1}), None):
         said.user_data = nonsense
         given = assignor.assign(Cluster(), {"m": said})["m"]
         assert len(given.partitions()) == 3
         given.user_data = nonsense
         assignor.on_assignment(given)
         assert assignor.live == frozenset()
+
+
+A = [Partition("a", number) for number in range(6)]
+TOPICS = frozenset("a")
+
+
+def at(offset: int, partitions: list[Partition] = A) -> dict[Partition, int]:
+    return dict.fromkeys(partitions, offset)
+
+
+def test_without_any_store_it_is_shared_as_ever() -> None:
+    members = everyone(["m1", "m2"])
+    assert plan({"a": 6}, members) == Plan(
+        share({"a": 6}, members), {"m1": [], "m2": []}, {"m1": [], "m2": []}
+    )
+
+
+@given(NAMES, st.integers(0, 3))
+def test_every_partition_has_so_many_copies_on_others_evenly_shared(names: list[str], standbys: int) -> None:
+    planned = plan({"a": 12}, {name: Member(TOPICS) for name in names}, standbys)
+    copies = [partition for some in planned.standbys.values() for partition in some]
+    assert all(copies.count(Partition("a", number)) == min(standbys, len(names) - 1) for number in range(12))
+    for name, held in planned.owners.items():
+        assert not set(held) & set(planned.standbys[name])
+    loads = [len(some) for some in planned.standbys.values()]
+    assert max(loads) - min(loads) <= 2
+
+
+def test_the_copies_of_a_partition_stay_where_they_are_when_the_same_members_meet_again() -> None:
+    members = {name: Member(TOPICS) for name in ("m1", "m2", "m3")}
+    first = plan({"a": 6}, members, 1)
+    again = {
+        name: Member(
+            TOPICS,
+            frozenset(first.owners[name]),
+            at(50_000, first.owners[name]) | at(49_000, first.standbys[name]),
+        )
+        for name in members
+    }
+    assert plan({"a": 6}, again, 1) == first
+
+
+def test_who_has_the_furthest_store_goes_on_when_the_holder_is_gone() -> None:
+    members = {
+        "m1": Member(TOPICS, frozenset(A[:2]), at(90_000, A[:2]) | at(90_000, A[3:5])),
+        "m2": Member(TOPICS, frozenset(A[2:3]), at(90_000, A[2:3]) | at(90_000, A[5:]) | at(30_000, A[3:5])),
+    }
+    assert plan({"a": 6}, members).owners == {"m1": [*A[:2], *A[3:5]], "m2": [A[2], A[5]]}
+
+
+def test_stores_that_are_near_each_other_count_alike() -> None:
+    members = {
+        "m1": Member(TOPICS, stores=at(50_000)),
+        "m2": Member(TOPICS, stores=at(50_000 - NEAR)),
+    }
+    assert [len(held) for held in plan({"a": 6}, members).owners.values()] == [3, 3]
+
+
+def test_one_that_comes_warms_up_first_and_then_takes_over_just_that() -> None:
+    members = {"m1": Member(TOPICS, frozenset(A), at(50_000)), "m2": Member(TOPICS)}
+    coming = plan({"a": 6}, members)
+    assert coming.owners == {"m1": A, "m2": []}
+    assert len(coming.warming["m2"]) == 3
+    assert coming.standbys == coming.warming
+    half = {"m1": members["m1"], "m2": Member(TOPICS, stores=at(20_000, coming.warming["m2"][:1]))}
+    assert plan({"a": 6}, half).warming["m2"] == coming.warming["m2"]
+    warm = {"m1": members["m1"], "m2": Member(TOPICS, stores=at(45_000, coming.warming["m2"]))}
+    assert plan({"a": 6}, warm).owners["m2"] == coming.warming["m2"]
+    assert plan({"a": 6}, warm).warming == {"m1": [], "m2": []}
+
+
+def test_warming_up_takes_nothing_from_the_standby_copies() -> None:
+    members = {
+        "m1": Member(TOPICS, frozenset(A[:3]), at(50_000)),
+        "m2": Member(TOPICS, frozenset(A[3:]), at(50_000)),
+        "m3": Member(TOPICS),
+    }
+    planned = plan({"a": 6}, members, 1)
+    assert planned.owners == {"m1": A[:3], "m2": A[3:], "m3": []}
+    assert len(planned.warming["m3"]) == 2
+    kept = {partition for name in ("m1", "m2") for partition in planned.standbys[name]}
+    assert kept >= set(planned.warming["m3"])
+
+
+def test_a_holder_that_has_to_begin_anew_leaves_it_to_one_that_is_there() -> None:
+    members = {"m1": Member(TOPICS, frozenset(A), at(50_000, A[1:])), "m2": Member(TOPICS, stores=at(50_000))}
+    assert A[0] in plan({"a": 6}, members).owners["m2"]
+
+
+def test_copies_are_on_another_host_if_there_is_one_and_on_another_instance_else() -> None:
+    places = {"m1": ("h1", "i1"), "m2": ("h1", "i1"), "m3": ("h1", "i2"), "m4": ("h2", "i3")}
+    members = {name: Member(TOPICS, place=place) for name, place in places.items()}
+    planned = plan({"a": 8}, members, 1)
+    for name in ("m1", "m2", "m3"):
+        assert all(partition in planned.standbys["m4"] for partition in planned.owners[name])
+    del members["m4"]
+    planned = plan({"a": 8}, members, 1)
+    for name in ("m1", "m2"):
+        assert all(partition in planned.standbys["m3"] for partition in planned.owners[name])
+    del members["m3"]
+    planned = plan({"a": 8}, members, 1)
+    assert planned.standbys == {"m1": planned.owners["m2"], "m2": planned.owners["m1"]}

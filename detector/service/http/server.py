@@ -80,9 +80,9 @@ def headers_of(request: web.BaseRequest) -> dict[str, str]:
     return {name.lower(): ", ".join(request.headers.getall(name)) for name in set(request.headers.keys())}
 
 
-def probe_answer(reason: str | None) -> Answer:
-    """200 if all is well, else 503 with the reason on one line."""
-    return line(200, "ok") if reason is None else line(503, reason)
+def probe_answer(reason: str | None, detail: str = "") -> Answer:
+    """200 if all is well, with a detail, else 503 with the reason on one line."""
+    return line(200, f"ok{detail}") if reason is None else line(503, reason)
 
 
 def line(status: int, text: str, headers: Mapping[str, str] = {}) -> Answer:

@@ -23,12 +23,14 @@ from detector.kafka.changelog import Changelog
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.outputs.output import Run
 from detector.records.dead_letters import UNREADABLE, DeadLetter
+from detector.service.judge.local_stores import LocalStores
 from detector.service.judge.poll import CachedAggregate, Poll, RestingFact
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, Restoring, restore
 from detector.service.judge.store import (
     FORMAT,
     SOURCES,
+    TIMERS,
     TOTALS,
     WATERMARK,
     Position,
@@ -36,6 +38,7 @@ from detector.service.judge.store import (
     changelog_changes,
     digest_of,
     entry_key,
+    time_of,
 )
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.record_times import LONGEST, output_timestamp
@@ -45,7 +48,6 @@ from detector.values.findings import Command, Finding
 from detector.values.stored_format import FORMAT_VALUE, check_headers
 from detector.values.times import SECOND
 
-TIMERS: Final = 1000  # timers in one transaction; the next transaction follows at once
 POSITION_EVERY: Final = 5 * SECOND
 # There may be thousands of sources. If one was further than the store says, the watermark only waits a little longer.
 SOURCES_EVERY: Final = 5 * SECOND
@@ -127,6 +129,7 @@ class JudgeHandler:
         self._observe = observe
         self._work: dict[Partition, _Work] = {}
         self._broken: set[Partition] = set()
+        self.local_stores = LocalStores(settings.directory)
 
     @property
     def stores(self) -> dict[Partition, Store]:
@@ -134,16 +137,29 @@ class JudgeHandler:
         return {partition: work.store for partition, work in self._work.items()}
 
     async def assigned(self, partition: Partition) -> None:
-        """Restores the partition's state."""
-        path = self._path(partition)
+        """Restores the partition's state, once nobody else has its store open."""
+        lock = self.local_stores.lock(partition)
+        await lock.acquire()
+        self.local_stores.restoring += 1
+        try:
+            await self._restore(partition)
+        except BaseException:
+            lock.release()
+            raise
+        finally:
+            self.local_stores.restoring -= 1
+
+    async def _restore(self, partition: Partition) -> None:
+        path = self.local_stores.path(partition)
         if partition in self._broken:
-            Store.destroy(path)
+            self.local_stores.destroy(partition)
             self._broken.discard(partition)
         now = self._clock()
         store, restored = await restore(path, partition.number, self._changelog, now, self._observe)
         try:
             with self._guard(partition):  # what is damaged may show only now
                 watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
+                self.local_stores.note(partition, store.position())
                 self._work[partition] = _Work(store, watermark)
         except RetryError:
             store.close()  # what stays open cannot be opened again
@@ -220,6 +236,7 @@ class JudgeHandler:
         with self._guard(partition):
             work.store.write(work.staged, position)
         if position is not None:
+            self.local_stores.note(partition, position)
             work.saved, work.dirty = position.saved, False
         work.dirty = work.dirty or bool(work.staged)
         work.staged = []
@@ -246,8 +263,11 @@ class JudgeHandler:
     async def revoked(self, partition: Partition) -> None:
         """Forgets the partition; its store stays on the disk for when it comes back."""
         work = self._work.pop(partition, None)
-        if work is not None and not work.store.close():
+        if work is None:
+            return
+        if not work.store.close():
             self._broken.add(partition)
+        self.local_stores.lock(partition).release()
 
     def note(self, partition: Partition) -> str:  # noqa: ARG002 - the protocol's
         """Nothing: all that is left over is in the state."""
@@ -270,9 +290,6 @@ class JudgeHandler:
         )
         work.late, work.expired, work.causes = 0, Counter(), []
 
-    def _path(self, partition: Partition) -> Path:
-        return self._settings.directory / f"{partition.topic}-{partition.number}"
-
     @contextlib.contextmanager
     def _guard(self, partition: Partition) -> Any:
         """Turns any failure of RocksDB into another try, with the store built anew."""
@@ -283,6 +300,7 @@ class JudgeHandler:
 
     def _failed(self, partition: Partition, error: Exception) -> RetryError:
         self._broken.add(partition)
+        self.local_stores.note(partition, None)
         return RetryError(f"the store failed: {type(error).__name__}")
 
     def _touch(self, partition: Partition, work: _Work, poll: Poll, key: str) -> AggregateState:
@@ -391,9 +409,9 @@ class JudgeHandler:
         """The keys of the aggregates whose timer has come. Timers are not in the changelog."""
         keys = []
         with self._guard(partition):
-            timers = work.store.due(work.looked, watermark, TIMERS)
+            timers = work.store.due(work.looked, watermark, TIMERS)  # the next transaction follows at once
             # A new timer is always later than the watermark of the moment.
-            work.looked = watermark if len(timers) < TIMERS else int.from_bytes(timers[-1][0][1:13], "big")
+            work.looked = watermark if len(timers) < TIMERS else time_of(timers[-1][0])
             for timer, digest in timers:
                 meta = work.store.get(entry_key(digest, META))
                 if meta is not None and meta[:12] == timer[1:13]:

@@ -9,13 +9,11 @@ import msgspec
 
 from detector.kafka.changelog import Changelog
 from detector.service.judge.bulk_load import BulkLoad
+from detector.service.judge.local_stores import OLDEST
 from detector.service.judge.store import Position, Store
 from detector.values.errors import CurfewdError, RetryError
 from detector.values.stored_format import STORED_FORMAT, check_format
-from detector.values.times import HOUR
 
-# A broker drops tombstones after a day (`delete.retention.ms`). An older store may have entries that are gone.
-OLDEST: Final = 12 * HOUR
 REMOVE: Final = "remove that folder: its state is read again from the state topic"
 
 
@@ -64,11 +62,12 @@ async def restore(
     count = 0
     try:
         async with BulkLoad(store, path) as loading:
-            async for changes in changelog.read(partition, start):
-                await loading.add(changes)
-                count += len(changes)
-                observe(Restoring(partition, len(changes)))
-            await loading.finish()
+            if start < end:
+                async for changes in changelog.read(partition, start):
+                    await loading.add(changes)
+                    count += len(changes)
+                    observe(Restoring(partition, len(changes)))
+                await loading.finish()
         check_format(store.format(), f"partition {partition} of the state topic")
         store.restored(Position(end, now))
     except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again

@@ -34,6 +34,7 @@ FORMAT: Final = b"v"
 _POSITION: Final = b"o"
 KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
+TIMERS: Final = 1000  # are looked at together
 _WRITE_BUFFER: Final = 16 << 20
 
 
@@ -56,6 +57,11 @@ def digest_of(key: str) -> bytes:
 def entry_key(digest: bytes, kind: bytes, name: bytes = b"") -> bytes:
     """The key of one entry of an aggregate's state."""
     return AGGREGATE + digest + kind + name
+
+
+def time_of(timer: bytes) -> int:
+    """The time of a timer, by its key."""
+    return int.from_bytes(timer[1 : 1 + TIME_BYTES], "big")
 
 
 def meta_value(timer: int | None, rest: bytes) -> bytes:
@@ -161,13 +167,18 @@ class Store:
         rows.seek(TIMER + max(start, 0).to_bytes(TIME_BYTES, "big"))
         while rows.valid() and len(found) < limit:
             key = rows.key()
-            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + TIME_BYTES], "big") > until:
+            if key[:1] != TIMER or time_of(key) > until:
                 break
             found.append((key, key[1 + TIME_BYTES :]))
             rows.next()
         if not rows.valid():
             rows.status()  # as above
         return found
+
+    def is_timer(self, key: bytes, digest: bytes) -> bool:
+        """Whether a timer that was `due` is still its aggregate's."""
+        meta = self.get(entry_key(digest, META))
+        return meta is not None and meta[:TIME_BYTES] == key[1 : 1 + TIME_BYTES]
 
     def restore(self, changes: Iterable[Change]) -> None:
         """Writes changes that are read again if the process ends before the next `restored`."""

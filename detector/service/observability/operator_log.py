@@ -20,6 +20,7 @@ from detector.kafka.stage_facts import (
     RefusalHandled,
 )
 from detector.service.judge.restore import Restored
+from detector.service.judge.standby_stores import StandbyFailed, StandbyRestored
 from detector.service.lookback.lookback import LookbackProblem
 from detector.service.observability.measuring import StageName
 from detector.service.scan.handler import ScannedPoll
@@ -112,6 +113,22 @@ class OperatorLog:
                 stage=stage,
                 why=fact.reason,
                 **fields,
+            )
+
+    @_take.register
+    def _standby_restored(self, fact: StandbyRestored, stage: StageName) -> None:
+        restored = fact.restored
+        fields = {"records": restored.changes, "seconds": round(restored.seconds, 3)}
+        why = {} if restored.reason is None else {"why": restored.reason}
+        self._log.info("standby copy is ready", stage=stage, partition=restored.partition, **fields, **why)
+
+    @_take.register
+    def _standby_failed(self, fact: StandbyFailed, stage: StageName) -> None:
+        more = self._limit("standby", fact.why)
+        if more is not None:
+            where = {} if fact.partition is None else {"partition": fact.partition}
+            self._log.warning(
+                "a standby copy cannot be kept now, trying again", stage=stage, **where, why=fact.why, **more
             )
 
     @_take.register

@@ -33,6 +33,7 @@ class Readiness:
         self._assigned: set[StageName] = set()
         self._stalled: dict[StageName, str | None] = {}
         self._restored: dict[StageName, int] = {}
+        self.detail = ""  # of one that is ready
 
     def loop_turned(self) -> None:
         """The event loop runs. Once this was called, it has to be called again and again."""
@@ -50,6 +51,12 @@ class Readiness:
     def restoring(self, stage: StageName, records: int) -> None:
         """So many more records of the stage's changelog were read."""
         self._restored[stage] = self._restored.get(stage, 0) + records
+
+    def standbys(self, held: int, ready: int, lag: int) -> None:
+        """How many standby copies are kept, how many of them are ready, and what the one furthest behind lacks."""
+        self.detail = (
+            f"; {ready} of {held} standby copies are ready, at most {lag:,} records behind" if held else ""
+        )
 
     def update(
         self,

@@ -76,6 +76,14 @@ class Sampling:
             self._readiness.update_stalled(name, stalled)
             self._operator_log.update(name, partitions)
 
+    def sample_standbys(self, held: int, lags: Mapping[Partition, int]) -> None:
+        """Takes how many standby copies are kept, and how far those are behind that were at the end before."""
+        self._metrics.set(series.STANDBYS, held, "held")
+        self._metrics.set(series.STANDBYS, len(lags), "ready")
+        furthest = max(lags.values(), default=0)
+        self._metrics.set(series.STANDBY_LAG, furthest)
+        self._readiness.standbys(held, len(lags), furthest)
+
     def sample_unfindable(self, unfindable: Mapping[str, int]) -> None:
         """Takes how many registered identifiers no scan can find, by the reason; logs if they have become more."""
         count = sum(unfindable.values())

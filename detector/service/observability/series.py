@@ -286,6 +286,18 @@ RESTORES: Final = Series(
 )
 RESTORE_SECONDS: Final = Series("curfewd_restore_seconds", "histogram", "Time for a restore.", (), _RESTORE)
 RESTORED: Final = Series("curfewd_restored_records", "counter", "Changelog records that restores have read.")
+STANDBYS: Final = Series(
+    "curfewd_standbys",
+    "gauge",
+    "Standby copies of partitions that other processes judge: those that are kept here (`held`), and those of them that "
+    "came to the end of the `state` topic (`ready`).",
+    ("state",),
+)
+STANDBY_LAG: Final = Series(
+    "curfewd_standby_lag_records",
+    "gauge",
+    "Records of the `state` topic that are missing in the standby copy that is furthest behind, of those that are ready.",
+)
 RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and policy.", ("outcome",))
 # The aim is a p99 of 1 s from the leak to the proof, where the provider allows it. Kubernetes takes ten seconds, clouds
 # take minutes, and what waits for an approval takes as long as a person does.
@@ -387,7 +399,7 @@ RECEIVE_CERTIFICATE: Final = Series(
 ALL: Final = (
     BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, JOINS, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
-    BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
+    BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, STANDBYS, STANDBY_LAG, RELOADS,
     REVOCATION_SECONDS, REVOCATIONS, REVOCATION_COPIES, REVOCATION_DIFFERING, REVOCATION_NOTICES, REVOCATIONS_PENDING, REVOCATIONS_HELD, OLDEST_REVOCATION, BREAKERS,
     RECEIVED, RECEIVED_RECORDS, RECEIVED_BYTES, RECEIVE_REFUSED, RECEIVE_SECONDS, RECEIVE_WAITING, RECEIVE_CERTIFICATE,
 )  # fmt: skip

@@ -1,0 +1,54 @@
+"""What a stage asks of whoever keeps copies of the state of its partitions on this machine."""
+
+import time
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, Protocol
+
+from detector.kafka.assignment import NEAR
+from detector.kafka.handlers import Partition
+
+WARM_SECONDS: Final = 60.0
+
+
+class Standbys(Protocol):
+    """Copies of the state of partitions: those that were left here, and those that are kept for other members."""
+
+    async def open(self) -> None:
+        """Looks at what is there."""
+
+    def offsets(self) -> Mapping[Partition, int]:
+        """The offset before which each copy has all of its changelog, those of our own partitions included."""
+
+    def follow(self, partitions: AbstractSet[Partition]) -> None:
+        """Keeps copies of these from now on, and of no others. Whoever works on the others may have their stores."""
+
+    def lags(self) -> Mapping[Partition, int]:
+        """How many offsets each copy is behind that was at the end of its changelog before."""
+
+    async def close(self) -> None:
+        """Ends all copying."""
+
+
+class Warming:
+    """Partitions that shall be this member's once its copies are near: then it has to join again.
+
+    It asks for that once all of them are, or some after a minute: each rebalance stops everybody.
+    """
+
+    def __init__(self) -> None:
+        self._partitions: AbstractSet[Partition] = frozenset()
+        self._since = 0.0
+
+    def assigned(self, partitions: AbstractSet[Partition]) -> None:
+        """The leader has told."""
+        self._partitions, self._since = partitions, time.monotonic()
+
+    def warm(self, lags: Mapping[Partition, int]) -> bool:
+        """Whether to join again now; it says so once."""
+        near = {partition for partition in self._partitions if lags.get(partition, NEAR + 1) <= NEAR}
+        late = time.monotonic() - self._since > WARM_SECONDS
+        if not near or not (late or near == self._partitions):
+            return False
+        self._partitions = frozenset()
+        return True
