@@ -1,4 +1,4 @@
-"""How long members that stay are without work while another joins or leaves: `python -m benchmarks rebalances`.
+"""How long it takes that partitions move, and how long all pause for it: `python -m benchmarks rebalances`.
 
 Three stages in one process, on a topic that has records all the time. The third joins and leaves again and again. Once
 with heartbeats as they are, once with a third of the session, as Kafka advises and as it was before.
@@ -7,6 +7,7 @@ with heartbeats as they are, once with a third of the session, as Kafka advises 
 import asyncio
 import contextlib
 import statistics
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,8 @@ from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import PartitionStarted, Rebalanced
 
 _PARTITIONS: Final = 12
-_PAUSE: Final = 3.3  # seconds between joining and leaving, no multiple of a heartbeat
+_PAUSE: Final = 3.3  # seconds between joining and leaving
+_STEP: Final = 0.61
 _PATIENCE: Final = 60.0
 
 
@@ -34,12 +36,13 @@ class Options(msgspec.Struct, frozen=True):
     session: float = 15.0
 
 
-class Pauses(msgspec.Struct, frozen=True):
-    """Seconds that each member that stays was without work, for each rebalance."""
+class Rebalances(msgspec.Struct, frozen=True):
+    """Seconds from joining or leaving to the assignment, and of them those that each member that stays had to pause."""
 
     heartbeat: float
     what: str
-    seconds: tuple[float, ...]
+    moved: tuple[float, ...]
+    paused: tuple[float, ...]
 
 
 class _Copying(StatelessHandler):
@@ -51,13 +54,13 @@ class _Member:
     """A stage, and what it says."""
 
     def __init__(self, connection: ConnectionSettings, settings: StageSettings) -> None:
-        self.pauses: list[float] = []
+        self.rebalances: list[tuple[float, float]] = []  # when it was through, and how long the pause was
         self.taken = 0
         self.stage = Stage(connection, settings, _Copying(), self._observe)
 
     def _observe(self, fact: Any) -> None:
         if isinstance(fact, Rebalanced):
-            self.pauses.append(fact.seconds)
+            self.rebalances.append((time.monotonic(), fact.seconds))
         elif isinstance(fact, PartitionStarted):
             self.taken += 1
 
@@ -78,60 +81,76 @@ async def _until(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def pauses(bootstrap: str, options: Options, heartbeat: float) -> list[Pauses]:
-    """Pauses with so many seconds between heartbeats."""
+async def rebalances(bootstrap: str, options: Options, heartbeat: float) -> list[Rebalances]:
+    """The third joins and leaves with so many seconds between heartbeats."""
     connection = ConnectionSettings(bootstrap)
     settings = StageSettings(
         group=f"group-{heartbeat}", topics=("source",), session_seconds=options.session, poll_records=10
     )
+    found: dict[str, list[tuple[float, float]]] = {"joins": [], "leaves": []}
+    staying = [_Member(connection, settings) for _ in range(2)]
+
+    async def all_are_through(what: str, began: float) -> None:
+        await _until(lambda: all(each.rebalances for each in staying))
+        found[what] += [
+            (each.rebalances[-1][0] - began, sum(pause for _, pause in each.rebalances)) for each in staying
+        ]
+
     before, clients.MOST_HEARTBEAT_SECONDS = clients.MOST_HEARTBEAT_SECONDS, heartbeat  # type: ignore[misc]
-    found: dict[str, list[float]] = {"joins": [], "leaves": []}
     try:
-        staying = [_Member(connection, settings) for _ in range(2)]
         async with contextlib.AsyncExitStack() as stack:
             for each in staying:
                 await stack.enter_async_context(_running(each))
                 await _until(lambda each=each: each.taken)
-            for _ in range(options.rounds):
-                await asyncio.sleep(_PAUSE)
-                for each in staying:
-                    each.pauses.clear()
-                third = _Member(connection, settings)
+            for number in range(options.rounds):
+                await _settled(staying, number)
+                third, began = _Member(connection, settings), time.monotonic()
                 async with _running(third):
-                    await _until(lambda: third.taken and all(each.pauses for each in staying))  # noqa: B023 - at once
-                    found["joins"] += [sum(each.pauses) for each in staying]
-                    await asyncio.sleep(_PAUSE)
-                    for each in staying:
-                        each.pauses.clear()
-                await _until(lambda: all(each.pauses for each in staying))
-                found["leaves"] += [sum(each.pauses) for each in staying]
+                    await _until(lambda third=third: third.taken)
+                    await all_are_through("joins", began)
+                    await _settled(staying, number)
+                    began = time.monotonic()
+                await all_are_through("leaves", began)
     finally:
         clients.MOST_HEARTBEAT_SECONDS = before  # type: ignore[misc]
-    return [Pauses(heartbeat, what, tuple(seconds)) for what, seconds in found.items()]
+    return [Rebalances(heartbeat, what, *zip(*seconds, strict=True)) for what, seconds in found.items()]
 
 
-def report(machine: compare.Machine, options: Options, measured: Sequence[Pauses]) -> str:
+async def _settled(staying: Sequence[_Member], number: int) -> None:
+    """Waits a while, each time another part of a heartbeat."""
+    await asyncio.sleep(_PAUSE + number * _STEP)
+    for each in staying:
+        each.rebalances.clear()
+
+
+def report(machine: compare.Machine, options: Options, measured: Sequence[Rebalances]) -> str:
     """The Markdown of it."""
-    head = ["heartbeat every", "the third member", "median s", "longest s"]
+    head = [
+        "heartbeat every",
+        "the third member",
+        "median s to the assignment",
+        "longest s",
+        "median s of pause",
+        "longest s of pause",
+    ]
     body = [
         [
             f"{each.heartbeat:g} s",
             each.what,
-            f"{statistics.median(each.seconds):.2f}",
-            f"{max(each.seconds):.2f}",
+            *(f"{of(some):.2f}" for some in (each.moved, each.paused) for of in (statistics.median, max)),
         ]
         for each in measured
     ]
     about = (
         f"\nApache Kafka {live_peers.kafka_version()} on the same cores. Three members, {_PARTITIONS} partitions with records all the time, a session of {options.session:g} s. "
-        f"The pause of each of the two members that stay, {options.rounds} times each.\n"
+        f"The third joins and leaves {options.rounds} times; the figures are those of the two that stay. A member that leaves commits first.\n"
     )
     return "\n".join(
-        ["# The pause of a rebalance\n", tables.about(machine), about, tables.table(head, body), ""]
+        ["# How fast partitions move\n", tables.about(machine), about, tables.table(head, body), ""]
     )
 
 
-async def measure(bootstrap: str, options: Options) -> list[Pauses]:
+async def measure(bootstrap: str, options: Options) -> list[Rebalances]:
     """Both."""
     await make(bootstrap, ["source", "copies"], _PARTITIONS)
     await fill(
@@ -139,7 +158,7 @@ async def measure(bootstrap: str, options: Options) -> list[Pauses]:
     )
     measured = []
     for heartbeat in (options.session / 3, clients.MOST_HEARTBEAT_SECONDS):
-        measured += await pauses(bootstrap, options, heartbeat)
+        measured += await rebalances(bootstrap, options, heartbeat)
         print(measured[-2:], flush=True)
     return measured
 
@@ -152,5 +171,5 @@ def main(options: Options) -> None:
     text = report(machine, options, measured)
     print(text)
     tables.save(
-        compare.RESULTS, "rebalances", text, {"machine": machine, "options": options, "pauses": measured}
+        compare.RESULTS, "rebalances", text, {"machine": machine, "options": options, "rebalances": measured}
     )

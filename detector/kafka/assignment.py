@@ -107,7 +107,8 @@ def _furthest(members: Mapping[str, Member]) -> dict[Partition, int]:
     """The offset of the store that is furthest, for each partition that anybody has a store of."""
     furthest: dict[Partition, int] = {}
     for member in members.values():
-        for partition, offset in member.stores.items():
+        stores = ((each, offset) for each, offset in member.stores.items() if each.topic in member.topics)
+        for partition, offset in stores:
             furthest[partition] = max(offset, furthest.get(partition, 0))
     return furthest
 

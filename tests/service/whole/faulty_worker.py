@@ -3,6 +3,7 @@
 `--kill-at judge:written:7` kills the process with the judge stage's seventh transaction written and not committed,
 `--stall-at` stops it there, as a process that the system does not schedule for a while. Whatever comes, it is told in
 a line of the log, before. `--session` is shorter than a configuration may have it: a killed member is missed sooner.
+`--near` is how many offsets of the changelog a store may lack and count as near.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from detector.configuration.settings import Settings
+from detector.kafka import assignment, standbys
 from detector.kafka.stage_facts import TransactionStep
 from detector.service.command import DONE, FAILED
 from detector.service.observability.logs import make_log, route_libraries
@@ -71,7 +73,9 @@ def main() -> int:
     parser.add_argument("--session", type=float)
     parser.add_argument("--kill-at", type=Moment.of)
     parser.add_argument("--stall-at", type=Moment.of)
+    parser.add_argument("--near", type=int, default=assignment.NEAR)
     args = parser.parse_args()
+    assignment.NEAR = standbys.NEAR = args.near  # type: ignore[misc]
     log = make_log("json", "info")
     route_libraries(log)
     try:

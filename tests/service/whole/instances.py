@@ -74,6 +74,11 @@ class Instance:
         lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
         return [each for each in lines if each["event"] == event and fields.items() <= each.items()]
 
+    def said_by(self, stage: str) -> list[dict[str, Any]]:
+        """The lines of its log about a stage."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [each for each in lines if each.get("stage") == stage]
+
     def telling(self, event: str, times: int = 1, **fields: Any) -> Callable[[], Awaitable[bool]]:
         """Asks whether it said so, so many times."""
 

@@ -13,6 +13,7 @@ from tests.service.whole.deployment import Deployment, ask
 from tests.service.whole.instances import Instance, agreed, check_once, close, dealt, drained, produced
 
 SHORT = ("--session", "1.5")
+POSITION_SECONDS = 8  # a holder notes every five how far its store is, with what it writes next
 FETCHED_SECONDS = 5  # copies are some seconds behind, and do not know it
 
 
@@ -86,6 +87,35 @@ async def test_when_the_holder_is_killed_the_standby_reads_only_the_rest(
         first.start(*SHORT)
         await until(first.telling("partition taken", stage="judge"), "partitions for the first again")
         assert all(each["records"] < whole for each in first.said("state caught up with its changelog"))
+        await close(deployment)
+        await agreed(deployment, production.expected)
+        await check_once(deployment, production)
+
+
+async def test_one_that_joins_copies_first_and_goes_on_from_its_copies(
+    broker: Cluster, tmp_path: Path
+) -> None:
+    with produced(broker.bootstrap, tmp_path, 3) as (deployment, production):
+        await deployment.create()
+        slices = dealt(production.slices, seed=8)
+        first, second = Instance(deployment, "first"), Instance(deployment, "second")
+        await deployment.put(next(slices))
+        first.start(*SHORT, "--near", "20")
+        await until(first.telling("partition taken", 3, stage="judge"), "all partitions for the first")
+        await until(lambda: drained(deployment), "all so far")
+        await asyncio.sleep(POSITION_SECONDS)
+        await deployment.put(next(slices))
+        await until(lambda: drained(deployment), "all so far")
+        second.start(*SHORT, "--near", "20")
+        await until(second.telling("partition taken", stage="judge"), "partitions for the second")
+        lines = [(each["event"], each.get("records")) for each in second.said_by("judge")]
+        events = [event for event, _ in lines]
+        assert events.index("standby copy is ready") < events.index("partition taken")
+        assert events[: events.index("partition taken")].count("rebalanced") == 2
+        assert "state built from its changelog" not in events
+        assert dict(lines)["state caught up with its changelog"] <= 20
+        for records in slices:
+            await deployment.put(records)
         await close(deployment)
         await agreed(deployment, production.expected)
         await check_once(deployment, production)
