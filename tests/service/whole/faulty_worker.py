@@ -75,7 +75,8 @@ def main() -> int:
     parser.add_argument("--stall-at", type=Moment.of)
     parser.add_argument("--near", type=int, default=assignment.NEAR)
     args = parser.parse_args()
-    assignment.NEAR = standbys.NEAR = args.near  # type: ignore[misc]
+    for module in (assignment, standbys):
+        vars(module)["NEAR"] = args.near
     log = make_log("json", "info")
     route_libraries(log)
     try:
