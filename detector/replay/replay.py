@@ -147,7 +147,7 @@ def masked_names(sources: Sequence[Source], masker: EventMasker) -> Sources:
 def trust_of_sources(plan: Plan) -> tuple[InputTrust | None, ...]:
     """What holds each source. The path tells, and not the name that outputs have."""
     if not plan.trust:
-        return ()
+        return (None,) * len(plan.sources)
     return tuple(plan.trust.of_path(source.name, source.path) for source in plan.sources)
 
 
