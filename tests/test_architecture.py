@@ -144,6 +144,9 @@ KAFKA_TAKES = {
     "detector.records.record_columns",
     "detector.records.record_columns.RecordColumns",
     "detector.records.record_columns.headers_at",
+    "detector.records.write_kernel",
+    "detector.records.write_kernel.MOST_FRAMING",
+    "detector.records.write_kernel.write",
 }
 
 

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import numpy as np
 from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from detector.kafka.handlers import Output, PassedOn, ToWrite
-from detector.records import batch_kernel as kernel
-from detector.records.record_columns import RecordColumns, headers_at
+from detector.kafka.written_batches import Compression, largest, written
 
 SMALLEST_BATCH: Final = 1024
 _HEADER: Final = 10  # bytes of two lengths, at most
@@ -61,7 +59,7 @@ class Limits:
     def too_large(self, output: ToWrite) -> bool:
         """Whether (one of) the output cannot be written. It computes the exact size only of outputs near the limit."""
         if isinstance(output, PassedOn):
-            near = 2 * _largest(output.records) >= self.record(output.topic)
+            near = 2 * largest(output.records) >= self.record(output.topic)
             return near and any(map(self.too_large, output.outputs()))
         size = len(output.key or b"") + len(output.value or b"")
         if output.headers:
@@ -78,16 +76,14 @@ class Limits:
             self._records[topic] = min(size, self.record(topic)) - 1
 
 
-def _largest(records: RecordColumns) -> int:
-    """So many bytes has no record more, with its headers: each stands behind the one before it in the data."""
-    begins = np.sort(records.column(kernel.KEY))
-    return int(np.diff(begins, append=len(records.data)).max(initial=0))
-
-
 def batches_of(
-    outputs: Iterable[ToWrite], counts: Mapping[str, int], limits: Limits, new_batch: Callable[[], Any]
+    outputs: Iterable[ToWrite],
+    counts: Mapping[str, int],
+    limits: Limits,
+    new_batch: Callable[[], Any],
+    compression: Compression = None,
 ) -> dict[tuple[str, int], list[Any]]:
-    """Batches by topic and partition, in the order of the outputs. `counts` has the partitions of each topic."""
+    """Batches of a transaction by topic and partition, in the order of the outputs. `counts` has the partitions of each topic."""
     # All outputs without a key go to one partition in each transaction: one batch instead of many.
     spread = random.randrange(1 << 30)  # noqa: S311 - no secret, only spreading
     batches: dict[tuple[str, int], list[Any]] = {}
@@ -95,7 +91,7 @@ def batches_of(
         count = counts[output.topic]
         if isinstance(output, PassedOn):
             made = batches.setdefault((output.topic, output.records.partition % count), [])
-            _append_all(made, output, limits, new_batch)
+            made += written(output.records, limits.batch(output.topic), compression)
             continue
         number = output.partition
         if number is not None:
@@ -107,23 +103,6 @@ def batches_of(
             made.append(new_batch())
             _append(made[-1], output, limits)
     return batches
-
-
-def _append_all(made: list[Any], passed: PassedOn, limits: Limits, new_batch: Callable[[], Any]) -> None:
-    """Appends records, without an object for each."""
-    data, most, left = passed.records.data, limits.batch(passed.topic), 0
-    for _, timestamp, key, key_size, value, value_size, headers, count in passed.records.columns.tolist():
-        fields = {
-            "timestamp": timestamp,
-            "key": None if key_size < 0 else data[key : key + key_size],
-            "value": None if value_size < 0 else data[value : value + value_size],
-            "headers": list(headers_at(data, headers, count)) if count else [],
-        }
-        if left <= 0 or made[-1].append(**fields) is None:
-            made.append(new_batch())
-            made[-1].append(**fields)
-            left = most
-        left -= key_size + value_size + _HEADER
 
 
 def _append(batch: Any, output: Output, limits: Limits) -> bool:

@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -33,6 +33,7 @@ from detector.kafka.assignor import StickyAssignor
 from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import MILLI, ConnectionSettings
 from detector.kafka.handlers import Partition
+from detector.kafka.written_batches import Compression
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
 
 NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
@@ -103,7 +104,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     batch_bytes: int = 256 << 10
     record_bytes: int = 1_048_588
     decompressed_bytes: int = 64 << 20
-    compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
+    compression: Compression = None
     refusals: int = 20
     counts: Mapping[str, int] = {}
     exclusive: bool = False

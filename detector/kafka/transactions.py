@@ -295,7 +295,9 @@ class Transactions:
         for topic, count in counts.items():
             if count != self._stage.counts.get(topic, count):
                 raise miscounted(self._stage, topic, count)
-        batches = batches_of(outputs, counts, self._limits, self._producer.create_batch)
+        batches = batches_of(
+            outputs, counts, self._limits, self._producer.create_batch, self._stage.compression
+        )
         done = await asyncio.gather(
             *(self._write_partition(topic, number, made) for (topic, number), made in batches.items()),
             return_exceptions=True,

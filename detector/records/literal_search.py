@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import hyperscan
+import numpy as np
 
 from detector.records.timestamps import Ints
 
@@ -38,12 +39,10 @@ class LiteralSearch:
         return bool(told)
 
 
-def lines_with(literal: bytes, data: bytes, starts: Ints) -> list[int]:
+def lines_with(literal: bytes, data: bytes, starts: Ints) -> Ints:
     """The lines in which a literal stands, by number. `starts` are where they begin, and may end with where one more would."""
-    lines: list[int] = []
-    at = data.find(literal)
-    while at >= 0:
-        lines.append(int(starts.searchsorted(at, side="right")) - 1)
-        behind = int(starts[lines[-1] + 1]) if lines[-1] + 1 < len(starts) else len(data)
-        at = data.find(literal, behind)
-    return lines
+    view = np.frombuffer(data, np.uint8)
+    places = np.flatnonzero(view[: max(0, len(view) - len(literal) + 1)] == literal[0])
+    for at, byte in enumerate(literal[1:], 1):
+        places = places[view[places + at] == byte]
+    return np.unique(starts.searchsorted(places, side="right") - 1)

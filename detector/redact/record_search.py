@@ -45,7 +45,7 @@ def encoded(records: RecordColumns, place: int) -> list[int]:
     some = np.flatnonzero(records.column(place + 1) > 0)
     heads = np.frombuffer(records.data, np.uint8)[records.column(place)[some]]
     rows = set(some[_COMPRESSED[heads]].tolist())
-    rows.update(lines_with(_NULS, *joined(records, place)))
+    rows.update(lines_with(_NULS, *joined(records, place)).tolist())
     begins, sizes = records.column(place), records.column(place + 1)
     return [row for row in rows if encoded_otherwise(records.data[begins[row] : begins[row] + sizes[row]])]
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from detector.ingest.formats.flat_records import compile_records
 from detector.kafka.columns_check import columns_work
+from detector.kafka.written_batches import compile_writer
 from detector.patterns.pattern import load_bundled
 from detector.registry.credential_registry import compile_registry
 from detector.scan.decode import compile_decoders
@@ -25,6 +26,7 @@ _OTHERS: Final[tuple[Callable[[], Any], ...]] = (
     compile_records,
     compile_sst,
     columns_work,
+    compile_writer,
 )
 
 

@@ -30,6 +30,7 @@ from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.records.record_columns import under_spans
+from detector.records.timestamps import Ints
 from detector.registry.finders import Finders
 from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares, Unreported
@@ -85,7 +86,7 @@ class ScanFacts(msgspec.Struct):
     unknown: int = 0
     latest: int | None = None
     textless: set[int] = set()
-    clean: set[int] = set()
+    clean: list[int] = []
     masked_revocations: int = 0
 
 
@@ -165,7 +166,8 @@ class PartitionScanner:
         facts.textless = contents.textless
         if with_clean:
             shown = (*facts.secret_spans, *facts.limited_spans)
-            facts.clean = _without(_scanned_whole(records, segments, finder.redactor), shown)
+            whole = _scanned_whole(records, segments, finder.redactor)
+            facts.clean = whole[~under_spans(whole, shown)].tolist()
         return facts
 
     def flush(self, finder: LeakFinder, *, with_clean: bool = False) -> ScanFacts:
@@ -396,33 +398,28 @@ def _with_excerpt(leak: Leak, excerpt: str | None) -> Leak:
     return msgspec.structs.replace(leak, excerpt=excerpt)
 
 
-def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment], redactor: Redactor) -> set[int]:
+def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment], redactor: Redactor) -> Ints:
     """The positions of the records in which all is the text of a segment, or shows no secret beside it."""
     made_of = any(segment.made_of for segment in segments)
     values = {record.offset: record.value for record in records if record.value} if made_of else {}
-    whole: set[int] = set()
-    framed: set[int] = set()
+    whole: list[Ints] = [np.empty(0, np.int64)]
+    framed: list[Ints] = []
     fields: set[str] = set()
     for segment in segments:
         if segment.as_read:
-            whole.update(_positions(segment))
+            whole.append(_positions(segment))
         elif segment.beside is not None:
             beside = segment.beside()
             fields.update(beside.fields)
-            framed.update(np.delete(_positions(segment), beside.numbered).tolist())
-        whole.update(record.at for record in segment.made_of or () if values.get(record.at) == record.text)
+            framed.append(np.delete(_positions(segment), beside.numbered))
+        alike = [record.at for record in segment.made_of or () if values.get(record.at) == record.text]
+        whole.append(np.array(alike, np.int64))
     spans, limited = redactor.look("\n".join(fields).encode("utf-8", "replace"))
-    return whole if spans or limited else whole | framed
+    return np.unique(np.concatenate(whole if spans or limited else [*whole, *framed]))
 
 
-def _positions(segment: Segment) -> Sequence[int]:
+def _positions(segment: Segment) -> Ints:
     """The positions of the records of a segment, by index."""
     if segment.at is not None:
-        return segment.at
-    return [segment.record(index).at for index in range(len(segment.edges()) - 1)]
-
-
-def _without(positions: set[int], spans: Iterable[tuple[int, int]]) -> set[int]:
-    """The positions under no span."""
-    at = np.sort(np.fromiter(positions, np.int64))
-    return set(at[~under_spans(at, spans)].tolist())
+        return np.asarray(segment.at, np.int64)
+    return np.array([segment.record(index).at for index in range(len(segment.edges()) - 1)], np.int64)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.handlers import Output, PassedOn, ToWrite, singly
+from detector.kafka.written_batches import Compression
 from detector.records.made_columns import columns_of
 from tests.fake_records import FakeRecord, records
 
@@ -20,34 +21,77 @@ def builder() -> BatchBuilder:
     return BatchBuilder(BATCH, 0, is_transactional=True)
 
 
-def written(outputs: list[ToWrite], limit: int = BATCH) -> list[Any]:
-    made = batches_of(outputs, {"out": 3}, Limits(limit, 10 * BATCH), builder)
-    found = []
-    for (topic, number), batches in made.items():
-        for batch in batches:
-            reader = MemoryRecords(bytes(batch._build()))
-            found += [
-                (topic, number, each.timestamp, each.key, each.value, each.headers)
-                for each in reader.next_batch()
-            ]
-    return found
+def batches(
+    outputs: list[ToWrite], limit: int = BATCH, compression: Compression = None
+) -> dict[tuple[str, int], list[Any]]:
+    return batches_of(outputs, {"out": 3}, Limits(limit, 10 * BATCH), builder, compression)
 
 
-TEXTS = st.none() | st.binary(max_size=3) | st.just(b"v" * 900) | st.just(b"w" * 3000)
+def read(batch: Any) -> Any:
+    """As a consumer reads the batch."""
+    reader = MemoryRecords(bytes(batch._build())).next_batch()
+    assert reader.validate_crc()
+    return reader
+
+
+def written(outputs: list[ToWrite], limit: int = BATCH, compression: Compression = None) -> list[Any]:
+    return [
+        (topic, number, each.timestamp, each.key, each.value, each.headers)
+        for (topic, number), made in batches(outputs, limit, compression).items()
+        for batch in made
+        for each in read(batch)
+    ]
+
+
+TEXTS = (
+    st.none() | st.binary(max_size=3) | st.just(b"v" * 900) | st.just(b"w" * 3000) | st.just(bytes(20_000))
+)
+TIMES = st.integers(0, 1 << 42)
 HEADERS = st.lists(st.tuples(st.text(max_size=2), TEXTS), max_size=2)
 
 
 @given(
-    some=st.lists(st.builds(FakeRecord, value=TEXTS, key=TEXTS, headers=HEADERS), min_size=1, max_size=9),
+    some=st.lists(
+        st.builds(FakeRecord, value=TEXTS, key=TEXTS, headers=HEADERS, timestamp=TIMES),
+        min_size=1,
+        max_size=9,
+    ),
     limit=st.sampled_from([1, 1500, BATCH]),
+    compression=st.sampled_from([None, "gzip", "snappy", "lz4", "zstd"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_records_passed_on_are_written_as_each_by_itself(some: list[FakeRecord], limit: int) -> None:
+def test_records_passed_on_are_written_as_each_by_itself(
+    some: list[FakeRecord], limit: int, compression: Compression
+) -> None:
     passed = PassedOn("out", columns_of("logs", 7, some))
     assert len(passed) == len(some)
     last = Output("out", None, b"last", timestamp_ms=1, partition=1)
-    assert written([passed, last], limit) == written([*singly([passed]), last], limit)
+    assert written([passed, last], limit, compression) == written([*singly([passed]), last], limit)
     assert {number for _, number, *_ in written([passed])} == {7 % 3}
+
+
+def test_a_batch_of_records_passed_on_is_the_one_that_aiokafka_makes() -> None:
+    some = [
+        FakeRecord(b"v" * 300, 7 + at, key=b"k", headers=[("h", None)], timestamp=10**12 - at)
+        for at in range(3)
+    ]
+    passed = PassedOn("out", columns_of("logs", 1, some))
+    (ours,), (theirs,) = *batches([passed]).values(), *batches([*singly([passed])]).values()
+    for one in (ours, theirs):
+        one._set_producer_state(5, 2, 17)
+    assert ours.size() == theirs.size()
+    assert bytes(ours._build()) == bytes(theirs._build())
+
+
+@pytest.mark.parametrize("limit", [1, 700, 1500, BATCH])
+def test_batches_of_records_passed_on_keep_the_limit(limit: int) -> None:
+    some = [FakeRecord(b"v" * (at * 37 % 900), at, timestamp=at) for at in range(50)]
+    ((_, made),) = batches([PassedOn("out", columns_of("logs", 1, some))], limit).items()
+    assert sum(batch.record_count() for batch in made) == len(some)
+    assert all(batch.record_count() == 1 or batch.size() <= limit for batch in made)
+    assert all(batch.size() == len(batch._build()) for batch in made)
+    if limit == BATCH:
+        assert min(batch.record_count() for batch in made) > 1
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_what_the_first_look_cut_short_is_named_with_its_stream_and_the_offsets_
     assert (record.source, record.id, record.offset, record.partition) == ("logs", "p0@1", 1, 0)
     assert (record.reason, record.size, record.stream) == ("decoding", len(BOMB), "stdout")
     assert facts.limited_spans == [(1, 2)]
-    assert facts.clean == {0}
+    assert facts.clean == [0]
     assert msgspec.json.decode(msgspec.json.encode(facts), type=ScanFacts) == facts
 
 

@@ -58,7 +58,7 @@ def test_facts_are_plain_values(finders: Finders) -> None:
     assert [(offset, type(event)) for offset, event in facts.events] == [(0, TaskStarted)]
     assert [leak.id for leak in facts.leaks] == ["p0@1"]
     assert [letter.offset for letter in facts.dead_letters] == [2]
-    assert (facts.secret_spans, facts.textless, facts.clean) == ([(1, 1)], {0}, {2})
+    assert (facts.secret_spans, facts.textless, facts.clean) == ([(1, 1)], {0}, [2])
     for form in (msgspec.json, msgspec.msgpack):
         assert form.decode(form.encode(facts), type=ScanFacts) == facts
     assert SECRET.encode() not in msgspec.json.encode(facts)
@@ -121,8 +121,8 @@ def test_text_that_waits_is_scanned_when_nothing_follows(finders: Finders) -> No
 def test_records_whose_whole_value_was_scanned_are_clean(finders: Finders) -> None:
     some = records([b"one", json.dumps({"message": "two"}).encode(), b"three"])
     facts = PartitionScanner("logs", 0).scan(some, finders.finder, NOW, with_clean=True)
-    assert facts.clean == {0, 2}  # of the second only the message was scanned
-    assert PartitionScanner("logs", 0).scan(some, finders.finder, NOW).clean == set()
+    assert facts.clean == [0, 2]  # of the second only the message was scanned
+    assert PartitionScanner("logs", 0).scan(some, finders.finder, NOW).clean == []
 
 
 def test_a_second_scan_withdraws_what_a_pattern_saw_of_the_secret() -> None:

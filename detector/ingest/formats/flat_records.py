@@ -130,13 +130,14 @@ class FlatRecords:
             plain = rows[kinds == column.PLAIN_JSON]
             tasks = plain[:, column.TASK : column.TASK_SIZE + 1]
             streams = plain[:, column.STREAM : column.STREAM_SIZE + 1]
-            places = np.concatenate([tasks, streams]).tolist()
-            fields = {data[at : at + size] for at, size in places if size}
+            places, sizes = np.concatenate([tasks, streams]).T.tolist()
+            fields = {data[at : at + size] for at, size in zip(places, sizes, strict=True) if size}
             escaped = np.isin(numbers, lines_with(NUMBERED, data, starts)) & (kinds != column.TEXT_LINE)
             escaped |= kinds == column.ANY_JSON
-            doubtful = [*np.flatnonzero(escaped).tolist()]
-            doubtful += range(len(rows), len(rows) + (0 if rests is None else len(rests.owners)))
-            return Beside([field.decode() for field in fields], doubtful)
+            others = np.arange(0 if rests is None else len(rests.owners)) + len(rows)
+            return Beside(
+                [field.decode() for field in fields], np.concatenate([np.flatnonzero(escaped), others])
+            )
 
         only_lines = bool((kinds == column.TEXT_LINE).all())
         return LogTexts(

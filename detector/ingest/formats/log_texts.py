@@ -62,7 +62,7 @@ class Beside(msgspec.Struct, frozen=True):
     """
 
     fields: Collection[str]
-    numbered: Sequence[int]
+    numbered: Sequence[int] | Ints
 
 
 class Rests(msgspec.Struct, frozen=True):

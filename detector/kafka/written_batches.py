@@ -1,0 +1,120 @@
+"""Batches whose records are written in one pass, as aiokafka's producer takes them.
+
+aiokafka's `BatchBuilder` takes a record at a time, as objects. A `WrittenBatch` answers what the producer asks of one
+after it was filled. What a batch is made of: https://kafka.apache.org/documentation/#recordbatch
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from aiokafka import codec
+
+from detector.records import batch_kernel as kernel
+from detector.records import crc_kernel
+from detector.records.record_columns import RecordColumns
+from detector.records.write_kernel import MOST_FRAMING, write
+
+Compression: TypeAlias = Literal["gzip", "snappy", "lz4", "zstd"] | None
+
+_ENCODERS: Final[dict[Compression, tuple[int, Callable[[bytes], bytes]]]] = {
+    "gzip": (1, codec.gzip_encode),
+    "snappy": (2, codec.snappy_encode),
+    "lz4": (3, codec.lz4_encode),
+    "zstd": (4, codec.zstd_encode),
+}
+_HEADER: Final = struct.Struct(">qiibIhiqqqhii")
+_BEFORE_LENGTH: Final = 12  # bytes that it does not count
+_CRC: Final = struct.Struct(">I")
+_CRC_AT: Final = 17
+_ATTRIBUTES_AT: Final = 21  # the checksum is that of all from here on
+_TRANSACTIONAL: Final = 1 << 4  # of the attributes
+_NO_EPOCH: Final = -1  # of a leader: the broker says it
+_MAGIC: Final = 2
+_NO_PRODUCER: Final = (-1, -1, -1)
+
+
+class WrittenBatch:
+    """What aiokafka asks of a `BatchBuilder` that is full. `times` are those of the first record and the latest, in ms."""
+
+    def __init__(self, records: bytes, count: int, times: tuple[int, int], compression: Compression) -> None:
+        self._attributes = _TRANSACTIONAL
+        self._records = records
+        if compression is not None:
+            code, encode = _ENCODERS[compression]
+            smaller = encode(records)
+            if len(smaller) < len(records):
+                self._attributes |= code
+                self._records = smaller
+        self._count = count
+        self._times = times
+        self._producer = _NO_PRODUCER
+        self._buffer: bytearray | None = None
+
+    def append(self, **_record: Any) -> None:
+        """It takes no more."""
+
+    def close(self) -> None:
+        """It always is."""
+
+    def closed(self) -> bool:
+        """Always."""
+        return True
+
+    def size(self) -> int:
+        """The bytes of the batch."""
+        return _HEADER.size + len(self._records)
+
+    def record_count(self) -> int:
+        """How many records are in it."""
+        return self._count
+
+    def _set_producer_state(self, producer: int, epoch: int, sequence: int) -> None:
+        """The numbers by which a broker knows a batch that it has already."""
+        self._producer, self._buffer = (producer, epoch, sequence), None
+
+    def _build(self) -> bytearray:
+        """The bytes of the batch."""
+        if self._buffer is None:
+            header = _HEADER.pack(
+                0,
+                self.size() - _BEFORE_LENGTH,
+                _NO_EPOCH,
+                _MAGIC,
+                0,
+                self._attributes,
+                self._count - 1,
+                *self._times,
+                *self._producer,
+                self._count,
+            )
+            self._buffer = bytearray(header + self._records)
+            made = crc_kernel.crc32c(np.frombuffer(self._buffer, np.uint8), _ATTRIBUTES_AT, crc_kernel.TABLES)
+            _CRC.pack_into(self._buffer, _CRC_AT, int(made))
+        return self._buffer
+
+
+def written(records: RecordColumns, most: int, compression: Compression) -> Iterator[WrittenBatch]:
+    """Batches of a transaction with the records in their order, each of at most so many bytes unless one record takes more."""
+    data, columns = np.frombuffer(records.data, np.uint8), np.ascontiguousarray(records.columns)
+    into = np.empty(most + largest(records) + MOST_FRAMING, np.uint8)
+    first = 0
+    while first < len(columns):
+        count, size = write(data, columns, first, most - _HEADER.size, into)
+        stamps = columns[first : first + count, kernel.TIMESTAMP]
+        yield WrittenBatch(into[:size].tobytes(), count, (int(stamps[0]), int(stamps.max())), compression)
+        first += count
+
+
+def largest(records: RecordColumns) -> int:
+    """So many bytes has no record more, with its headers: each stands behind the one before it in the data."""
+    begins = np.sort(records.column(kernel.KEY))
+    return int(np.diff(begins, append=len(records.data)).max(initial=0))
+
+
+def compile_writer() -> None:
+    """Writes a record, so that the first transaction waits for no compiler."""
+    some = RecordColumns("", 0, b"k", np.array([[0, 0, 0, 1, 1, 0, 1, 0]], np.int64))
+    for batch in written(some, 0, None):
+        batch._build()  # noqa: SLF001 - as aiokafka calls it
