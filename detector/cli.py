@@ -17,6 +17,7 @@ from detector.fetch.request import request_of
 from detector.receive.arguments import add_arguments as add_receive
 from detector.replay.arguments import (
     add_baseline,
+    add_facts,
     add_fingerprint,
     add_judge,
     add_patterns,
@@ -158,6 +159,7 @@ def command_parser() -> argparse.ArgumentParser:
     add_judge(
         _command(commands, "judge", "judge the facts in folders of `curfewd scan`, without reading a log")
     )
+    add_facts(_command(commands, "facts", "write the facts of `curfewd scan` as Parquet, for other programs"))
     add_baseline(_command(commands, "baseline", "keep a file of the findings that are known and accepted"))
     run = _command(commands, "run", "run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
@@ -319,6 +321,15 @@ def _judge(options: argparse.Namespace) -> int:
     from detector.replay.facts_commands import run_judge  # noqa: PLC0415 - as above
 
     return run_judge(_request(options, **_judged(options)), options.folders)
+
+
+def _facts(options: argparse.Namespace) -> int:
+    from detector.replay.facts_parquet import write_parquet  # noqa: PLC0415 - as above
+
+    said = write_parquet(options.config, options.folders, options.parquet)
+    with printing():
+        put(_masked(said))
+    return DONE
 
 
 def _baseline(options: argparse.Namespace) -> int:
@@ -559,6 +570,7 @@ _COMMANDS: Final = {
     "replay": _replay,
     "scan": _scan,
     "judge": _judge,
+    "facts": _facts,
     "sources": _sources,
     "suggest": _suggest,
     "run": _run,

@@ -69,6 +69,19 @@ def add_judge(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_facts(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd facts`."""
+    parser.epilog = "Exit code: 0 when done; 2 if something that you name is wrong or cannot be opened."
+    _add_configuration(parser)
+    parser.add_argument(
+        "--parquet",
+        metavar="OUT",
+        required=True,
+        help="the folder for leak.parquet, limited.parquet, credential.used.parquet and dead-letter.parquet",
+    )
+    parser.add_argument("folders", metavar="DIR", nargs="+", help="a folder of `curfewd scan --facts DIR`")
+
+
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="F", help="the configuration file")
 

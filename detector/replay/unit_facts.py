@@ -19,14 +19,16 @@ from detector.values.secrets import DeploymentKey, KeyedHash
 FORMAT: Final = 1
 BLINDED: Final = "sha256-keyed"  # the scheme of what stands in place of a SHA-256
 _DEAD_LETTER: Final = "dead-letter"
-_KINDS: Final[dict[str, type[msgspec.Struct]]] = {
+KINDS: Final[dict[str, type[msgspec.Struct]]] = {
     "leak": Leak,
     "limited": LimitedRecord,
     "credential.used": CredentialUsed,
     _DEAD_LETTER: DeadLetter,
 }
+"""The types of facts."""
+
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    name: tuple(field.encode_name for field in msgspec.structs.fields(kind)) for name, kind in _KINDS.items()
+    name: tuple(field.encode_name for field in msgspec.structs.fields(kind)) for name, kind in KINDS.items()
 }
 """By the type of a fact, the names of its fields, in their order."""
 
