@@ -38,6 +38,7 @@ _KEY_BYTES: Final = 17  # before the name of an entry, in the state topic
 _NAME: Final = Identifier("vault-accessor", "hmac-c")
 _SERVICE: Final = TaskStarted(time=_START, source="ci", id="s", task_id="t", kind="service")
 _POLL: Final = 1000
+_MANY: Final = 10_000
 
 Events = Callable[[int, int], Fact]
 
@@ -171,6 +172,13 @@ def kinds() -> Iterator[Kind]:
     )
     yield Kind("starts and ends of one task", "t:t", _repeated, (lasting,))
     yield Kind("credentials of one task", "t:t", _own, (_SERVICE,), 10_000)
+    many = (_SERVICE, *(_own(number, _START) for number in range(_MANY)), _used(0, _START - HOUR, "c0"))
+    ended = TaskEnded(time=_START, source="ci", id="e", task_id="t", outcome="succeeded")
+    beside = f"beside {_MANY:,} credentials"
+    yield Kind(f"uses {beside}, one finding", "t:t", lambda n, at: _used(n + 1, at, "c1"), many, 10_000)
+    yield Kind(
+        f"uses after the end, {beside}", "t:t", lambda n, at: _used(n + 1, at, "c1"), (*many, ended), 1_000
+    )
     yield Kind("subtasks that use its credential", "t:t", _subtask, first, 10_000)
     yield Kind(
         "credentials in a group that is revoked at once", "g:g", lambda n, at: Claim(_issued(n, at, f"c{n}"))

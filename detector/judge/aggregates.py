@@ -23,6 +23,7 @@ from detector.judge.compaction import (
     restore_leaks,
 )
 from detector.judge.evidence import Sums, Tally
+from detector.judge.incremental_evaluator import Changes
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.quiet import Quiet
@@ -40,13 +41,13 @@ from detector.judge.routing import (
     issue_key,
     task_key,
 )
+from detector.judge.task_credentials import TaskCredentials
 from detector.judge.terms import NEVER
 from detector.judge.verdicts import (
     Verdicts,
     judge_limited_stream,
     judge_secret,
     judge_task,
-    own_accounts,
     own_issues,
 )
 from detector.judge.watermark import BEGINNING
@@ -134,7 +135,9 @@ class TaskAggregate(Aggregate):
         super().__init__()
         self._task_id = key.removeprefix(TASK) if key.startswith(TASK) else ""
         self._key = key
-        self._ledger = Ledger(policy)
+        self._changes = Changes()
+        self._ledger = Ledger(policy, self._changes)
+        self._credentials = TaskCredentials(self._ledger, key, self._changes)
         self._subscribers: set[str] = set()
         self._subscribed = BEGINNING  # the latest time of an event that caused a subscription
         self._answered: set[str] = set()
@@ -182,14 +185,14 @@ class TaskAggregate(Aggregate):
         before = self._status()
         self._ledger.lapse(watermark)
         self._tell_change(before, self._status())
-        others = self._others()
+        verdicts = judge_task(self._credentials, watermark, sent, subscribed=self._subscribed)
+        others = self._credentials.others()
         for account in others:
             key = issue_key(account.issue)
             for event in _evidence(account):
                 if (key, event) not in self._forwarded:
                     self._forwarded.add((key, event))
                     self.sends.append((key, event))
-        verdicts = judge_task(self._ledger, self._key, watermark, sent, subscribed=self._subscribed)
         nothing = not (others or sent or verdicts.findings or verdicts.commands)
         self._quiet = Quiet.of(self._ledger, verdicts, watermark, self._subscribed) if nothing else None
         return verdicts
@@ -197,36 +200,34 @@ class TaskAggregate(Aggregate):
     def compact(self, before: int) -> list[tuple[str, bytes]]:
         """Compacts the uses and leaks of each credential, and what its lifecycle has made void."""
         self._quiet = None
-        own, accepts = own_accounts(self._ledger, self._key), self._ledger.policy.accepting_globs
+        own = self._credentials.grown()
+        accepts = self._ledger.policy.accepting_globs
         accounts, gone = compact_accounts(own, accepts, before)
         # A log record may come hours late, and is judged by what held at its time.
         since = before + self._ledger.policy.lateness - self._ledger.policy.retention
         renewed, void = compact_lifecycle(own, accepts, min(before, since))
         self.dropped += [*gone, *void]
-        return [
-            (account.credential_id, _encoder.encode(account_sums(account)))
-            for account in dict.fromkeys([*accounts, *renewed])
-        ]
+        changed = dict.fromkeys([*accounts, *renewed])
+        self._changes.note(changed)
+        return [(account.credential_id, _encoder.encode(account_sums(account))) for account in changed]
 
     def restore_sums(self, value: bytes) -> None:
         """Gives a credential its sums."""
         sums = _account_sums.decode(value)
-        for account in self._ledger.accounts():
-            if account.credential_id == sums.credential_id:
-                restore_account(account, sums)
+        self._ledger.settle()
+        account = self._ledger.credential(sums.credential_id)
+        if account is not None:
+            restore_account(account, sums)
+            self._changes.note([account])
 
     def owned_elsewhere(self) -> dict[str, str]:
         """As `Aggregate`."""
-        return {account.credential_id: issue_key(account.issue) for account in self._others()}
+        others = self._credentials.others()
+        return {account.credential_id: issue_key(account.issue) for account in others}
 
     def issues(self) -> list[CredentialIssued]:
         """All issues for this aggregate."""
         return own_issues(self._ledger, self._key)
-
-    def _others(self) -> list[Account]:
-        own = set(own_accounts(self._ledger, self._key))
-        accounts = self._ledger.accounts()
-        return [account for account in accounts if account not in own] if len(own) < len(accounts) else []
 
     def resume(self, timer: int | None) -> None:
         """Ends the task if its lease had lapsed: else there is a timer for that."""

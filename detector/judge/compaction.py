@@ -43,6 +43,13 @@ class AccountSums(msgspec.Struct):
     tallies: dict[str, Sums]
 
 
+def has_grown(account: Account) -> bool:
+    """Whether a credential has anything that may be compacted. Most of a task that has very many do not."""
+    if account.uses is not None or account.leaks is not None or account.expiries is not None:
+        return True
+    return any(name.revocations is not None or name.outcomes is not None for name in account.names)
+
+
 def compact_accounts(
     accounts: Iterable[Account], accepts: Sequence[Accept], before: int
 ) -> tuple[list[Account], set[CredentialUsed | Leak]]:

@@ -42,15 +42,30 @@ DEEPEST: Final = (
 )
 
 
+class Changes:
+    """What changed since somebody looked, who then empties it: `credentials`, and with `tasks` what is known of some task."""
+
+    __slots__ = ("credentials", "tasks")
+
+    def __init__(self) -> None:
+        self.credentials: dict[Account, None] = {}
+        self.tasks = False
+
+    def note(self, accounts: Iterable[Account]) -> None:
+        """Notes that these credentials have changed, or something that a finding shows of them."""
+        self.credentials.update(dict.fromkeys(accounts))
+
+
 class IncrementalEvaluator:
     """Judges uses, leaks and lifetimes of credentials, and keeps the evidence in their tallies.
 
     `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint. `telling_uses` grows with each
-    use that is evidence, or moves an origin.
+    use that is evidence, or moves an origin. `changes` is None if nobody looks.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, changes: Changes | None = None) -> None:
         self.telling_uses = 0
+        self._changes = changes
         self.policy = policy
         self.policies = Policies(policy)
         self.lineage = Lineage()
@@ -60,6 +75,17 @@ class IncrementalEvaluator:
         self._moved: dict[Account, None] = {}  # credentials with uses to judge again, as an origin has moved
         self._reduced: dict[Account, None] = {}  # credentials that events were taken from
 
+    def note(self, account: Account) -> None:
+        """Notes that a credential, or something that a finding shows of it, has changed."""
+        if self._changes is not None:
+            self._changes.credentials[account] = None
+
+    def note_task(self, task: Task) -> None:
+        """Notes that what is known of a task has changed."""
+        if self._changes is not None:
+            self._changes.tasks = True
+            self._changes.note(task.accounts)
+
     def judge_new(self, account: Account, item: Item) -> bool:
         """Judges a use, given as (time, source, id, use). Returns False if it was judged before."""
         uses = account.uses
@@ -67,6 +93,7 @@ class IncrementalEvaluator:
             uses = account.uses = Uses()
         if not uses.order.put(item):
             return False
+        self.note(account)
         terms = account.standing()
         use: CredentialUsed = item[3]
         if use.source_ip is not None:
@@ -101,6 +128,7 @@ class IncrementalEvaluator:
 
     def judge_all(self, account: Account) -> None:
         """Judges again all uses, leaks and lifetimes of a credential."""
+        self.note(account)
         account.terms = account.coverage = account.origins = None
         compacted = account.compacted_coverage
         if compacted is not None and len(compacted) == len(account.issue.grants or ()):
@@ -119,6 +147,7 @@ class IncrementalEvaluator:
 
     def judge_between(self, account: Account, low: int, high: int) -> None:
         """Judges again the uses, leaks and lifetimes at low <= time <= high."""
+        self.note(account)
         account.terms = None
         if account.uses is not None:
             for item in account.uses.order.between(low, high):
@@ -176,6 +205,7 @@ class IncrementalEvaluator:
                 account.expiries.take(expiry_item(item[3])[:4])
             self._settle_lifetime(account, item[3], ())
         account.terms = None
+        self.note(account)
         self._reduced[account] = None
 
     def link(self, task_id: str, parent: str | None) -> None:
@@ -192,6 +222,7 @@ class IncrementalEvaluator:
 
     def settle_candidates(self, account: Account, candidates: Candidates, found: Outline) -> None:
         """Takes what now holds of the candidates of a credential, and judges again what that may change."""
+        self.note(account)
         ended, due = candidates.ended, candidates.due
         (
             candidates.count,
@@ -333,6 +364,7 @@ class IncrementalEvaluator:
             if verdict is None:
                 return
             account.tallies = {}
+        self.note(account)
         _settle(account.tallies, rule, key, verdict, event)
 
 

@@ -7,12 +7,12 @@ task that runs is no gap: its end is still to come. It is one once the task shou
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from detector.judge.accounts import Account, Candidates
+from detector.judge.accounts import Account, Candidates, Task
 from detector.judge.terms import NEVER, KindPolicy
 from detector.values.times import DAY
 
@@ -62,32 +62,59 @@ _LASTING: Final = {name: Join(name) for name in JOINS}  # until something happen
 
 def join_of(account: Account, until: int) -> Join:
     """The join of a credential at a time."""
-    task = account.task
+    return _join(account.task, account.policy, account.issue.task_group, until)
+
+
+def _join(task: Task | Candidates, policy: KindPolicy, group: str | None, until: int) -> Join:
     if isinstance(task, Candidates):
-        return _join_of_candidates(task, account.policy, until)
-    group = account.issue.task_group
+        return _join_of_candidates(task, policy, until)
     if group is not None and task.start is not None and task.start.group not in (None, group):
         return _LASTING[OTHER_GROUP]
     if task.ending is not None:
         return _LASTING[END_ONLY if task.start is None else ENDED]
     if task.start is None:
         return _LASTING[UNREPORTED]
-    overdue = task.deadline(account.policy) + account.policy.grace_period
+    overdue = task.deadline(policy) + policy.grace_period
     return _LASTING[OVERDUE] if overdue <= until else Join(RUNNING, min(NEVER, overdue))
 
 
-def joins_of(accounts: Collection[Account], until: int) -> Counter[tuple[str, Join]]:
-    """How many credentials of each source have each join at a time. Most of them differ in nothing that matters."""
-    grounds = [
-        (account.task, id(account.policy), account.issue.task_group, account.issue.source)
-        for account in accounts
-    ]
-    examples = dict(zip(grounds, accounts, strict=True))
-    found: Counter[tuple[str, Join]] = Counter()
-    for ground, number in Counter(grounds).items():
-        account = examples[ground]
-        found[account.issue.source, join_of(account, until)] += number
-    return found
+class Ground(NamedTuple):
+    """All that the join of a credential depends on, and its source. `policy` is the `id` of that."""
+
+    task: Task | Candidates
+    policy: int
+    group: str | None
+    source: str
+
+
+def ground_of(account: Account) -> Ground:
+    """The ground of a credential's join."""
+    return Ground(account.task, id(account.policy), account.issue.task_group, account.issue.source)
+
+
+class Grounds:
+    """Credentials by the grounds of their joins. Most of those of one task differ in nothing that matters."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Ground, int] = {}
+        self._policies: dict[int, KindPolicy] = {}
+
+    def move(self, before: Ground | None, after: Ground | None, account: Account) -> None:
+        """Counts a credential under another ground than before; None if it was not, or is no longer to be counted."""
+        if before is not None:
+            self._counts[before] -= 1
+            if not self._counts[before]:
+                del self._counts[before]
+        if after is not None:
+            self._counts[after] = self._counts.get(after, 0) + 1
+            self._policies[after.policy] = account.policy
+
+    def joins(self, until: int) -> "Counter[tuple[str, Join]]":
+        """How many credentials of each source have each join at a time."""
+        found: Counter[tuple[str, Join]] = Counter()
+        for (task, policy, group, source), number in self._counts.items():
+            found[source, _join(task, self._policies[policy], group, until)] += number
+        return found
 
 
 def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) -> Join:
@@ -123,9 +150,9 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def of(cls, joins: Mapping[tuple[str, Join], int]) -> Self:
-        """The counts of `joins_of`. They name few sources: the others count as `other`."""
+        """The counts of `Grounds.joins`. They name few sources: the others count as `other`."""
         counts: dict[str, dict[str, int]] = {}
-        for (source, join), count in joins.items():
+        for (source, join), count in sorted(joins.items()):
             of_source = counts.setdefault(_slot(source_of(source), counts, _FEW_SOURCES), {})
             of_source[join.name] = of_source.get(join.name, 0) + count
         return cls(counts)

@@ -24,7 +24,7 @@ from detector.judge.candidates import outlines
 from detector.judge.credential_names import CredentialNames
 from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
-from detector.judge.incremental_evaluator import IncrementalEvaluator
+from detector.judge.incremental_evaluator import Changes, IncrementalEvaluator
 from detector.judge.policy import Policy
 from detector.judge.rules.apply import Moment, Verdict, judge_limited
 from detector.judge.rules.lifetimes import deadline_of
@@ -53,13 +53,13 @@ class Ledger:
     """Takes canonical events and leaks; gives findings and commands.
 
     `latest` is the latest time of an event, heartbeats aside, or at which a leak was known, None before the first. `limited` has the
-    tallies of streams with records that could not be examined whole, by stream.
+    tallies of streams with records that could not be examined whole, by stream. It notes in `changes` what events change.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, changes: Changes | None = None) -> None:
         self.policy = policy
         self.latest: int | None = None
-        self._evaluator = IncrementalEvaluator(policy)
+        self._evaluator = IncrementalEvaluator(policy, changes)
         self._final: FinalEvaluator | None = None
         self._names = CredentialNames()
         self._tasks: dict[str, Task] = {}
@@ -114,12 +114,12 @@ class Ledger:
         if self._final is not None:
             return
         self.lapse(until)
-        self._settle()
+        self.settle()
         for use in first_uses:
             account = self._names.owner(use)
             if account is not None:
                 self._evaluator.locate(account, use)
-        self._settle()
+        self.settle()
         final = self._final = FinalEvaluator(self._evaluator)
         for account in self._names.accounts():
             final.finalize(account)
@@ -192,8 +192,15 @@ class Ledger:
 
     def accounts(self) -> list[Account]:
         """All credentials, as of the time that was asked about last. Do not change them."""
-        self._settle()
+        self.settle()
         return self._names.accounts()
+
+    def settle(self) -> None:
+        """Judges again what waits for all events that are known by now."""
+        while self._unsettled:
+            for account, candidates, found in outlines(self._unsettled.popitem()[0]):
+                self._evaluator.settle_candidates(account, candidates, found)
+        self._evaluator.settle()
 
     def credential(self, credential_id: str) -> Account | None:
         """A credential by its id, None if it is not known. Its candidates may have changed. Do not change it."""
@@ -261,17 +268,6 @@ class Ledger:
             group = self._groups[name] = TaskGroup()
         return group
 
-    def _settle(self) -> None:
-        """Judges again what waits for all events that are known by now."""
-        self._settle_candidates()
-        self._evaluator.settle()
-
-    def _settle_candidates(self) -> None:
-        """Finds the candidates of the credentials of each group that has changed, and judges them again."""
-        while self._unsettled:
-            for account, candidates, found in outlines(self._unsettled.popitem()[0]):
-                self._evaluator.settle_candidates(account, candidates, found)
-
     def _started(self, event: TaskStarted) -> None:
         task = self._task(event.task_id)
         task.report(event)
@@ -282,6 +278,7 @@ class Ledger:
             self._unsettled[self._group(before.group)] = None
             self._group(before.group).take(event.task_id)
         task.start = event
+        self._evaluator.note_task(task)
         if event.group is not None:
             self._group(event.group).put(task)
             self._unsettled[self._group(event.group)] = None
@@ -303,6 +300,7 @@ class Ledger:
             return
         before = task.ended
         task.end = event
+        self._evaluator.note_task(task)
         if task.heartbeat is not None:
             task.heartbeat, task.lapsed = None, False
             self._leased.pop(task, None)
@@ -317,6 +315,8 @@ class Ledger:
     def _end_by_lease(self, task: Task, heartbeat: TaskHeartbeat, *, lapsed: bool) -> None:
         before = task.ended
         self._lifecycle_changes += (task.heartbeat, task.lapsed) != (heartbeat, lapsed)
+        if lapsed != task.lapsed or (lapsed and heartbeat != task.heartbeat):
+            self._evaluator.note_task(task)
         task.heartbeat, task.lapsed = heartbeat, lapsed
         self._settle_ending(task, before)
 
@@ -351,6 +351,7 @@ class Ledger:
                 self._govern(account, event)
             elif not self._extend(account, event):
                 return
+        self._evaluator.note(account)
         for claimed, loser in self._names.claim(account, event):
             gained.append(claimed)
             if loser is not None:
@@ -455,6 +456,7 @@ class Ledger:
         known = timeline.at_most(event.time)
         if not timeline.put(expiry_item(event)):
             return False
+        self._evaluator.note(account)
         account.terms = None
         before = NEVER if known is None else known[1]
         after = NEVER if (last := timeline.at_most(event.time)) is None else last[1]
@@ -486,8 +488,11 @@ class Ledger:
         name = self._names.by_id(event.credential_id)
         if name.outcomes is None:
             name.outcomes = TimeOrder(3)
-        if name.outcomes.put((event.time, event.source, event.id, event)) and name.owner is None:
-            self._names.park(event)
+        if name.outcomes.put((event.time, event.source, event.id, event)):
+            if name.owner is None:
+                self._names.park(event)
+            else:
+                self._evaluator.note(name.owner)
 
     def _settle_revocation(self, account: Account, time: int) -> None:
         before = account.revoked

@@ -28,9 +28,10 @@ from detector.judge.routing import (
     roster_key,
     task_key,
 )
+from detector.judge.task_credentials import lifetime_end
 from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
-from detector.judge.verdicts import Verdicts, lifetime_end
+from detector.judge.verdicts import Verdicts
 from detector.values.events import CredentialIssued, CredentialRenewed, TaskEnded, TaskStarted
 from detector.values.times import DAY
 

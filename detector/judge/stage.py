@@ -18,6 +18,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as AbstractCollection
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import msgspec
@@ -91,6 +92,7 @@ _AGGREGATES: Final[tuple[tuple[str | tuple[str, ...], Callable[[str, Policy], Ag
     ((CREDENTIAL, IDENTIFIER), NameAggregate),
     (GROUP, lambda _, policy: GroupAggregate(policy)),
 )
+_BY_TIME: Final = itemgetter(0, 1)
 _reported: Final = msgspec.json.Decoder(ReportedFinding)
 _sent: Final = msgspec.json.Decoder(SentCommand)
 
@@ -321,12 +323,21 @@ class AggregateState:
         self._judgement, self._staged = Judgement(self._staged), []
         verdicts = self._verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
         self._hand_over(self._judgement, watermark)
-        self._changed = [
-            finding
+        changed = [
+            (finding.first_seen, uid, finding)
             for uid, finding in verdicts.findings.items()
-            if uid not in self._reported or self._latest.get(uid) != finding
+            if uid not in self._reported or not self._is_latest(uid, finding)
         ]
+        self._changed = [finding for *_, finding in sorted(changed, key=_BY_TIME)]
         return self._changed, verdicts.commands
+
+    def _is_latest(self, uid: str, finding: Finding) -> bool:
+        known = self._latest.get(uid)
+        if known is not finding:
+            if known != finding:
+                return False
+            self._latest[uid] = finding  # the next time it is the same object, which takes no comparison
+        return True
 
     def judge(self, watermark: int, digest: FindingDigest = finding_digest) -> Judgement:
         """Judges it, with the facts taken so far. `digest` is as for `judgement`."""

@@ -7,11 +7,12 @@ import msgspec
 from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, end_moments, resolutions, resolved, task_facts_of
-from detector.judge.joins import JoinCounts, joins_of
+from detector.judge.joins import JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TASK, SentCommand, issue_key
 from detector.judge.rules.apply import judge_commands
+from detector.judge.task_credentials import Conclusion, TaskCredentials
 from detector.judge.terms import NEVER, KindPolicy, expiry_at
 from detector.judge.totals import Exposure
 from detector.values.events import CredentialIssued
@@ -69,70 +70,65 @@ def own_accounts(ledger: Ledger, key: str) -> list[Account]:
 
 
 def judge_task(
-    ledger: Ledger, key: str, watermark: int, sent: Iterable[SentCommand], *, subscribed: int
+    credentials: TaskCredentials, watermark: int, sent: list[SentCommand], *, subscribed: int
 ) -> Verdicts:
-    """Judges what the aggregate `key` has: a task and its credentials, or one credential that has only candidates.
+    """Judges what an aggregate has: a task and its credentials, or one credential that has only candidates.
 
     The leases that have lapsed at the watermark must be known to the ledger.
 
     `subscribed` is the latest time of an event that caused a subscription.
     """
-    verdicts = Verdicts({}, [], None, None)
-    delay = CommandDelay(watermark)
-    timers = [NEVER]
-    sent_before: dict[str, list[SentCommand]] = {}
-    for each in sent:
-        sent_before.setdefault(each.credential_id, []).append(each)
-    own = own_accounts(ledger, key)
-    exposed: list[list[str]] = []
-    # Nothing follows from most of the credentials of a task that has very many.
-    telling = [
-        account
-        for account in own
-        if account.tallies or account.task.ending is not None or account.issue.credential_id in sent_before
-    ]
-    for account in telling:
-        moments = end_moments(account, watermark)
-        found = list(ledger.findings_about(account, moments))
-        verdicts.findings.update((finding.uid, finding) for finding in found)
-        before = sent_before.get(account.credential_id, [])
-        done = {each.escalated for each in before}
-        commands = [
-            each for each in ledger.commands_for(account, moments, delay) if each.escalated not in done
-        ]
-        if account.task.ending is not None:
-            timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
-        if before:
-            timers += [_confirmable_until(account, each, ledger.policy) for each in before]
-            unconfirmed = unconfirmed_finding(account, before, ledger.policy, watermark)
-            if unconfirmed is not None:
-                found.append(unconfirmed)
-                verdicts.findings[unconfirmed.uid] = unconfirmed
-                if not ({True} & (done | {each.escalated for each in commands})):
-                    commands += _escalation(account, unconfirmed, delay)
-        verdicts.commands += commands
-        timers += [
-            _confirmable_until(account, SentCommand.of(each, watermark), ledger.policy) for each in commands
-        ]
-        if (before or commands) and watermark < (dead_at := _dead_at(account, watermark)):
-            exposed.append(_revoking_rules(account, found))
-            timers.append(dead_at)
-    verdicts.exposure = Exposure.of(exposed)
-    joins = joins_of(own, watermark)
-    verdicts.joins = JoinCounts.of(joins)
-    timers += [join.changes_at for _, join in joins]
+    ledger, key = credentials.ledger, credentials.key
+    for account in credentials.changed(watermark, sent):
+        credentials.conclude(account, _concluded(ledger, account, credentials.sent_of(account), watermark))
+    joins = credentials.joins(watermark)
+    verdicts = Verdicts(
+        dict(credentials.findings),
+        credentials.commands,
+        exposure=credentials.exposure,
+        joins=JoinCounts.of(joins),
+    )
+    timers = [credentials.timer, *(join.changes_at for _, join in joins)]
     task = ledger.task(key.removeprefix(TASK)) if key.startswith(TASK) else None
     if task is not None:
         overdue = ledger.overdue(task, watermark)
         if overdue is not None:
             verdicts.findings[overdue.uid] = overdue
         timers += [ledger.overdue_at(task), NEVER if task.heartbeat is None else task.heartbeat.lapse]
-    finished = _finished_at(ledger, task, own, subscribed)
+    finished = _finished_at(credentials, task, subscribed)
     retention = ledger.policy.retention
     verdicts.disposable_at = None if finished == NEVER else finished + retention
     timers.append(finished + retention)
-    verdicts.timer = _next([*timers, delay.next], watermark)
+    verdicts.timer = _next(timers, watermark)
     return verdicts
+
+
+def _concluded(ledger: Ledger, account: Account, sent: list[SentCommand], watermark: int) -> Conclusion:
+    """What holds of one credential at a watermark, given the commands that were sent before to revoke it."""
+    moments = end_moments(account, watermark)
+    found = list(ledger.findings_about(account, moments))
+    done = {each.escalated for each in sent}
+    delay = CommandDelay(watermark)
+    commands = [each for each in ledger.commands_for(account, moments, delay) if each.escalated not in done]
+    timers = [_confirmable_until(account, each, ledger.policy) for each in sent]
+    if account.task.ending is not None:
+        timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
+    unconfirmed = unconfirmed_finding(account, sent, ledger.policy, watermark) if sent else None
+    if unconfirmed is not None:
+        found.append(unconfirmed)
+        if not ({True} & (done | {each.escalated for each in commands})):
+            commands += _escalation(account, unconfirmed, delay)
+    timers += [
+        _confirmable_until(account, SentCommand.of(each, watermark), ledger.policy) for each in commands
+    ]
+    exposure = Exposure()
+    if sent or commands:
+        dead_at = _dead_at(account, watermark)
+        if watermark < dead_at:
+            exposure = Exposure.of([_revoking_rules(account, found)])
+        timers += [dead_at, _renewed_after(account, watermark)]
+    until = _next([*timers, delay.next], watermark)
+    return Conclusion(tuple(found), tuple(commands), exposure, NEVER if until is None else until)
 
 
 def judge_secret(ledger: Ledger, watermark: int) -> Verdicts:
@@ -216,34 +212,33 @@ def _dead_at(account: Account, watermark: int) -> int:
     return expiry_at(account.outline(), max(watermark, account.issue.time)) + 1
 
 
+def _renewed_after(account: Account, watermark: int) -> int:
+    """When the next issue or renewal of a credential counts, NEVER if none is known."""
+    after = None if account.expiries is None else account.expiries.after(max(watermark, account.issue.time))
+    return NEVER if after is None else int(after[0])
+
+
 def _revoking_rules(account: Account, findings: Iterable[Finding]) -> list[str]:
     """The rules of those findings that request a revocation."""
     rules = account.policy.rules
     return [finding.rule for finding in findings if finding.accepted is None and rules[finding.rule].revoke]
 
 
-def _finished_at(ledger: Ledger, task: Task | None, own: list[Account], subscribed: int) -> int:
+def _finished_at(credentials: TaskCredentials, task: Task | None, subscribed: int) -> int:
     """When the task had ended and all its credentials were revoked or expired; NEVER while one of them may go on.
 
     If nobody reports the start of a task, nobody reports its end either: then only its credentials count. So it is with
     a credential that has only candidates: one whose end gets lost would keep all credentials of its group for ever.
     """
-    latest = subscribed if ledger.latest is None else max(ledger.latest, subscribed)
+    latest = credentials.ledger.latest
+    latest = subscribed if latest is None else max(latest, subscribed)
     seen = task is not None and any((task.start, task.end, task.heartbeat))
-    if not seen and not own:
+    if not seen and not credentials:
         return latest
     ended = task.ended if task is not None and seen else latest
     if ended == NEVER:
         return NEVER
-    return max([latest, ended, *(lifetime_end(account) for account in own)])
-
-
-def lifetime_end(account: Account) -> int:
-    """When a credential is revoked or expired for good, NEVER if it is not to be."""
-    expiries = [NEVER if account.issue.expires_at is None else account.issue.expires_at]
-    if account.expiries is not None:
-        expiries = [item[1] for item in account.expiries]
-    return min(account.revoked, max(expiries))
+    return max(latest, ended, credentials.lifetime_end if credentials else ended)
 
 
 def _next(timers: Iterable[int], watermark: int) -> int | None:

@@ -17,7 +17,17 @@ from detector.judge.join_coverage import (
     count_joins,
     join_coverage,
 )
-from detector.judge.joins import JOINS, JUDGED, MOST_SOURCES, OTHER, JoinCounts, join_of, joins_of, source_of
+from detector.judge.joins import (
+    JOINS,
+    JUDGED,
+    MOST_SOURCES,
+    OTHER,
+    Grounds,
+    JoinCounts,
+    ground_of,
+    join_of,
+    source_of,
+)
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy, Tuning
 from detector.judge.terms import NEVER
@@ -247,7 +257,10 @@ def test_long_texts_are_cut() -> None:
 
 
 def counts_of(ledger: Ledger, until: int = T0) -> JoinCounts:
-    return JoinCounts.of(joins_of(ledger.accounts(), until))
+    grounds = Grounds()
+    for account in ledger.accounts():
+        grounds.move(None, ground_of(account), account)
+    return JoinCounts.of(grounds.joins(until))
 
 
 def by_join(counts: JoinCounts) -> Counter[str]:

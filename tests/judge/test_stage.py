@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.judge import aggregates
+from detector.judge import aggregates, verdicts
+from detector.judge.accounts import Account
 from detector.judge.aggregates import TaskAggregate
+from detector.judge.conclude import end_moments
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import Claim, Fact, TaskStatus, decode, encode, route, task_key
 from detector.judge.stage import AggregateState, Judgement, applied, judge, judge_history
+from detector.judge.task_credentials import TaskCredentials
 from detector.judge.verdicts import Verdicts, judge_task
 from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import (
@@ -29,7 +32,7 @@ from detector.values.events import (
     TaskStarted,
 )
 from detector.values.findings import Severity
-from detector.values.times import DAY, HOUR, SECOND
+from detector.values.times import DAY, HOUR, MINUTE, SECOND
 from tests.histories import History, arrivals, disputes, histories
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
@@ -54,6 +57,9 @@ def kept_in_memory(policy: Policy, compact_every: int, *, all_again: bool = Fals
             state.take(fact, encode(fact), watermark)
         if all_again and isinstance(state.aggregate, TaskAggregate):
             state.aggregate._quiet = None
+            ledger, changes = state.aggregate.ledger, state.aggregate._changes
+            changes.note(ledger.accounts())
+            state.aggregate._credentials = TaskCredentials(ledger, key, changes)
         judgement = state.judge(watermark)
         if state.gone:
             del states[key]
@@ -195,9 +201,9 @@ def test_judging_aggregate_by_aggregate_gives_what_judging_the_whole_history_giv
 def test_a_use_that_is_evidence_of_nothing_has_nothing_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[int] = []
 
-    def counted(ledger: Ledger, key: str, watermark: int, *rest: Any, **more: Any) -> Verdicts:
+    def counted(credentials: TaskCredentials, watermark: int, *rest: Any, **more: Any) -> Verdicts:
         judged.append(watermark)
-        return judge_task(ledger, key, watermark, *rest, **more)
+        return judge_task(credentials, watermark, *rest, **more)
 
     monkeypatch.setattr(aggregates, "judge_task", counted)
     state = AggregateState("t:t", Policy())
@@ -228,6 +234,56 @@ def test_a_use_that_is_evidence_of_nothing_has_nothing_judged_again(monkeypatch:
     late = use(2 * HOUR)
     assert at(START + 3, late) == [START, START + 3]  # the credential had expired
     assert at(START + 4, use(4)) == [START, START + 3, START + 4]  # there is a finding
+
+
+def test_only_credentials_that_something_has_changed_are_concluded_about_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    concluded: list[str] = []
+
+    def noted(account: Account, until: int) -> Any:
+        concluded.append(account.credential_id)
+        return end_moments(account, until)
+
+    monkeypatch.setattr(verdicts, "end_moments", noted)
+    state = AggregateState("t:t", Policy())
+
+    def at(watermark: int, *facts: Fact) -> list[str]:
+        concluded.clear()
+        for fact in facts:
+            state.take(fact, encode(fact), watermark)
+        state.judge(watermark)
+        return sorted(concluded)
+
+    def event(kind: type[Any], number: int, name: str | None = None, **more: Any) -> Fact:
+        made: Fact = kind(
+            time=START + number * SECOND, source="s", id=f"{number}", credential_id=name, **more
+        )
+        return made
+
+    issues = [
+        event(
+            CredentialIssued,
+            number,
+            f"c{number}",
+            task_id="t",
+            identifiers=(Identifier("vault-accessor", f"a{number}"),),
+            expires_at=START + (number + 1) * HOUR,
+        )
+        for number in range(4)
+    ]
+    started = TaskStarted(time=START, source="s", id="s", task_id="t")
+    assert at(START, started, *issues) == []
+    early = (event(CredentialUsed, -100, f"c{number}") for number in (1, 2))
+    assert at(START + MINUTE, *early) == ["c1", "c2"]
+    assert at(START + MINUTE + 1) == ["c1", "c2"]  # a command was sent for each
+    assert at(START + MINUTE + 2, event(CredentialUsed, 9, "c1")) == ["c1"]
+    assert at(START + MINUTE + 3, event(CredentialUsed, 9, "c3")) == []
+    assert at(START + MINUTE + 4, event(CredentialRevoked, 60, "c2")) == ["c2"]
+    assert at(START + 10 * MINUTE) == ["c1", "c2"]  # the time to confirm the commands was over
+    ended = TaskEnded(time=START + 10 * MINUTE, source="s", id="e", task_id="t", outcome="succeeded")
+    assert at(START + 10 * MINUTE + 1, ended) == ["c0", "c1", "c2", "c3"]
+    assert at(START + 11 * MINUTE + SECOND) == ["c0", "c1", "c2", "c3"]
 
 
 def test_a_state_holds_all_that_the_next_call_needs() -> None:
