@@ -3,10 +3,12 @@
     python -m benchmarks.driver_bench credentials FOLDER [COUNT…]
     python -m benchmarks.driver_bench hot FOLDER [USES…]
     python -m benchmarks.driver_bench files FOLDER [FILES…]
+    python -m benchmarks.driver_bench list FOLDER [FILES…]
 
 `credentials`: each task has one credential and one use; all is judged in buckets. `hot`: one credential has all uses but
 one in a hundred, which are those of a thousand other tasks. Two processes, and `--engine spark --master local[2]` if
-PySpark is there. `files`: so many small files at moto, as a store of S3, below one prefix. CPU seconds are those of the driver and, where its processes are its children, of all.
+PySpark is there. `files`: so many small files at moto, as a store of S3, below one prefix. `list`: what curfewd itself takes to list so many, until
+all units are known; a stub stands for the store and the workers. CPU seconds are those of the driver and, where its processes are its children, of all.
 """
 
 import contextlib
@@ -20,11 +22,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import boto3
 import orjson
 
 from benchmarks.judging_bench import audit_events
+from detector.ingest import inputs
+from detector.ingest.classify import RecordClassifier
+from detector.ingest.format_names import TEXT
+from detector.ingest.remote import RemoteFile
+from detector.ingest.remote_sources import Looked, Looking, NamedFile
+from detector.ingest.sources import Place, StoredSource
+from detector.ingest.units import UNIT, Units, units
 
 _KEY: Final = "5e" * 16
 _RUN: Final = """
@@ -119,8 +129,45 @@ def _of_files(folder: Path, counts: Iterable[int]) -> None:
         server.wait()
 
 
+def _listed(count: int) -> None:
+    def below(url: str) -> Iterator[RemoteFile]:
+        for number in range(count):
+            yield RemoteFile(
+                f"{url}2026/05/01/github-job-{number:09}-attempt-1.log.gz", 1000 + number % 9999, number
+            )
+
+    def look(
+        _looking: Looking, _classifier: RecordClassifier, files: Iterable[NamedFile]
+    ) -> Iterator[tuple[NamedFile, Looked]]:
+        for each in files:
+            file = each.file
+            if file is None:
+                yield each, Looked(None, folder=True)
+                continue
+            place = Place(file.url, 0, file.size, file.modified)
+            source = StoredSource(
+                file.url, TEXT, file.size, "gzip", modified=file.modified, place=place, cuts=()
+            )
+            yield each, Looked(source)
+
+    with patch.object(inputs, "files_below", below):
+        before, begun = _resident(), time.process_time()
+        sources, _ = inputs.find_sources(["s3://logs/"], look=look, unit=UNIT)
+        cut = Units(units(sources))
+        spent, more = time.process_time() - begun, _resident() - before
+    print(f"{len(cut):,} files: {spent / count * 1e6:.0f} µs and {more / count:.0f} bytes each")
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def main(what: str, folder: str, *counts: str) -> None:
     """Prints a row for each count and engine."""
+    if what == "list":
+        for count in map(int, counts):
+            _listed(count)
+        return
     print("| history | engine | CPU-s of the driver | seconds | MB of the driver | MB of its largest child |")
     print("| --- | --- | --- | --- | --- | --- |")
     if what == "files":

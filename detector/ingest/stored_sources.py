@@ -147,7 +147,10 @@ def _is_same(one: Source, other: Source) -> bool:
 
 
 def _pack(some: Sequence[StoredSource]) -> bytes:
-    return zstandard.ZstdCompressor(_LEVEL).compress(msgspec.json.encode(some))
+    packed = zstandard.ZstdCompressor(_LEVEL).compress(msgspec.json.encode(some))
+    return bytes(
+        memoryview(packed)
+    )  # a copy: the compressor's own has the room of what could not be compressed
 
 
 def _unpacked(block: bytes) -> list[StoredSource]:
