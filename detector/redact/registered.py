@@ -57,7 +57,7 @@ def _registered(
         collector = LifecycleCollector()
         reader = read(source, 0, source.size, collector, Reading(now, classifier))
         unread += collector.facts(reader).dead_letters
-        issues += (event for event in collector.lifecycle if isinstance(event, CredentialIssued))
+        issues += (event for event in collector.lifecycle() if isinstance(event, CredentialIssued))
     return issues, unread
 
 

@@ -3,12 +3,14 @@
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from detector.ingest.sources import Source
+from detector.ingest.spool import Spool
 from detector.ingest.units import Unit
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import UNKNOWN_TYPE, SourceRead, Summary, verdicts
@@ -23,6 +25,8 @@ from detector.stages.ranges import RangeFacts
 from detector.values.events import MAX_FUTURE, Leak, LimitedRecord
 from detector.values.findings import Finding
 
+_HASHES: Final = 16 * 1024 * 1024  # bytes
+_PARTS: Final = 64
 _NAMED: Final = 1000  # files that are named where they were not understood
 
 
@@ -226,26 +230,36 @@ class _Read:
 
 
 class _Distinct:
-    """Counts distinct 64-bit hashes, 8 bytes each."""
+    """Counts distinct 64-bit hashes. They wait on disk, by their last bits: of each part all are in memory once."""
 
-    _BATCH: Final = 1 << 20
-
-    def __init__(self) -> None:
-        self._known = np.zeros(0, np.int64)
+    def __init__(self, in_memory: int = _HASHES) -> None:
+        self._most = in_memory
         self._fresh: list[bytes] = []
         self._size = 0
+        self._spool: Spool | None = None
+        self._parts = defaultdict[int, list[tuple[int, int]]](list)
 
     def add(self, hashes: bytes) -> None:
         self._fresh.append(hashes)
         self._size += len(hashes)
-        if self._size >= max(self._BATCH * 8, self._known.nbytes):  # as seldom as the known ones have doubled
-            self._merge()
+        if self._size >= self._most:
+            self._write()
 
     def count(self) -> int:
-        self._merge()
-        return len(self._known)
+        if self._spool is None:
+            return len(np.unique(np.frombuffer(b"".join(self._fresh), np.int64)))
+        self._write()
+        spool = self._spool
+        parts = (
+            b"".join(chain.from_iterable(spool.read(*one) for one in some)) for some in self._parts.values()
+        )
+        return sum(len(np.unique(np.frombuffer(part, np.int64))) for part in parts)
 
-    def _merge(self) -> None:
-        fresh = np.frombuffer(b"".join(self._fresh), np.int64)
-        self._known = np.union1d(self._known, fresh)
+    def _write(self) -> None:
+        """Writes those in memory, each once."""
+        if self._spool is None:
+            self._spool = Spool()
+        fresh = np.unique(np.frombuffer(b"".join(self._fresh), np.int64))
         self._fresh, self._size = [], 0
+        for part in range(_PARTS):
+            self._parts[part].append(self._spool.append(fresh[fresh & (_PARTS - 1) == part].tobytes()))

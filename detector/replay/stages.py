@@ -74,7 +74,7 @@ def lifecycle(work: Work, unit: Unit) -> LifecycleFacts:
         return LifecycleFacts([], None, look)
     complete = only_events and not collector.has_uses
     rest = collector.facts(reader) if complete else None
-    return LifecycleFacts(collector.lifecycle, reader.latest, look, rest, collector.first_uses.uses())
+    return LifecycleFacts(collector.lifecycle(), reader.latest, look, rest, collector.first_uses.uses())
 
 
 def scan(work: Work, unit: Unit) -> RangeFacts:

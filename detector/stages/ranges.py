@@ -5,7 +5,7 @@ Positions are lines, counted from the start of the range.
 """
 
 import hashlib
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ from detector.values.events import (
 from detector.values.findings import MOST_FINDINGS
 
 _HASHED_SOURCES: Final = 1024
+_F = TypeVar("_F", bound=msgspec.Struct)
 
 
 class RangeFacts(msgspec.Struct):
@@ -96,14 +97,14 @@ class RangeScanner:
         self._shares = FindingShares(MOST_FINDINGS if finder is None else finder.most_findings)
 
     def facts(self, reader: RangeReader) -> RangeFacts:
-        """The facts of the range that was read."""
+        """The facts of the range that was read. They are given once."""
         masker = None if self._finder is None else EventMasker(self._finder)
         self._limited += unreported_records(self._source, self._shares.unreported())
         return RangeFacts(
-            leaks=self._leaks if masker is None else masker.masked(self._leaks),
-            limited=self._limited if masker is None else masker.masked(self._limited),
-            uses=self._uses if masker is None else masker.masked(self._uses),
-            dead_letters=self._dead_letters,
+            leaks=_taken(self._leaks, masker),
+            limited=_taken(self._limited, masker),
+            uses=_taken(self._uses, masker),
+            dead_letters=_taken(self._dead_letters, None),
             counts={name: (records, reader.bytes[name]) for name, records in sorted(reader.records.items())},
             seen={name: bytes(hashes) for name, hashes in self._seen.items() if hashes},
             unknown=reader.unknown,
@@ -189,7 +190,16 @@ class LifecycleCollector(RangeScanner):
                 self._heartbeats[event.task_id] = event
             self._saw(event)
 
-    @property
     def lifecycle(self) -> list[Lifecycle]:
-        """The lifecycle events, without the heartbeats that others outlast: there may be thousands of a task."""
-        return [*self._lifecycle, *self._heartbeats.values()]
+        """The lifecycle events, once, without the heartbeats that others outlast: there may be thousands of a task."""
+        return [*_taken(self._lifecycle, None), *self._heartbeats.values()]
+
+
+def _taken(facts: list[_F], masker: EventMasker | None) -> list[_F]:
+    """The facts, which are let go here.
+
+    What reads a range is in a cycle of references, and stays until Python looks for cycles.
+    """
+    taken = facts[:]
+    facts.clear()
+    return taken if masker is None else masker.masked(taken)
