@@ -190,7 +190,7 @@ fuzz: $(STAMP) ## fuzz every target for SECONDS (60) each; see tests/fuzz/__main
 
 chaos: $(KAFKA) ## kill the service as `make test` does, TIMES (3) as often
 	@CURFEWD_CHAOS=$(or $(TIMES),3) $(BIN)/pytest -n 2 --dist loadfile -k kill tests/kafka/test_stage_faults.py \
-	  $(addprefix tests/service/whole/test_,process_faults.py replay_parity.py redacted_topic.py)
+	  $(addprefix tests/service/whole/test_,process_faults.py standbys.py replay_parity.py redacted_topic.py)
 
 chaos-revoke: $(KAFKA) $(OAUTH) stores ## kill the revoker and the detector KILLS (30) times, also with a provider that hangs and lies
 	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py tests/revoke/chaos_whole_way.py -k whatever_dies

@@ -40,6 +40,7 @@ WAITS: Final = {
     "tests/service/whole/test_upgrade.py": 170,
     "tests/service/whole/test_broker_away.py": 160,
     "tests/service/whole/test_http_attacks.py": 130,
+    "tests/service/whole/test_standbys.py": 130,
     "tests/service/whole/test_broker_faults.py": 100,
     "tests/service/whole/test_disk_faults.py": 90,
     "tests/service/whole/test_replay_parity.py": 90,

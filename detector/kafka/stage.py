@@ -335,6 +335,7 @@ class Stage:
         if self._aborting is not None:
             self._aborting.cancel()
         end = time.monotonic() + self._settings.drain_seconds
+        copying = None if self._standbys is None else asyncio.create_task(self._standbys.close())
         await self._pause(self._settings.drain_seconds)
         for partition in tuple(self._works):
             self._close(partition, reason)
@@ -343,11 +344,11 @@ class Stage:
                 self._closing.values(), timeout=max(end - time.monotonic(), 0.0) + LEAVE_SECONDS
             )
         await self._transactions.close()
-        if self._standbys is not None:
-            await self._standbys.close()
         if consumer is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop_consumer(consumer), max(end - time.monotonic(), LEAVE_SECONDS))
+        if copying is not None:
+            await copying
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -1,7 +1,7 @@
 """What a stage asks of whoever keeps copies of the state of its partitions on this machine."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
@@ -33,22 +33,25 @@ class Standbys(Protocol):
 class Warming:
     """Partitions that shall be this member's once its copies are near: then it has to join again.
 
-    It asks for that once all of them are, or some after a minute: each rebalance stops everybody.
+    It asks for that once all of them are, or some after a minute, and at most once a minute: a rebalance stops everybody.
+    What is near counts half of `NEAR`, as holders go on writing until the leader compares.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._partitions: AbstractSet[Partition] = frozenset()
-        self._since = 0.0
+        self._since = self._asked = -WARM_SECONDS
 
     def assigned(self, partitions: AbstractSet[Partition]) -> None:
         """The leader has told."""
-        self._partitions, self._since = partitions, time.monotonic()
+        self._partitions, self._since = partitions, self._clock()
 
     def warm(self, lags: Mapping[Partition, int]) -> bool:
-        """Whether to join again now; it says so once."""
-        near = {partition for partition in self._partitions if lags.get(partition, NEAR + 1) <= NEAR}
-        late = time.monotonic() - self._since > WARM_SECONDS
-        if not near or not (late or near == self._partitions):
+        """Whether to join again now."""
+        now = self._clock()
+        near = {partition for partition in self._partitions if lags.get(partition, NEAR) <= NEAR // 2}
+        late = now - self._since >= WARM_SECONDS
+        if not near or not (late or near == self._partitions) or now - self._asked < WARM_SECONDS:
             return False
-        self._partitions = frozenset()
+        self._asked = now
         return True

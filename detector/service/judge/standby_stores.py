@@ -26,10 +26,10 @@ from detector.kafka.changelog import (
 )
 from detector.kafka.clients import stray_cancellations_are_errors
 from detector.kafka.handlers import Partition
-from detector.service.judge.local_stores import LocalStores
+from detector.service.judge.local_stores import OLDEST, LocalStores
 from detector.service.judge.restore import Restored, restore
 from detector.service.judge.store import TIMERS, Position, Store, time_of
-from detector.values.errors import CurfewdError
+from detector.values.errors import CurfewdError, RetryError
 from detector.values.times import HOUR, MINUTE
 
 ROUND_SECONDS: Final = 1.0
@@ -74,9 +74,13 @@ class _Copy:
             self._write(pairs_in(changes))
 
     def see(self, state: TailState) -> None:
-        """Notes how far it is. Where it was at the end, nothing older was dropped before it was read."""
+        """Notes how far it is. When it was at the end, no tombstone had been dropped that it has not read."""
         self.lag = max(state.end - state.offset, 0)
-        if self.lag == 0 and not self.failed.done():
+        if self.failed.done():
+            return
+        if state.seen - self.position.saved > OLDEST and self.lag:
+            self.fail(RetryError("it is too far behind"))
+        elif self.lag == 0:
             self.position = msgspec.structs.replace(self.position, offset=state.offset, saved=state.seen)
             if state.seen - self.written.saved >= _POSITION_EVERY:
                 self._write([])

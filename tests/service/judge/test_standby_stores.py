@@ -33,6 +33,8 @@ class Tailed(Logs):
         super().__init__(2)
         self.gone: set[int] = set()
         self.away = False
+        self.open = 0  # offsets that nobody can read yet
+        self.age = SECOND
         self.reads: list[tuple[int, int]] = []
 
     def tail(self) -> "Tail":
@@ -66,7 +68,7 @@ class Tail:
 
     async def states(self) -> dict[int, TailState]:
         return {
-            number: TailState(offset, self._logs.ends[number], NOW + SECOND)
+            number: TailState(offset, self._logs.ends[number] + self._logs.open, NOW + self._logs.age)
             for number, offset in self._offsets.items()
         }
 
@@ -217,6 +219,20 @@ async def test_while_the_brokers_are_away_copies_stay_and_are_not_called_fresh(
         logs.away = False
         await until(lambda: asyncio.sleep(0, made.standbys.offsets() == {ONE: 21}), "the rest", every=0.01)
         assert len([fact for fact in made.facts if isinstance(fact, StandbyRestored)]) == 1
+
+
+async def test_a_copy_that_lags_until_tombstones_may_be_gone_is_begun_anew(
+    tmp_path: Path, logs: Tailed
+) -> None:
+    async with copies(tmp_path, logs) as made:
+        made.standbys.follow({ONE})
+        await made.at({ONE: 0})
+        logs.open, logs.age = 5, OLDEST
+        await made.at({ONE: 5})
+        assert logs.reads == [(0, 0)]
+        logs.age = OLDEST + 2 * SECOND
+        await until(lambda: asyncio.sleep(0, len(logs.reads) > 1), "a new beginning", every=0.01)
+        assert logs.reads[1] == (0, 0)
 
 
 async def test_timers_that_are_over_do_not_pile_up(tmp_path: Path, logs: Tailed) -> None:
