@@ -93,7 +93,10 @@ class _Copy:
             until = self.store.watermark() or 0
             timers = self.store.due(self._looked, until, TIMERS)
             kept = [self.store.is_timer(*timer) for timer in timers]
-            self.store.write([(key, None) for (key, _), keep in zip(timers, kept, strict=True) if not keep])
+            if not all(kept):
+                self.store.write(
+                    [(key, None) for (key, _), keep in zip(timers, kept, strict=True) if not keep]
+                )
         except Exception as error:  # noqa: BLE001 - RocksDB's errors have no class
             self.fail(error)
             return
