@@ -490,8 +490,7 @@ def test_a_full_disk_loses_nothing() -> None:
             one.world.send(key, payload)
         with pytest.raises(Exception, match=r"the store failed: OSError$"):
             await one.world.poll(0, 10)
-        good.close()
-        one.world.handler._work.clear()
+        await one.world.close()
         await one.world.open()
         assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)][-1] == "none there"
         await one.apply(issue(), use(T0 + 2 * HOUR))
