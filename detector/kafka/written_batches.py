@@ -103,7 +103,7 @@ def written(records: RecordColumns, most: int, compression: Compression) -> Iter
     while first < len(columns):
         count, size = write(data, columns, first, most - _HEADER.size, into)
         stamps = columns[first : first + count, kernel.TIMESTAMP]
-        yield WrittenBatch(into[:size].tobytes(), count, (int(stamps[0]), int(stamps.max())), compression)
+        yield WrittenBatch(into[:size].tobytes(), count, (int(stamps[0]), int(np.max(stamps))), compression)
         first += count
 
 
