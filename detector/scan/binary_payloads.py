@@ -16,7 +16,7 @@ from detector.scan.runs import after_padding, below, line_start, undo
 
 AT_ONCE: Final = 4 << 20  # bytes that are inflated and scanned together, about
 _GZIP: Final = ord("H")  # the first digit of what gzip packed
-_LEAST_PACKED: Final = 24  # digits
+_LEAST_PACKED: Final = 16  # digits: of 16 letters that repeat zlib makes as few
 _LEAST_WIDE: Final = 6  # characters
 _PIECE: Final = 8 << 10  # bytes of a blob that are inflated at a time
 _STEP: Final = 1024  # bytes of a damaged blob that are inflated at a time

@@ -157,6 +157,12 @@ def test_zlib_is_known_by_its_header_at_every_level_whatever_follows(level: int)
         assert ("base64", "zlib") in [told for _, told in found(packed)], packed
 
 
+@pytest.mark.parametrize("text", [b"horse horse horse", b"0123012301230123", b"abababababababab"])
+def test_short_text_that_repeats_is_found_packed(text: bytes) -> None:
+    packed = base64.b64encode(zlib.compress(text))
+    assert found(packed, text) == [(packed, ("base64", "zlib"))]
+
+
 def test_what_is_packed_and_damaged_says_what_stands_before_the_damage() -> None:
     whole = gzip.compress(SECRET * 9)
     for damaged in (whole[:-8] + b"wrong!!!", whole + b"\x1f\x8b\x08\xe0 and more"):
