@@ -36,7 +36,6 @@ MARKS: Final = {
 # Seconds of the modules whose tests wait for other programs, the network or a time limit more than they work; about, on a
 # machine with little else to do. Others with such fixtures take some seconds.
 WAITS: Final = {
-    "tests/service/whole/test_standbys.py": 160,
     "tests/service/whole/test_process_faults.py": 250,
     "tests/service/whole/test_upgrade.py": 170,
     "tests/service/whole/test_broker_away.py": 160,
