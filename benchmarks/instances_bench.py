@@ -27,6 +27,7 @@ from benchmarks.live_source import Source
 
 _RATE: Final = 2000.0  # records a second while something is killed
 _BEFORE: Final = 5.0
+_LEARNT: Final = 2.0  # seconds, until each instance knows what all of them have registered; nothing looks back
 _PATIENCE: Final = 120.0  # seconds, for what is still on its way
 _FROM: Final = 0.4  # what counts begins when so much is read: by then all instances are at work
 
@@ -136,7 +137,11 @@ async def outage(bootstrap: str, folder: Path, options: Options, ending: Ending)
         commands = await stack.enter_async_context(reading(bootstrap, f"{deployment.name}.revocations"))
         processes = [stack.enter_context(deployment.start(state=f"state-{n}")) for n in range(instances)]
         source = stack.enter_context(Source(bootstrap, source_topic, options.partitions, options.seed))
+        groups = await stack.enter_async_context(Groups(bootstrap))
         await asyncio.gather(*(process.ready() for process in processes))
+        while await groups.lag(deployment.group("scan"), source_topic, options.partitions):  # noqa: ASYNC110 - the broker tells nobody
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(_LEARNT)
         seen = Seen()
         following = asyncio.create_task(seen.follow(commands, seen.commands))
         source.pace(_RATE, probing=True)
