@@ -27,7 +27,7 @@ from benchmarks.live_source import Source
 
 _RATE: Final = 2000.0  # records a second while something is killed
 _BEFORE: Final = 5.0
-_LEARNT: Final = 2.0  # seconds, until each instance knows what all of them have registered; nothing looks back
+_LEARNT: Final = 2.0  # seconds, until all instances know what each has registered
 _PATIENCE: Final = 120.0  # seconds, for what is still on its way
 _FROM: Final = 0.4  # what counts begins when so much is read: by then all instances are at work
 
