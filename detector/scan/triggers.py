@@ -332,7 +332,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """
     view = np.frombuffer(data, np.uint8)
     size = len(data)
-    for room in (BLOCK + size // 4, BLOCK + size):  # what is seldom used up; at most one place a byte
+    for room in (BLOCK + size // 3, BLOCK + size):  # what is seldom used up; at most one place a byte
         places = np.empty((5, room), np.int64)
         digits = np.empty((2, room // 4 + 1, 4), np.int64)  # a row is of five bytes or more
         words = np.empty((room, 3), np.int64)
