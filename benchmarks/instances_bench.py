@@ -145,14 +145,14 @@ async def outage(bootstrap: str, folder: Path, options: Options, ending: Ending)
         seen = Seen()
         following = asyncio.create_task(seen.follow(commands, seen.commands))
         source.pace(_RATE, probing=True)
-        probes = await _probed(source, _BEFORE)
+        probes = await source.probed(_BEFORE)
         killed = time.time()
         await asyncio.to_thread(processes[0].signal, how)
         if instances == 1:
             stack.enter_context(deployment.start(state="state-0"))
-        probes |= await _probed(source, options.watched)
+        probes |= await source.probed(options.watched)
         source.pace(_RATE)
-        probes |= await _probed(source, _BEFORE)
+        probes |= await source.probed(_BEFORE)
         end = time.monotonic() + _PATIENCE
         while not seen.commands.keys() >= probes.keys() and time.monotonic() < end:  # noqa: ASYNC110 - `follow` ends never
             await asyncio.sleep(0.5)
@@ -160,16 +160,6 @@ async def outage(bootstrap: str, folder: Path, options: Options, ending: Ending)
         await asyncio.gather(following, return_exceptions=True)
     what = f"{how.name} to {'the only instance, started again at once' if instances == 1 else f'one of {instances}'}"
     return _outage(what, session, killed, probes, seen)
-
-
-async def _probed(source: Source, seconds: float) -> dict[int, float]:
-    """The probes of so many seconds."""
-    end = time.monotonic() + seconds
-    probes: dict[int, float] = {}
-    while time.monotonic() < end:
-        await asyncio.sleep(0.2)
-        probes |= source.probes()
-    return probes
 
 
 def _outage(what: str, session: str, killed: float, probes: dict[int, float], seen: Seen) -> Outage:

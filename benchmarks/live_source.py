@@ -80,6 +80,15 @@ class Source:
             found[number] = sent
         return found
 
+    async def probed(self, seconds: float) -> dict[int, float]:
+        """The probes of so many seconds."""
+        end = time.monotonic() + seconds
+        found: dict[int, float] = {}
+        while time.monotonic() < end:
+            await asyncio.sleep(0.2)
+            found |= self.probes()
+        return found
+
 
 def _run(pipe: Connection, target: tuple[Any, ...]) -> None:
     asyncio.run(_produce(_Target(*target), pipe))

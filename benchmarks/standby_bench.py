@@ -96,12 +96,12 @@ async def failover(bootstrap: str, folder: Path, options: Options, standbys: int
         seen = Seen()
         following = asyncio.create_task(seen.follow(commands, seen.commands))
         source.pace(_RATE, probing=True)
-        used, probes = sum(cpu_of(each.pid) for each in processes), await _probed(source, _BEFORE)
+        used, probes = sum(cpu_of(each.pid) for each in processes), await source.probed(_BEFORE)
         used = sum(cpu_of(each.pid) for each in processes) - used
         other = processes[1]
         before, killed = len(list(other.said())), time.time()
         await asyncio.to_thread(processes[0].signal, signal.SIGKILL)
-        probes |= await _probed(source, options.watched)
+        probes |= await source.probed(options.watched)
         source.pace(_RATE)
         end = time.monotonic() + _PATIENCE
         while not seen.commands.keys() >= probes.keys() and time.monotonic() < end:  # noqa: ASYNC110 - `follow` ends never
@@ -157,16 +157,6 @@ def _metrics(process: Process) -> str:
 
 def _of(page: str, series: str) -> int:
     return sum(round(float(line.split()[-1])) for line in page.splitlines() if line.startswith(series))
-
-
-async def _probed(source: Source, seconds: float) -> dict[int, float]:
-    """The probes of so many seconds."""
-    end = time.monotonic() + seconds
-    probes: dict[int, float] = {}
-    while time.monotonic() < end:
-        await asyncio.sleep(0.2)
-        probes |= source.probes()
-    return probes
 
 
 HEAD: Final = [
