@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from aiokafka import codec
+from aiokafka.record.default_records import DefaultRecordBase as Layout
 
 from detector.records import batch_kernel as kernel
 from detector.records import crc_kernel
@@ -19,17 +20,13 @@ from detector.records.write_kernel import MOST_FRAMING, write
 Compression: TypeAlias = Literal["gzip", "snappy", "lz4", "zstd"] | None
 
 _ENCODERS: Final[dict[Compression, tuple[int, Callable[[bytes], bytes]]]] = {
-    "gzip": (1, codec.gzip_encode),
-    "snappy": (2, codec.snappy_encode),
-    "lz4": (3, codec.lz4_encode),
-    "zstd": (4, codec.zstd_encode),
+    "gzip": (Layout.CODEC_GZIP, codec.gzip_encode),
+    "snappy": (Layout.CODEC_SNAPPY, codec.snappy_encode),
+    "lz4": (Layout.CODEC_LZ4, codec.lz4_encode),
+    "zstd": (Layout.CODEC_ZSTD, codec.zstd_encode),
 }
-_HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-_BEFORE_LENGTH: Final = 12  # bytes that it does not count
+_HEADER: Final[struct.Struct] = Layout.HEADER_STRUCT
 _CRC: Final = struct.Struct(">I")
-_CRC_AT: Final = 17
-_ATTRIBUTES_AT: Final = 21  # the checksum is that of all from here on
-_TRANSACTIONAL: Final = 1 << 4  # of the attributes
 _NO_EPOCH: Final = -1  # of a leader: the broker says it
 _MAGIC: Final = 2
 _NO_PRODUCER: Final = (-1, -1, -1)
@@ -39,7 +36,7 @@ class WrittenBatch:
     """What aiokafka asks of a `BatchBuilder` that is full. `times` are those of the first record and the latest, in ms."""
 
     def __init__(self, records: bytes, count: int, times: tuple[int, int], compression: Compression) -> None:
-        self._attributes = _TRANSACTIONAL
+        self._attributes = Layout.TRANSACTIONAL_MASK
         self._records = records
         if compression is not None:
             code, encode = _ENCODERS[compression]
@@ -79,7 +76,7 @@ class WrittenBatch:
         if self._buffer is None:
             header = _HEADER.pack(
                 0,
-                self.size() - _BEFORE_LENGTH,
+                self.size() - Layout.AFTER_LEN_OFFSET,
                 _NO_EPOCH,
                 _MAGIC,
                 0,
@@ -90,8 +87,10 @@ class WrittenBatch:
                 self._count,
             )
             self._buffer = bytearray(header + self._records)
-            made = crc_kernel.crc32c(np.frombuffer(self._buffer, np.uint8), _ATTRIBUTES_AT, crc_kernel.TABLES)
-            _CRC.pack_into(self._buffer, _CRC_AT, int(made))
+            made = crc_kernel.crc32c(
+                np.frombuffer(self._buffer, np.uint8), Layout.ATTRIBUTES_OFFSET, crc_kernel.TABLES
+            )
+            _CRC.pack_into(self._buffer, Layout.CRC_OFFSET, int(made))
         return self._buffer
 
 
