@@ -6,6 +6,7 @@ and however often it was used: a use is judged alone, and a lifecycle event judg
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from detector.judge import conclude
@@ -46,7 +47,6 @@ from detector.values.events import (
     TaskStarted,
 )
 from detector.values.findings import Command, Finding
-from detector.values.times import to_millis
 
 
 class Ledger:
@@ -161,7 +161,7 @@ class Ledger:
             for task in self._tasks.values()
         )
         found += [finding for finding in overdue if finding is not None]
-        return sorted(found, key=lambda finding: (to_millis(finding.first_seen), finding.uid))
+        return sorted(found, key=attrgetter("order"))
 
     def commands(self, until: int) -> list[Command]:
         """All commands, at most two for each credential, ordered by time and credential id, plain before escalated."""
@@ -173,9 +173,7 @@ class Ledger:
                 account, self.policy, conclude.end_moments(account, until)
             )
         ]
-        return sorted(
-            commands, key=lambda command: (command.time, command.credential.credential_id, command.escalated)
-        )
+        return sorted(commands, key=attrgetter("order"))
 
     def lapse(self, until: int) -> None:
         """Ends the tasks whose lease has lapsed at a time; one that was ended so and beats again runs on."""

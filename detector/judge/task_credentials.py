@@ -189,7 +189,7 @@ class TaskCredentials:
         found = [
             command for account in self._commanding for command in self._own[account].conclusion.commands
         ]
-        return sorted(found, key=lambda one: (one.time, one.credential.credential_id, one.escalated))
+        return sorted(found, key=attrgetter("order"))
 
     @property
     def timer(self) -> int:

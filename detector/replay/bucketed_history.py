@@ -7,6 +7,7 @@ tasks that findings about these name.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -45,7 +46,6 @@ from detector.replay.row_spool import Block, RowSpool
 from detector.replay.runner import Runner
 from detector.values.events import CredentialUsed, Leak, Lifecycle, LimitedRecord
 from detector.values.findings import Command, Finding
-from detector.values.times import to_millis
 
 _EVENTS: Final = 20_000  # lifecycle events of a bucket, about
 _MOST: Final = 1024  # buckets
@@ -148,11 +148,8 @@ class BucketedHistory:
         for _, verdicts in self._runner.judge(work, [task for task in large if task.part.lifecycle]):
             self._take(found, verdicts)
         return Concluded(
-            sorted(
-                found.findings + self._findings_of_logs(work),
-                key=lambda one: (to_millis(one.first_seen), one.uid),
-            ),
-            sorted(found.commands, key=lambda one: (one.time, one.credential.credential_id, one.escalated)),
+            sorted(found.findings + self._findings_of_logs(work), key=attrgetter("order")),
+            sorted(found.commands, key=attrgetter("order")),
             found.unresolved + self._rest.unresolved,
             found.conflicts,
             join_coverage(found.joins, until),

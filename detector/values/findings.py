@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 import msgspec
 
 from detector.values.events import AnyEvent, Identifier, Leak
+from detector.values.times import to_millis
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
 MOST_FINDINGS: Final = (
@@ -203,6 +204,11 @@ class Finding(msgspec.Struct, frozen=True):
         return finding_uid(self.rule, self.key)
 
     @property
+    def order(self) -> tuple[int, str]:
+        """Findings are written in the order of these."""
+        return to_millis(self.first_seen), self.uid
+
+    @property
     def candidates(self) -> CandidateFacts | None:
         """The tasks to one of which its credential was issued, None if its task is known."""
         return self.credential.candidates if self.credential is not None else None
@@ -278,6 +284,11 @@ class Command(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """The CloudEvent's id."""
         return command_id(self.credential.credential_id, escalated=self.escalated)
+
+    @property
+    def order(self) -> tuple[int, str, bool]:
+        """Commands are written in the order of these: by time and credential id, plain before escalated."""
+        return self.time, self.credential.credential_id, self.escalated
 
     @property
     def finding_uids(self) -> tuple[str, ...]:
