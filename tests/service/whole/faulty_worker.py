@@ -3,7 +3,8 @@
 `--kill-at judge:written:7` kills the process with the judge stage's seventh transaction written and not committed,
 `--stall-at` stops it there, as a process that the system does not schedule for a while. Whatever comes, it is told in
 a line of the log, before. `--session` is shorter than a configuration may have it: a killed member is missed sooner.
-`--near` is how many offsets of the changelog a store may lack and count as near.
+`--near` is how many offsets of the changelog a store may lack and count as near. No input idles within the hour: the
+histories are of a day long ago, and when all inputs idle, the watermark goes on to today.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 
 from detector.configuration.settings import Settings
+from detector.judge import watermark
 from detector.kafka import assignment, standbys
 from detector.kafka.stage_facts import TransactionStep
 from detector.service.command import DONE, FAILED
@@ -24,7 +26,7 @@ from detector.service.observability.measuring import StageName
 from detector.service.rights import Which
 from detector.service.service import Service
 from detector.values.errors import CurfewdError
-from detector.values.times import SECOND
+from detector.values.times import HOUR, SECOND
 
 
 class Moment(msgspec.Struct):
@@ -77,6 +79,7 @@ def main() -> int:
     args = parser.parse_args()
     for module in (assignment, standbys):
         vars(module)["NEAR"] = args.near
+    vars(watermark)["IDLE"] = HOUR
     log = make_log("json", "info")
     route_libraries(log)
     try:
