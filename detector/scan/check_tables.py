@@ -22,36 +22,35 @@ class Tables(NamedTuple):
     powers: Any
     sieve: Any
     slots: Any
-    only_mixed: Any  # of each length: whether all secrets that have it are mixed
+    mixed: bool  # whether all secrets are mixed
     room: int  # how many keys the slots and the sieve are made for
 
 
 class CheckTables:
-    """The lengths and checks of some identifiers under one key, and the tables of the kernel that looks for them."""
+    """The lengths and checks of some identifiers under one key, and the tables of the kernel that looks for them.
 
-    def __init__(self, key: DeploymentKey, kernel: ModuleType) -> None:
+    `mixed` says whether the secrets of all of them are mixed.
+    """
+
+    def __init__(self, key: DeploymentKey, kernel: ModuleType, *, mixed: bool = False) -> None:
         self._key = key
         self._kernel = kernel
+        self._mixed = mixed
         self._count = 0
-        self._any_shape = np.empty(0, np.int64)  # lengths of secrets that need not be mixed
         self._tables: Tables | None = None
 
-    def add(self, keys: Any, *, mixed: bool = False) -> None:
-        """Adds `keys` (length << 32 | check); whether the shape of all of them is `mixed`."""
+    def add(self, keys: Any) -> None:
+        """Adds `keys` (length << 32 | check)."""
         if not keys.size:
             return
         tables = self._tables
         lengths = _lengths(keys)
-        if not mixed:
-            self._any_shape = np.union1d(self._any_shape, lengths)
         if tables is None or self._count + keys.size > tables.room or lengths[-1] > tables.lengths[-1]:
             self._tables = self._build(keys)
             return
         kernels.fill(tables.sieve, keys)
         self._count += kernels.put(tables.slots, keys)
-        lengths = np.union1d(tables.lengths, lengths)
-        only_mixed = ~np.isin(lengths, self._any_shape)
-        self._tables = tables._replace(lengths=lengths, only_mixed=only_mixed)
+        self._tables = tables._replace(lengths=np.union1d(tables.lengths, lengths))
 
     def _build(self, keys: Any) -> Tables:
         """Tables of what there was and of more `keys`, with room for some more."""
@@ -66,8 +65,7 @@ class CheckTables:
         kernels.fill(sieve, keys)
         slots = zeros(room + (room >> 2), np.uint64)
         self._count = kernels.put(slots, keys)
-        only_mixed = ~np.isin(lengths, self._any_shape)
-        return Tables(lengths, weights, powers, sieve, slots, only_mixed, room)
+        return Tables(lengths, weights, powers, sieve, slots, self._mixed, room)
 
     @property
     def tables(self) -> Tables | None:
@@ -83,7 +81,7 @@ class CheckTables:
         split = int(tables.lengths.searchsorted(_LONG, "right"))
         for some in (slice(split), slice(split, None)):
             if tables.lengths[some].size:
-                part = tables._replace(lengths=tables.lengths[some], only_mixed=tables.only_mixed[some])
+                part = tables._replace(lengths=tables.lengths[some])
                 yield from batches(self._step(view, part), view.size, SPANS)
 
     def _step(self, view: Any, tables: Tables) -> Callable[[int, Any], tuple[int, int]]:

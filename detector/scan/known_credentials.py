@@ -126,8 +126,9 @@ class _Keyed:
         self.hash = KeyedHash(key)
         self.windows = CheckTables(key, window_kernel)
         self.unbroken = CheckTables(key, unbroken_kernel)
+        self.mixed = CheckTables(key, unbroken_kernel, mixed=True)
         self.subtokens = CheckTables(key, kernels)
-        self.checks = self.windows, self.unbroken, self.subtokens
+        self.checks = self.windows, self.unbroken, self.mixed, self.subtokens
         self.hashes = _Hashes(self.hash)
         self.folded = _Folded(key, registered)
         self.folded_lengths = np.empty(0, np.int64)
@@ -331,10 +332,8 @@ class KnownIndex:
     def _add_keys(self, key_id: str | None, shape: str | None, keys: Any) -> None:
         at_windows = keys >> np.uint64(32) >= np.uint64(self._shortest_window)
         for keyed in self._under(key_id):
-            if shape in (UNBROKEN, MIXED):
-                keyed.unbroken.add(keys[at_windows], mixed=shape == MIXED)
-            else:
-                keyed.windows.add(keys[at_windows])
+            windows = {UNBROKEN: keyed.unbroken, MIXED: keyed.mixed}.get(shape or "", keyed.windows)
+            windows.add(keys[at_windows])
             keyed.subtokens.add(keys[~at_windows])
 
     def _add_folded(self, identifiers: Iterable[Identifier]) -> None:

@@ -56,8 +56,8 @@ class Tables(Protocol):
         """Ascending."""
 
     @property
-    def only_mixed(self) -> Any:
-        """Of each length: whether all secrets that have it are mixed."""
+    def mixed(self) -> bool:
+        """Whether all secrets are mixed."""
 
     @property
     def powers(self) -> Any:
@@ -127,14 +127,10 @@ def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> tuple[Any, lis
         of_search = []
         for tables in search.tables:
             possible = (tables.lengths >= SHORTEST_FORM) & (tables.lengths <= LONGEST_FORM)
+            lengths = tables.lengths[possible]
             of_table = np.zeros(LONGEST_FORM + 1, np.uint8)
-            for some, full, short in (
-                (~tables.only_mixed, kernel.FULL, kernel.SHORT),
-                (tables.only_mixed, kernel.FULL_MIXED, kernel.SHORT_MIXED),
-            ):
-                lengths = tables.lengths[possible & some]
-                of_table[lengths] |= full
-                of_table[lengths - 1] |= short
+            of_table[lengths] |= kernel.FULL_MIXED if tables.mixed else kernel.FULL
+            of_table[lengths - 1] |= kernel.SHORT_MIXED if tables.mixed else kernel.SHORT
             of_search.append(of_table)
             every |= of_table
         folded = np.zeros(LONGEST_FORM + 1, np.uint8)

@@ -2,7 +2,7 @@
 
 Such a secret has no white space, control character, quote or comma in it (`detector.values.registrable.UNBROKEN`), so only
 runs without these are looked at, and of them only those as long as a registered secret. Most text is passed over, 64 bytes
-at a time. Where all secrets of a length are mixed, runs of letters of one case are passed over too.
+at a time. For mixed secrets, runs without letters of both cases are passed over too.
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 
@@ -45,9 +45,7 @@ def _checks(sums: Any, length: int, power: Any, checks: Any) -> None:
 def _tested(
     run: Any,
     starts: int,
-    mixed: bool,  # noqa: FBT001 - a compiled loop takes no keywords
     lengths: Any,
-    only_mixed: Any,
     units: Any,
     powers: Any,
     sieve: Any,
@@ -64,16 +62,11 @@ def _tested(
     """
     shift = sieve_shift(sieve)
     checks, begins, kept = scratch[0], scratch[1], scratch[2]
-    pending = True  # sums are made for the first length that is tested
+    summed(run, units, powers, sums)
     for number in range(lengths.size):
         length = lengths[number]
         if length > run.size or found < 0:
             break
-        if only_mixed[number] and not mixed:
-            continue
-        if pending:
-            summed(run, units, powers, sums)
-            pending = False
         count = min(run.size - length + 1, starts)
         _checks(sums, length, powers[length], checks[:count])
         waiting = passing_sieve(checks, count, sieve, shift, begins, kept)
@@ -91,13 +84,12 @@ def checked(
     powers: Any,
     sieve: Any,
     slots: Any,
-    only_mixed: Any,
+    mixed: bool,  # noqa: FBT001 - a compiled loop takes no keywords
     out: Any,
 ) -> tuple[int, int]:
     """Finds the windows whose length and check are registered: (how many are in `out`, where the rest starts).
 
-    It is called as `kernels.checked`. `units` and `powers` come from `factors`; `only_mixed` says of each length whether all
-    secrets that have it are mixed.
+    It is called as `kernels.checked`. `units` and `powers` come from `factors`; `mixed` says whether all secrets are mixed.
     """
     able = lengths.size
     while able > 0 and lengths[able - 1] > data.size - done:
@@ -129,12 +121,12 @@ def checked(
         at = next_bit(free, 0, block, np.uint64(0))
         while at < block:
             end = next_bit(inside, at, block + longest, ones)
-            mixed = _is_mixed(text, at, end)
-            found = _tested(
-                text[at:end], block - at, mixed, lengths, only_mixed, units, powers, sieve, slots, sums, scratch, done + at, out, found
-            )  # fmt: skip
-            if found < 0:
-                return (count or -1), done
+            if not mixed or _is_mixed(text, at, end):
+                found = _tested(
+                    text[at:end], block - at, lengths, units, powers, sieve, slots, sums, scratch, done + at, out, found
+                )  # fmt: skip
+                if found < 0:
+                    return (count or -1), done
             at = next_bit(free, end, block, np.uint64(0))
         count = found
         done += block
