@@ -174,6 +174,8 @@ class RecordAssembler:
         alone = np.flatnonzero(apart).tolist()
         texts = {number: logs for number in alone if (logs := self._logs(run[number], now, into))}
         others = np.flatnonzero(~(apart | blank))
+        if not texts:
+            return between(others) if len(others) else []
         segments: list[Segment] = []
         given: list[LogRecord] = []
         for some, number in zip(np.split(others, others.searchsorted([*texts])), (*texts, None), strict=True):

@@ -6,7 +6,7 @@ late or never, so only the number of the stream is kept of such a line (`flat_re
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import repeat
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,8 +16,6 @@ from detector.records.timestamps import Ints
 Item = TypeVar("Item")
 Stream = tuple[str | None, str | None]
 """A task and one of its streams."""
-
-SLOTS: Final = 1 << 12  # by which streams are told apart at first
 
 
 class LineBlock(msgspec.Struct, Generic[Item], frozen=True):
@@ -100,22 +98,30 @@ class LoneLines(Generic[Item]):
 
     def forget(self, until: int) -> None:
         """Forgets those up to this place."""
-        while (first := self.first) is not None and first <= until:
-            del self._lines[next(iter(self._lines))]
+        gone: list[int] = []
+        for key, (block, number) in self._lines.items():
+            if block.places[number] > until:
+                break
+            gone.append(key)
+        for key in gone:
+            del self._lines[key]
 
     def sort(self, block: LineBlock[Item], marked: Sequence[int], held: Sequence[int]) -> list[int]:
         """Takes the `marked` lines of a block that are alone in it, and tells which of its records are to be looked at.
 
         Those are of a stream with one of the `held` numbers, or of which a lone line is kept, or of which one is marked
-        in the block and another stands there; and a few others.
+        in the block and another stands there.
         """
-        slots = block.keys % SLOTS
-        busy = np.zeros(SLOTS, np.bool_)
-        busy[np.fromiter((*held, *self._lines), np.int64) % SLOTS] = True
-        own = slots[marked]
-        busy[own[np.bincount(slots, minlength=SLOTS)[own] > 1]] = True
-        lone = np.asarray(marked, np.int64)[~busy[own]]
-        numbers: list[int] = np.flatnonzero(busy[slots]).tolist()
+        marks = np.asarray(marked, np.int64)
+        known = np.fromiter((*held, *self._lines), np.int64)
+        streams = np.unique(np.concatenate([known, block.keys[marks]]))
+        slots = streams.searchsorted(block.keys)
+        slots[slots == len(streams)] = 0
+        here = np.flatnonzero(streams[slots] == block.keys)
+        busy = np.bincount(slots[here], minlength=len(streams)) > 1
+        busy[streams.searchsorted(known)] = True
+        lone = marks[~busy[slots[marks]]]
+        numbers: list[int] = here[busy[slots[here]]].tolist()
         self._lines.update(
             zip(block.keys[lone].tolist(), zip(repeat(block), lone.tolist(), strict=False), strict=True)
         )

@@ -92,7 +92,7 @@ class FlatRecords:
 
     def texts(self, numbers: Ints) -> LogTexts:
         """The texts of those of the records that were taken and have no other such record between them."""
-        rows = self._rows[numbers]
+        rows = self._rows if len(numbers) == len(self._rows) else self._rows[numbers]
         kinds = rows[:, column.KIND]
         begins = rows[:, column.TEXT]
         first, behind = int(begins[0]), self._behind(int(numbers[-1]))
