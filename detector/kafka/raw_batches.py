@@ -19,6 +19,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition, conn
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from detector.kafka import decompression
 from detector.records import batch_kernel as kernel
@@ -100,13 +101,16 @@ class _Batches:
         return left >= _LENGTH.size and left >= self._size()
 
     def next_batch(self) -> Any:
-        raw = self._data[self._at : self._at + self._size()]
+        begin = self._at
+        raw = memoryview(self._data)[begin : begin + self._size()]
         self._at += len(raw)
         new = len(raw) > _MAGIC and raw[_MAGIC] >= _COLUMNS
-        batch = None if new and len(raw) < _HEADER else _MemoryRecords(raw).next_batch()
+        if new and len(raw) >= _HEADER:
+            return _Batch(DefaultRecordBatch(raw), self._data, begin, self._at, self._partition)
+        batch = None if new else _MemoryRecords(bytes(raw)).next_batch()
         if batch is None:
             raise CorruptRecordException("a record batch is shorter than its header")
-        return _Batch(batch, raw, self._partition) if new else batch
+        return batch
 
 
 class _Chunk(NamedTuple):
@@ -120,11 +124,15 @@ class _Chunk(NamedTuple):
 
 
 class _Batch:
-    """aiokafka's batch; iterating gives as many records at once as the partition wants."""
+    """aiokafka's batch, fetched[begin:end]; iterating gives as many records at once as the partition wants."""
 
-    def __init__(self, batch: Any, raw: bytes, partition: "_PartitionColumns") -> None:
+    def __init__(
+        self, batch: Any, fetched: bytes, begin: int, end: int, partition: "_PartitionColumns"
+    ) -> None:
         self._batch = batch
-        self._raw = raw
+        self._fetched = fetched
+        self._begin = begin
+        self._end = end
         self._partition = partition
 
     def __getattr__(self, name: str) -> Any:
@@ -136,22 +144,22 @@ class _Batch:
 
     def validate_crc(self) -> bool:
         """Whether the batch is as it was written."""
-        if len(self._raw) < _LARGE:
+        if self._end - self._begin < _LARGE:
             return bool(self._batch.validate_crc())
-        (crc,) = _CRC.unpack_from(self._raw, _CRC_AT)
-        made = crc_kernel.crc32c(np.frombuffer(self._raw, np.uint8), _ATTRIBUTES, crc_kernel.TABLES)
-        return bool(made == crc)
+        (crc,) = _CRC.unpack_from(self._fetched, self._begin + _CRC_AT)
+        view = np.frombuffer(self._fetched, np.uint8, self._end)
+        return bool(crc_kernel.crc32c(view, self._begin + _ATTRIBUTES, crc_kernel.TABLES) == crc)
 
     def __iter__(self) -> Iterator[_Chunk]:
-        data, at = self._records()
-        view = np.frombuffer(data, np.uint8)
+        data, at, end = self._records()
+        view = np.frombuffer(data, np.uint8, end)
         time, moves = self._batch.first_timestamp, 1
         if self._batch.timestamp_type:  # LogAppendTime
             time, moves = self._batch.max_timestamp, 0
-        (left,) = _COUNT.unpack_from(self._raw, _HEADER - _COUNT.size)
+        (left,) = _COUNT.unpack_from(self._fetched, self._begin + _HEADER - _COUNT.size)
         wrong = False
         while left > 0 and not wrong:
-            most = min(self._partition.wanted, left, (len(data) - at) // kernel.LEAST_BYTES)
+            most = min(self._partition.wanted, left, (end - at) // kernel.LEAST_BYTES)
             rows = np.empty((max(most, 1), kernel.WIDTH), np.int64)
             position = self._partition.next_fetch_offset
             count, left, at, wrong = kernel.walk(
@@ -162,22 +170,24 @@ class _Batch:
             if len(columns):
                 first, last = columns[0], columns[-1]
                 yield _Chunk(columns, data, int(first[kernel.KEY]), at, int(last[kernel.OFFSET]))
-        if wrong or at != len(data):
+        if wrong or at != end:
             raise CorruptRecordException("a record batch holds what is no record")
 
-    def _records(self) -> tuple[bytes, int]:
-        """Bytes with the records, decompressed, and where these begin."""
+    def _records(self) -> tuple[bytes, int, int]:
+        """Bytes with the records, decompressed, and where these begin and end."""
         code = self._batch.compression_type
         if not code:
-            return self._raw, _HEADER
+            return self._fetched, self._begin + _HEADER, self._end
         if code > len(_CODECS):
             raise UnsupportedCodecError(f"Kafka knows no codec {code}")
-        return decompression.DECODERS[_CODECS[code - 1]](self._raw[_HEADER:], self._partition.limit), 0
+        packed = self._fetched[self._begin + _HEADER : self._end]
+        data = decompression.DECODERS[_CODECS[code - 1]](packed, self._partition.limit)
+        return data, 0, len(data)
 
 
 def _with_text_names(data: bytes, columns: Columns) -> int:
     """How many records there are before the first one with a header whose name is no text."""
-    for row in np.flatnonzero(columns[:, kernel.HEADER_COUNT]).tolist():
+    for row in columns[:, kernel.HEADER_COUNT].nonzero()[0].tolist():
         try:
             headers_at(data, int(columns[row, kernel.HEADERS]), int(columns[row, kernel.HEADER_COUNT]))
         except UnicodeDecodeError:
@@ -235,12 +245,14 @@ class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka ha
         ]
 
     def _columns(self, chunks: Sequence[_Chunk]) -> RecordColumns:
-        """The chunks as one, over a copy of their bytes: no whole batch is kept for a few records of it."""
-        at = 0
-        for chunk in chunks:
-            chunk.columns[:, kernel.PLACES] += at - chunk.begin
-            at += chunk.end - chunk.begin
-        data = b"".join([memoryview(chunk.data)[chunk.begin : chunk.end] for chunk in chunks])
+        """The chunks as one, over the bytes that they share, or a copy of those of each."""
+        data = chunks[0].data
+        if any(chunk.data is not data for chunk in chunks):
+            at = 0
+            for chunk in chunks:
+                chunk.columns[:, kernel.PLACES] += at - chunk.begin
+                at += chunk.end - chunk.begin
+            data = b"".join([memoryview(chunk.data)[chunk.begin : chunk.end] for chunk in chunks])
         columns = np.concatenate([chunk.columns for chunk in chunks])
         return RecordColumns(self._tp.topic, self._tp.partition, data, columns)
 
