@@ -49,6 +49,7 @@ from detector.values.times import SKEW
 _RUN_BYTES: Final = 4 << 20  # about as many, where they are long
 _BLOCK: Final = 256  # records of other forms read together: one of another shape slows only so many
 _ODD: Final = 2  # one in so many records of a run may be of another form, and is read by itself
+_BEGIN: Final = 4  # bytes by which plain log records are told from others at first
 _LEAST: Final = 64  # records of a run, however long they are
 _FEW: Final = 8  # records read one by one, where they are not of one shape
 _STEP: Final = 4  # records read one by one before it is asked whether a line still stands open
@@ -86,7 +87,8 @@ class RecordAssembler:
         self._classifier = classifier
         self._trust = trust
         self._skew = skew
-        self._were_plain = False  # whether the last run took only plain log records, and marked none
+        self._mostly_plain = False  # whether most records of the last run were plain log records
+        self._begin = b""  # how these began, if others beside them may have held events
         self._unfinished: set[int] = set()
         self._assembler = Assembler(_PARTS, unfinished=self._unfinished)
 
@@ -134,10 +136,8 @@ class RecordAssembler:
         if len(run) < _FEW:
             return self._one_by_one(run, now, into, events=True)
         data, starts = value_lines(run, PAD)
-        flat, marked = self._flat_records(data, starts, plain=self._were_plain)
-        if self._were_plain and not flat.plain:
-            flat, marked = self._flat_records(data, starts, plain=False)
-        self._were_plain = flat.plain and not marked.any()
+        flat, marked = self._flat_records(run, data, starts)
+        self._expect_like(flat.plain, marked, data, starts)
         apart = ~(flat.taken | flat.blank)
         odd = np.count_nonzero(apart & ~marked)
         if odd * _ODD > len(run) or np.count_nonzero(flat.taken) < _FEW:
@@ -147,15 +147,41 @@ class RecordAssembler:
         )
 
     def _flat_records(
-        self, data: bytes, starts: Ints, *, plain: bool
+        self, run: Sequence[Any], data: bytes, starts: Ints
     ) -> tuple[FlatRecords, npt.NDArray[np.bool_]]:
         """Those of the common forms, and which records may hold an event or begin a key.
 
-        If all are expected to be `plain`, only keys are looked for: what is taken then holds no event if all of it is.
+        No plain log record is an event. So if most are expected to be plain, events are looked for among the others: first
+        among those that begin otherwise, then among what is left.
         """
-        marked = np.zeros(len(starts) - 1, np.bool_)
-        marked[list(self._classifier.lines_apart(data, starts, plain=plain))] = True
-        return FlatRecords(data, starts, marked, self._classifier.named), marked
+        marked = np.zeros(len(run), np.bool_)
+        marked[list(self._classifier.lines_apart(data, starts, plain=self._mostly_plain))] = True
+        looked_at = _beginning_otherwise(data, starts, self._begin) if self._begin else np.empty(0, np.int64)
+        marked[self._events_among(run, looked_at)] = True
+        flat = FlatRecords(data, starts, marked, self._classifier.named)
+        if not self._mostly_plain:
+            return flat, marked
+        left = ~(flat.plain | flat.blank | marked)
+        left[looked_at] = False
+        events = self._events_among(run, np.flatnonzero(left))
+        marked[events] = True
+        if flat.taken[events].any():
+            flat = FlatRecords(data, starts, marked, self._classifier.named)
+        return flat, marked
+
+    def _events_among(self, run: Sequence[Any], numbers: Ints) -> Ints:
+        """Those of some records that may hold an event."""
+        if not len(numbers):
+            return numbers
+        return numbers[list(self._classifier.lines_with_marks(*value_lines(chosen(run, numbers), 0)))]
+
+    def _expect_like(
+        self, plain: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_], data: bytes, starts: Ints
+    ) -> None:
+        """Expects the next run to be like this one."""
+        self._mostly_plain = 2 * np.count_nonzero(plain) > len(plain)
+        first = int(starts[plain.argmax()])
+        self._begin = data[first : first + _BEGIN] if self._mostly_plain and marked.any() else b""
 
     def _around(  # noqa: PLR0913, PLR0917 - a run, and how it is read
         self,
@@ -290,6 +316,12 @@ class RecordAssembler:
         """These, and behind them the reassembled records."""
         groups = reassembled(self._assembler.streams.groups())
         return [joined(some, again=some is groups) for some in (records, groups) if some]
+
+
+def _beginning_otherwise(data: bytes, starts: Ints, begin: bytes) -> Ints:
+    """The numbers of the lines that do not begin so; the last of the `starts` is where one more would."""
+    there = np.frombuffer(data, np.uint8)[starts[:-1, np.newaxis] + np.arange(len(begin))]
+    return np.flatnonzero((there != np.frombuffer(begin, np.uint8)).any(axis=1))
 
 
 def _of(run: Sequence[Any], numbers: Ints) -> Sequence[Any]:

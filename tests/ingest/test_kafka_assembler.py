@@ -15,6 +15,7 @@ from detector.ingest.positions import LogRecord
 from tests.fake_records import FakeRecord, Reading, read_all, records
 
 LOG = b'{"time":"2026-05-31T23:59:00Z","task_id":"t","stream":"stdout","message":"MARK one"}'
+TURNED = b'{"message":"MARK nine","time":"2026-05-31T23:59:00Z"}'
 TEXT = b"2026-05-31T23:59:01Z MARK two"
 BEGIN = b'{"message":"-----BEGIN PRIVATE KEY----- MARK three"}'
 END = b'{"message":"-----END PRIVATE KEY-----"}'
@@ -37,17 +38,20 @@ ODD = [
 
 
 def event(number: int) -> bytes:
-    data = {"task_id": f"t-{number}"}
-    return json.dumps(
-        {
-            "specversion": "1.0",
-            "type": "task.started",
-            "source": "ci",
-            "id": f"e-{number}",
-            "time": "2026-05-31T23:00:00Z",
-            "data": data,
-        }
-    ).encode()
+    return event_of(number, "specversion")
+
+
+def event_of(number: int, first: str) -> bytes:
+    """An event whose field `first` is the first."""
+    fields = {
+        "specversion": "1.0",
+        "type": "task.started",
+        "source": "ci",
+        "id": f"e-{number}",
+        "time": "2026-05-31T23:00:00Z",
+        "data": {"task_id": f"t-{number}"},
+    }
+    return json.dumps({first: fields[first]} | fields, separators=(",", ":")).encode()
 
 
 def one_by_one(some: list[FakeRecord]) -> Reading:
@@ -99,30 +103,37 @@ def test_what_is_no_line_and_what_has_headers_keeps_its_place(
     assert_read_alike(some)
 
 
-@given(st.lists(st.sampled_from([LOG, LOG, TEXT, BEGIN, MENTION, BROKEN, CARRIER, b"event"]), max_size=40))
-def test_what_comes_after_plain_log_records_changes_nothing(values: list[bytes]) -> None:
-    """No marks of events are looked for where all records were plain log records before."""
-    some = [LOG] * 10 + [event(at) if value == b"event" else value for at, value in enumerate(values)]
-    assert_read_alike(records(some), 10)
+@given(
+    st.sampled_from([[LOG] * 10, [LOG] * 10 + [event(99)], [TURNED] * 10 + [event(99)]]),
+    st.lists(
+        st.sampled_from([LOG, LOG, TURNED, TEXT, BEGIN, MENTION, BROKEN, CARRIER, b"event", b"early event"]),
+        max_size=40,
+    ),
+)
+def test_what_comes_after_plain_log_records_changes_nothing(plain: list[bytes], values: list[bytes]) -> None:
+    """Marks of events are looked for in other records alone where most were plain log records before."""
+    made = {b"event": "specversion", b"early event": "time"}
+    some = [
+        event_of(at, made[value]) if value in made else value for at, value in enumerate(values, len(plain))
+    ]
+    assert_read_alike(records(plain + some), len(plain))
 
 
-def test_no_marks_are_looked_for_in_plain_log_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    searched: list[bool] = []
-    search = RecordClassifier.lines_apart
+@pytest.mark.parametrize("first", ["specversion", "time"])
+def test_no_marks_are_looked_for_in_plain_log_records(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    searched: list[bytes] = []
+    search = RecordClassifier.lines_with_marks
 
-    def noted(self: RecordClassifier, *args: Any, plain: bool) -> Sequence[int]:
-        searched.append(not plain)
-        return search(self, *args, plain=plain)
+    def noted(self: RecordClassifier, data: bytes, starts: Any = None) -> Sequence[int]:
+        searched.extend(data.splitlines())
+        return search(self, data, starts)
 
-    monkeypatch.setattr(RecordClassifier, "lines_apart", noted)
-    after(10, records([LOG] * 30))
-    assert searched == [True, False]
-    searched.clear()
-    after(10, records([LOG] * 30 + [event(0)]))
-    assert searched == [True, False, True]
-    searched.clear()
-    after(10, records([event(0)] + [LOG] * 20))
-    assert searched == [True, True]
+    monkeypatch.setattr(RecordClassifier, "lines_with_marks", noted)
+    events = [event_of(number, first) for number in range(2)]
+    reading = after(10, records([LOG] * 10 + [LOG] * 20 + events[:1]))
+    reading.poll(records([LOG] * 20 + events[1:]))
+    assert searched == events
+    assert len(reading.contents.events) == len(events)
 
 
 def test_logs_with_events_among_them_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,10 +81,9 @@ class FlatRecords:
         self.keys = self._rows[:, column.KEY]
 
     @property
-    def plain(self) -> bool:
-        """Whether some were taken, and they have no fields but those of a plain log record (`column.PLAIN_JSON`)."""
-        kinds = self._rows[self.taken, column.KIND]
-        return bool(len(kinds)) and bool((kinds == column.PLAIN_JSON).all())
+    def plain(self) -> npt.NDArray[np.bool_]:
+        """Which were taken and have no fields but those of a plain log record (`column.PLAIN_JSON`)."""
+        return np.asarray(self.taken & (self._rows[:, column.KIND] == column.PLAIN_JSON))
 
     def in_channels(self, numbers: Ints) -> bool:
         """Whether one of the records may be of a line that others are parts of."""
