@@ -4,7 +4,6 @@ A `sha256` identifier is meant for tokens that nobody can guess. Of a leaked pas
 So a leak travels with the hash's HMAC under each deployment key instead, and an issue with both.
 """
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -30,10 +29,13 @@ def blinded(event: _E, keys: Sequence[bytes]) -> _E:
     if not plain:
         return event
     blind = [Identifier(SHA256, _hmac(each.value, key)) for each in plain for key in keys]
-    kept = event.identifiers if isinstance(event, CredentialIssued) else set(event.identifiers) - set(plain)
-    order = [each for each in event.identifiers if each in kept]
-    return msgspec.structs.replace(event, identifiers=tuple(dict.fromkeys([*order, *blind])))
+    kept = (
+        event.identifiers
+        if isinstance(event, CredentialIssued)
+        else [each for each in event.identifiers if each.scheme != SHA256]
+    )
+    return msgspec.structs.replace(event, identifiers=tuple(dict.fromkeys([*kept, *blind])))
 
 
 def _hmac(value: str, key: bytes) -> str:
-    return hmac.new(key, _LABEL + value.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, _LABEL + value.encode(), "sha256").hex()

@@ -177,15 +177,19 @@ class JudgeHandler:
         outputs: list[Output] = []
         poll = Poll()
         late = 0
+        decoded, known = b"", None
         for record in records:
             if record.headers:
                 check_headers(record.headers, f"topic {partition.topic}, partition {partition.number},")
             try:
-                fact, key = decode(record.value or b""), (record.key or b"").decode()
+                value, key = record.value or b"", (record.key or b"").decode()
+                if known is None or value != decoded:  # a leak may be for several aggregates in a row
+                    decoded, known = value, decode(value)
+                fact = known
                 if isinstance(fact, InputProgress):
                     work.watermark.mark(fact.source, fact.time, now)
                     continue
-                state = self._touched(partition, poll, key, RestingFact(fact, record.value))
+                state = self._touched(partition, poll, key, RestingFact(fact, value))
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 outputs.append(self._dead_letter(partition, record.offset))
                 continue
@@ -194,7 +198,7 @@ class JudgeHandler:
             if time is not None:
                 late += time + self._policy.lateness < before
             if state is not None:
-                state.take(fact, record.value, before)
+                state.take(fact, value, before)
         work.watermark.advance(now)
         work.late, work.polled = late, True
         return outputs + self._judge(partition, work, poll)
@@ -353,13 +357,16 @@ class JudgeHandler:
             else:
                 work.weight += state.weight
                 work.recent += 1
+        aggregates = parked = 0
         for key, (fact, value) in poll.resting.items():
             judgement = rested(key, fact, value, watermark, self._policy)
             outputs += self._written(partition, work, digest_of(key), judgement)
             if judgement.sends:
                 outputs += self._outputs(judgement, output, poll.began.get(key))
             if judgement.changes:
-                work.totals = work.totals.moved(Totals(), Totals(1, int(isinstance(fact, Leak))))
+                aggregates += 1
+                parked += isinstance(fact, Leak)
+        work.totals = work.totals.moved(Totals(), Totals(aggregates, parked))
         return outputs + self._sums(partition, work, written=bool(outputs))
 
     def _conclude(self, poll: Poll, watermark: int) -> TopicOutput:

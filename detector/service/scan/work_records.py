@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from detector.judge.routing import LeakWithdrawal, encode, secret_key
+from detector.judge.routing import Fact, LeakWithdrawal, encode, secret_key
 from detector.kafka.handlers import Output
 from detector.registry.registered import RegisteredCredentials
 from detector.service.scan.dead_letter_records import origin
@@ -24,8 +24,11 @@ class WorkRecords:
     def of(self, event: AnyEvent, offset: int | None, timestamp_ms: int | None = None) -> list[Output]:
         """An event or leak for each aggregate that it concerns. `offset` is that of its record."""
         outputs: list[Output] = []
+        encoded: Fact | None = None
+        value = b""
         for key, fact in routes(event, self._registered.registry, self._keys):
-            value = encode(fact)
+            if fact is not encoded:  # most aggregates get the same one
+                encoded, value = fact, encode(fact)
             headers = origin(offset) if offset is not None and len(value) > _LARGE else ()
             outputs.append(Output(self._topic, key.encode(), value, headers, timestamp_ms))
         return outputs
