@@ -43,13 +43,17 @@ _TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # res
 _RELATED: Final = (4, "Related")
 _MAX_NAME: Final = 256  # characters of an id or name
 _MAX_PROOF: Final = 1024
+_METADATA: Final = {
+    "version": VERSION,
+    "product": {"name": "curfewd", "vendor_name": "curfewd", "version": __version__},
+}
 _TOGETHER: Final = 16  # pieces of evidence whose texts are cleaned as one: no more than one finding has
 
 Record = dict[str, Any]
 
 
 def _present(record: Mapping[str, Any]) -> Record:
-    return {key: value for key, value in record.items() if value is not None and value not in ("", {}, [])}
+    return {key: value for key, value in record.items() if value or value == 0}
 
 
 def _time(time: int | None) -> int | None:
@@ -132,10 +136,7 @@ def finding_record_with(finding: Finding, patterns: Patterns, clean: Clean, acti
         "is_alert": status == _NEW and finding.severity > Severity.LOW,
         "count": finding.count,
         "message": words.message,
-        "metadata": {
-            "version": VERSION,
-            "product": {"name": "curfewd", "vendor_name": "curfewd", "version": __version__},
-        },
+        "metadata": _METADATA,
         "finding_info": {
             "uid": finding.uid,
             "title": words.title,
@@ -217,7 +218,10 @@ def _task_id(finding: Finding) -> str | None:
 
 
 def _text(text: str | None, clean: Clean, limit: int = _MAX_NAME) -> str | None:
-    return visible(clean(text), limit) if text else None
+    if not text:
+        return None
+    shown = clean(text)
+    return shown if shown.isprintable() and len(shown) <= limit else visible(shown, limit)
 
 
 def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:

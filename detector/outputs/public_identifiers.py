@@ -33,7 +33,7 @@ def is_public_key_id(identifier: Identifier) -> bool:
 def keeping_public_ids(identifiers: Iterable[Identifier], clean: Clean) -> Clean:
     """`clean`, except that it leaves the public key ids among `identifiers` as they are."""
     public = {one.value for one in identifiers if is_public_key_id(one)}
-    return lambda text: text if text in public else clean(text)
+    return (lambda text: text if text in public else clean(text)) if public else clean
 
 
 def public_identifier_records(identifiers: Iterable[Identifier], clean: Clean) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class _Level(IntEnum):
     @property
     def label(self) -> str:
         """The name, as the configuration and commands write it."""
-        return self.name.lower()
+        return self._name_.lower()  # `name` takes a search through the class
 
 
 class Severity(_Level):
@@ -86,6 +86,7 @@ def finding_uid(rule: str, key: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{rule}/{key}"))
 
 
+@lru_cache(maxsize=65536)
 def command_id(credential_id: str, *, escalated: bool) -> str:
     """UUIDv5 of `<credential id>/plain` or `/escalated`. A revoker recognises a second copy by it."""
     return str(uuid.uuid5(NAMESPACE, f"{credential_id}/{'escalated' if escalated else 'plain'}"))

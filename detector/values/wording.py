@@ -1,6 +1,7 @@
 """Values as text for a person: without secrets, on one line, with readable times and sizes."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -64,19 +65,22 @@ def showing(texts: Collection[str], clean: Clean) -> Mapping[str, str]:
     return {} if clean(joined) == joined else {text: clean(text) for text in texts}
 
 
+class _Texts(dict[str, str]):
+    """The texts that were asked for, each as it is."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = text
+        return text
+
+
 def cleanly(make: Callable[[Clean], _T], clean: Clean) -> _T:
     """What `make` makes with clean texts.
 
     Hardly any text shows a secret. So it is made of the texts as they are, which are then searched together, and made
     again if one of them shows a secret.
     """
-    texts: set[str] = set()
-
-    def drafted(text: str) -> str:
-        texts.add(text)
-        return text
-
-    made = make(drafted)
+    texts = _Texts()
+    made = make(texts.__getitem__)
     found = showing(texts, clean)
     if not found:
         return made
@@ -118,7 +122,12 @@ def span(duration: int) -> str:
 
 def moment(time: int) -> str:
     """A time in UTC, to the second: `2026-03-14 09:26:53Z`."""
-    return format_rfc3339(time - time % SECOND).replace("T", " ")
+    return _second(time // SECOND)
+
+
+@lru_cache(maxsize=4096)  # findings of one poll are of few seconds
+def _second(seconds: int) -> str:
+    return format_rfc3339(seconds * SECOND).replace("T", " ")
 
 
 def period(first: int, last: int) -> str:

@@ -76,9 +76,10 @@ class TopicOutput:
 
     def digest(self, finding: Finding) -> str:
         """A digest of all that the finding's record says, except for the activity."""
-        if finding.uid not in self._findings:
+        uid = finding.uid
+        if uid not in self._findings:
             self.draft([finding])
-        return hashlib.blake2b(self._findings[finding.uid], digest_size=16).hexdigest()
+        return hashlib.blake2b(self._findings[uid], digest_size=16).hexdigest()
 
     def finding(self, change: FindingChange) -> None:
         """Adds the record of a change, under the finding's uid."""
