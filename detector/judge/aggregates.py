@@ -46,6 +46,7 @@ from detector.judge.terms import NEVER
 from detector.judge.verdicts import (
     Verdicts,
     judge_limited_stream,
+    judge_lone_secret,
     judge_secret,
     judge_task,
     own_issues,
@@ -300,8 +301,8 @@ class TaskAggregate(Aggregate):
 class SecretAggregate(Aggregate):
     """A leaked secret. It has a finding of its own until a credential claims it; then its leaks are that credential's.
 
-    Most credentials never leak, so there is no ledger before the first leak. It keeps the latest `most` leaks one by
-    one and compacts the others, once they are older than the lateness.
+    Most credentials never leak, and most secrets that nobody registered leak once: there is no ledger for either. It
+    keeps the latest `most` leaks one by one and compacts the others, once they are older than the lateness.
     """
 
     def __init__(self, key: str, policy: Policy, most: int = 4096) -> None:
@@ -310,6 +311,7 @@ class SecretAggregate(Aggregate):
         self._key = key
         self._policy = policy
         self._ledger: Ledger | None = None
+        self._lone: Verdicts | None = None  # while it has one leak, and nothing else is known
         self._claims: list[CredentialIssued] = []
         self._leaks: list[Leak] = []
         self._sums: Sums | None = None  # of the leaks that were compacted
@@ -327,15 +329,14 @@ class SecretAggregate(Aggregate):
             if (
                 self._sums is not None
             ):  # the leaks that are kept are the credential's; the others were only counted
-                self._sums = None
-                self._rebuild()
+                self._sums = self._ledger = None
         elif isinstance(fact, Leak):
             self._leaks.append(fact)
-            if (fact.source, fact.id) not in self._withdrawn:
-                self._open().apply(fact)
+            if self._ledger is not None and (fact.source, fact.id) not in self._withdrawn:
+                self._ledger.apply(fact)
         elif isinstance(fact, LeakWithdrawal):
             self._withdrawn[fact.source, fact.id] = fact.time
-            self._rebuild()
+            self._ledger = None  # it forgets nothing
         elif isinstance(fact, TaskStatus):
             if not self._keeps(fact, fact):
                 return False
@@ -346,50 +347,71 @@ class SecretAggregate(Aggregate):
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a secret is never revoked
         """Judges the secret, or forwards its leaks to the task of the credential that claims it."""
-        if self._ledger is None:
+        if self._is_lone():
+            lone = self._lone
+            if lone is None or lone.timer is None or watermark >= lone.timer:
+                lone = self._lone = judge_lone_secret(self._policy, self._leaks[0], watermark)
+            self._subscribe(lone, self._leaks[0].known_since)
+            return lone
+        self._lone = None
+        ledger = self._opened()
+        if ledger is None:
             times = [*(issue.time for issue in self._claims), *self._withdrawn.values()]
             disposable_at = max(times, default=watermark) + self._policy.retention
             return Verdicts({}, [], disposable_at if disposable_at > watermark else None, disposable_at)
-        for account in self._ledger.accounts():
+        for account in ledger.accounts():
             for item in account.leaks or ():
                 routed = (issue_key(account.issue), item[4])
                 if routed not in self._forwarded:
                     self._forwarded.add(routed)
                     self.sends.append(routed)
-        verdicts = judge_secret(self._ledger, watermark)
+        verdicts = judge_secret(ledger, watermark)
+        self._subscribe(verdicts, ledger.latest)
+        return verdicts
+
+    def _subscribe(self, verdicts: Verdicts, latest: int | None) -> None:
+        """Asks the task whose log shows the secret to report its start and end."""
         for finding in verdicts.findings.values():
             if finding.task is not None and finding.task.task_id not in self._subscriptions:
                 self._subscriptions.add(finding.task.task_id)
-                time = finding.first_seen if self._ledger.latest is None else self._ledger.latest
+                time = finding.first_seen if latest is None else latest
                 subscription = TaskSubscription(self._key, time)
                 self.sends.append((task_key(finding.task.task_id), subscription))
-        return verdicts
 
-    def _open(self) -> Ledger:
+    def _is_lone(self) -> bool:
+        """Whether it has one leak, and nothing else is known that says more of it."""
+        return (
+            len(self._leaks) == 1
+            and not self._claims
+            and not self._withdrawn
+            and self._sums is None
+            and not any(status.start or status.end or status.heartbeat for status in self._statuses)
+        )
+
+    def _opened(self) -> Ledger | None:
+        """The ledger with all that holds now, None if it has no leak."""
         if self._ledger is None:
-            self._ledger = Ledger(self._policy)
-            for event in self._claims:
-                self._ledger.apply(event)
+            leaks = [leak for leak in self._leaks if (leak.source, leak.id) not in self._withdrawn]
+            if not leaks and self._sums is None:
+                return None
+            ledger = self._ledger = Ledger(self._policy)
+            for issue in self._claims:
+                ledger.apply(issue)
+            for leak in leaks:
+                ledger.apply(leak)
             for status in self._statuses:
-                learn_status(self._ledger, status)
+                learn_status(ledger, status)
+            if self._sums is not None:
+                restore_leaks(ledger.secrets()[1], self._key.removeprefix(LEAKED), self._sums)
         return self._ledger
-
-    def _rebuild(self) -> None:
-        """Makes a new ledger of what holds now, because a ledger forgets nothing."""
-        self._ledger = None
-        for leak in self._leaks:
-            if (leak.source, leak.id) not in self._withdrawn:
-                self._open().apply(leak)
-        if self._sums is not None:
-            _, tallies = self._open().secrets()
-            restore_leaks(tallies, self._key.removeprefix(LEAKED), self._sums)
 
     def compact(self, before: int) -> list[tuple[str, bytes]]:
         """Compacts all but the latest leaks, which a credential may still claim."""
-        if len(self._leaks) <= self._most or self._ledger is None:
+        ledger = self._opened() if len(self._leaks) > self._most else None
+        if ledger is None:
             return []
         before = min(before, sorted(leak.time for leak in self._leaks)[-self._most])
-        gone, sums = compact_leaks(*self._ledger.secrets(), self._key.removeprefix(LEAKED), before)
+        gone, sums = compact_leaks(*ledger.secrets(), self._key.removeprefix(LEAKED), before)
         if not gone:
             return []
         dropped = set(gone)
@@ -401,8 +423,7 @@ class SecretAggregate(Aggregate):
 
     def restore_sums(self, value: bytes) -> None:
         """Takes the sums of the leaks that were compacted."""
-        self._sums = _secret_sums.decode(value)
-        self._rebuild()
+        self._sums, self._ledger = _secret_sums.decode(value), None
 
 
 class LimitedAggregate(Aggregate):

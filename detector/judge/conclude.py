@@ -15,9 +15,9 @@ from detector.judge.acceptance import (
     workload_of,
 )
 from detector.judge.accounts import Account, Candidates, Policies, Task
-from detector.judge.evidence import EarliestRequest, EvidenceEntry, FinalTally, RevocationRequest, Tally
+from detector.judge.evidence import EarliestRequest, EvidenceEntry, FinalTally, RevocationRequest, Sums, Tally
 from detector.judge.policy import Policy
-from detector.judge.rules.apply import Moment, judge_deadline, judge_end
+from detector.judge.rules.apply import Moment, judge_deadline, judge_end, judge_secret
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, shown_at
 from detector.records.log_times import ARCHIVE, EARLIER_RECORD, FILE, LATEST
@@ -43,6 +43,7 @@ from detector.values.findings import (
     Evidence,
     Finding,
     Resolution,
+    Severity,
     TaskFacts,
     command_id,
 )
@@ -145,23 +146,22 @@ def _credential_findings(
     task, credential = task_facts_of(account), credential_facts(account)
     # Sorted, so that the order does not tell which evidence came first.
     for rule, tally in sorted((account.tallies or {}).items()):
-        subject = subject_of(rule, account)
+        last, severity = tally.last, tally.severity
         yield Finding(
             rule=rule,
             key=account.credential_id,
             count=tally.count,
             first_seen=tally.first,
-            last_seen=tally.last,
-            severity=tally.severity,
+            last_seen=last,
+            severity=severity,
             evidences=_evidences(rule, tally.earliest(), account, foreign),
             task=task,
             credential=credential,
             patterns=tally.patterns,
-            accepted=accepted_reason(policy, subject, tally.last, tally.severity),
+            accepted=_accepted(policy, rule, account, last, severity),
         )
     for moment in moments:
         rule = moment.verdict.rule
-        subject = subject_of(rule, account)
         yield Finding(
             rule=rule,
             key=account.credential_id,
@@ -172,8 +172,13 @@ def _credential_findings(
             evidences=_end_evidences(moment, account),
             task=task,
             credential=credential,
-            accepted=accepted_reason(policy, subject, moment.time, moment.verdict.severity),
+            accepted=_accepted(policy, rule, account, moment.time, moment.verdict.severity),
         )
+
+
+def _accepted(policy: Policy, rule: str, account: Account, last: int, severity: Severity) -> str | None:
+    """Why the finding about a credential is accepted, None if it is not."""
+    return accepted_reason(policy, subject_of(rule, account), last, severity) if policy.accepts else None
 
 
 def resolutions(account: Account, policy: Policy, moments: Sequence[Moment]) -> dict[str, Resolution]:
@@ -292,6 +297,17 @@ def secret_finding(
     return _log_finding((LEAKED_SECRET, fingerprint), evidences, tally, policy, tasks)
 
 
+def lone_secret_finding(leak: Leak, policy: Policy) -> Finding | None:
+    """The same of one leak, None if it is evidence of nothing. Nothing is known of its task."""
+    for verdict in judge_secret(policy, leak):
+        time, severity = leak.time, verdict.severity
+        patterns = () if leak.pattern is None else (leak.pattern,)
+        sums = Sums(1, time, time, severity, patterns)
+        evidences = (Evidence(time, leak, severity),)
+        return _log_finding((LEAKED_SECRET, leak.fingerprint), evidences, sums, policy, {})
+    return None
+
+
 def limited_finding(
     stream: str, tally: Tally | FinalTally, policy: Policy, tasks: Mapping[str, Task]
 ) -> Finding:
@@ -306,7 +322,7 @@ def limited_finding(
 def _log_finding(
     about: tuple[str, str],
     evidences: tuple[Evidence, ...],
-    tally: Tally | FinalTally,
+    tally: Tally | FinalTally | Sums,
     policy: Policy,
     tasks: Mapping[str, Task],
 ) -> Finding:
@@ -316,8 +332,11 @@ def _log_finding(
     record = evidences[0].event
     where = record.task_id if isinstance(record, Leak | LimitedRecord) else None
     task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
-    workload = workload_of(task) if task is not None else None
-    subject = Subject(rule, key, task=where, workload=workload, fingerprint=fingerprint)
+    accepted = None
+    if policy.accepts:
+        workload = workload_of(task) if task is not None else None
+        subject = Subject(rule, key, task=where, workload=workload, fingerprint=fingerprint)
+        accepted = accepted_reason(policy, subject, tally.last, tally.severity)
     return Finding(
         rule=rule,
         key=key,
@@ -329,7 +348,7 @@ def _log_finding(
         task=task_facts(task) if task is not None else None,
         fingerprint=fingerprint,
         patterns=tally.patterns,
-        accepted=accepted_reason(policy, subject, tally.last, tally.severity),
+        accepted=accepted,
     )
 
 

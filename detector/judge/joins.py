@@ -6,8 +6,8 @@ task that runs is no gap: its end is still to come. It is one once the task shou
 `max_task_age`).
 """
 
-from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple, Self
 
 import msgspec
@@ -109,11 +109,12 @@ class Grounds:
             self._counts[after] = self._counts.get(after, 0) + 1
             self._policies[after.policy] = account.policy
 
-    def joins(self, until: int) -> "Counter[tuple[str, Join]]":
+    def joins(self, until: int) -> dict[tuple[str, Join], int]:
         """How many credentials of each source have each join at a time."""
-        found: Counter[tuple[str, Join]] = Counter()
+        found: dict[tuple[str, Join], int] = {}
         for (task, policy, group, source), number in self._counts.items():
-            found[source, _join(task, self._policies[policy], group, until)] += number
+            name = source, _join(task, self._policies[policy], group, until)
+            found[name] = found.get(name, 0) + number
         return found
 
 
@@ -133,6 +134,7 @@ def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) 
     return _LASTING[CANDIDATES_OVERDUE] if overdue <= until else Join(CANDIDATES_RUNNING, overdue)
 
 
+@lru_cache(maxsize=4096)
 def source_of(source: str) -> str:
     """What issued a credential, in few words: `aws.cloudtrail/4444…` is `aws.cloudtrail`, a URL its host."""
     scheme, mark, rest = source.partition("://")
@@ -152,7 +154,7 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
     def of(cls, joins: Mapping[tuple[str, Join], int]) -> Self:
         """The counts of `Grounds.joins`. They name few sources: the others count as `other`."""
         counts: dict[str, dict[str, int]] = {}
-        for (source, join), count in sorted(joins.items()):
+        for (source, join), count in sorted(joins.items()) if len(joins) > 1 else joins.items():
             of_source = counts.setdefault(_slot(source_of(source), counts, _FEW_SOURCES), {})
             of_source[join.name] = of_source.get(join.name, 0) + count
         return cls(counts)

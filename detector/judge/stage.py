@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as AbstractCollection
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -191,6 +191,14 @@ def finding_digest(finding: Finding) -> str:
     return hashlib.blake2b(msgspec.json.encode(finding), digest_size=16).hexdigest()
 
 
+class _Concluded(NamedTuple):
+    """What was concluded at a watermark: the judgement as far as it was made, and the findings that may have changed."""
+
+    judgement: Judgement
+    verdicts: Verdicts
+    changed: list[Finding]
+
+
 class AggregateState:
     """One aggregate in memory: what it knows, what it has reported, and the keys of its entries in the state.
 
@@ -212,9 +220,7 @@ class AggregateState:
         self._sent: dict[str, SentCommand] = {}
         self._latest: dict[str, Finding] = {}  # the findings in full as judged last: most do not change
         self._staged: list[Change] = []
-        self._verdicts = Verdicts()
-        self._judgement = Judgement([])
-        self._changed: list[Finding] = []
+        self._concluded: _Concluded | None = None
         self._compact_every = self._compact_at = compact_every
         self._lateness = policy.lateness
         self._finding_retention = policy.finding_retention
@@ -320,16 +326,20 @@ class AggregateState:
 
         `judgement` says what of it is new.
         """
-        self._judgement, self._staged = Judgement(self._staged), []
-        verdicts = self._verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
-        self._hand_over(self._judgement, watermark)
+        judgement, self._staged = Judgement(self._staged), []
+        verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
+        if self._reported or self._sent:
+            self._hand_over(judgement, watermark)
         changed = [
             (finding.first_seen, uid, finding)
             for uid, finding in verdicts.findings.items()
             if uid not in self._reported or not self._is_latest(uid, finding)
         ]
-        self._changed = [finding for *_, finding in sorted(changed, key=_BY_TIME)]
-        return self._changed, verdicts.commands
+        if len(changed) > 1:
+            changed.sort(key=_BY_TIME)
+        findings = [finding for *_, finding in changed]
+        self._concluded = _Concluded(judgement, verdicts, findings)
+        return findings, verdicts.commands
 
     def _is_latest(self, uid: str, finding: Finding) -> bool:
         known = self._latest.get(uid)
@@ -349,8 +359,9 @@ class AggregateState:
 
         A finding counts as changed if its `digest` has changed, so a caller decides what its outputs tell apart.
         """
-        judgement, verdicts = self._judgement, self._verdicts
-        self._report(verdicts, watermark, judgement, digest)
+        judgement, verdicts, changed = self._concluded or _Concluded(Judgement([]), Verdicts(), [])
+        self._concluded = None  # it is not needed any more, and keeps much alive
+        self._report(verdicts, changed, watermark, judgement, digest)
         judgement.deleted = verdicts.deleted
         for command in verdicts.commands:
             judgement.commands.append(command)
@@ -359,14 +370,15 @@ class AggregateState:
             judgement.changes.append((_uid_key(SENT, command.id), msgspec.json.encode(sent)))
         if len(self._facts) >= self._compact_at:
             self._compact(watermark - self._lateness, judgement)
-        self._drop(judgement.changes)
+        if self.aggregate.dropped:
+            self._drop(judgement.changes)
         if isinstance(self.aggregate, NameAggregate) and self.aggregate.expired:
             judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
         if verdicts.disposable_at is not None and verdicts.disposable_at <= watermark:
             self._end(judgement, watermark)
-        elif not self._stored or _standing(verdicts) != (self._timer, self._exposure, self._joins):
+        elif not self._stored or verdicts.standing != (self._timer, self._exposure, self._joins):
             self._stored = True
-            self._timer, self._exposure, self._joins = _standing(verdicts)
+            self._timer, self._exposure, self._joins = verdicts.standing
             meta = Meta(self.key, self._timer, self._exposure or None, self._joins or None)
             judgement.changes.append((META, msgspec.json.encode(meta)))
         if self.aggregate.sends:
@@ -376,9 +388,14 @@ class AggregateState:
         return judgement
 
     def _report(
-        self, verdicts: Verdicts, watermark: int, judgement: Judgement, digest: FindingDigest
+        self,
+        verdicts: Verdicts,
+        changed: Iterable[Finding],
+        watermark: int,
+        judgement: Judgement,
+        digest: FindingDigest,
     ) -> None:
-        for finding in self._changed:
+        for finding in changed:
             uid = finding.uid
             before = self._reported.get(uid)
             self._latest[uid] = finding
@@ -387,20 +404,17 @@ class AggregateState:
                 continue
             judgement.findings.append(FindingChange("created" if before is None else "updated", finding))
             if before is None:
-                self._tell_opened(finding)
-            self._keep_reported(
-                ReportedFinding(
-                    found, msgspec.structs.replace(finding, evidences=(finding.primary_evidence,))
-                ),
-                judgement.changes,
-            )
+                self._tell_opened(uid, finding.last_seen)
+            primary = finding
+            if len(finding.evidences) > 1:
+                primary = msgspec.structs.replace(finding, evidences=(finding.primary_evidence,))
+            self._keep_reported(uid, ReportedFinding(found, primary), judgement.changes)
         for uid in [uid for uid in self._reported if uid not in verdicts.findings]:
             before = self._forget_reported(uid, judgement)
             self._tell_over(uid, watermark, BEGINNING)
             judgement.findings.append(FindingChange("closed", before.finding))
 
-    def _keep_reported(self, reported: ReportedFinding, changes: list[Change]) -> None:
-        uid = reported.finding.uid
+    def _keep_reported(self, uid: str, reported: ReportedFinding, changes: list[Change]) -> None:
         self._reported[uid] = reported
         changes.append((_uid_key(REPORTED, uid), msgspec.json.encode(reported)))
 
@@ -412,9 +426,10 @@ class AggregateState:
     def _inherit(self, handover: Handover) -> None:
         """Takes over what another task reported about a credential of this one: it stands until this one reports."""
         for reported in handover.reported:
-            self._latest.pop(reported.finding.uid, None)
-            self._keep_reported(reported, self._staged)
-            self._tell_opened(reported.finding)
+            uid = reported.finding.uid
+            self._latest.pop(uid, None)
+            self._keep_reported(uid, reported, self._staged)
+            self._tell_opened(uid, reported.finding.last_seen)
         for sent in handover.sent:
             uid = command_id(sent.credential_id, escalated=sent.escalated)
             if uid not in self._sent:
@@ -427,10 +442,9 @@ class AggregateState:
             self._latest.pop(uid, None)
             self._reported[uid] = msgspec.structs.replace(reported, digest="")
 
-    def _tell_opened(self, finding: Finding) -> None:
+    def _tell_opened(self, uid: str, last_seen: int) -> None:
         if self._finding_retention:
-            opened = FindingOpened(self.key, finding.last_seen)
-            self.aggregate.sends.append((finding_key(finding.uid), opened))
+            self.aggregate.sends.append((finding_key(uid), FindingOpened(self.key, last_seen)))
 
     def _tell_over(self, uid: str, watermark: int, last_seen: int) -> None:
         if self._finding_retention:
@@ -439,8 +453,7 @@ class AggregateState:
 
     def _hand_over(self, judgement: Judgement, watermark: int) -> None:
         """Passes on what it reported about credentials that turn out to be another task's, which is to correct it."""
-        others = self.aggregate.owned_elsewhere() if self._reported or self._sent else {}
-        for credential_id, owner in others.items():
+        for credential_id, owner in self.aggregate.owned_elsewhere().items():
             reported = [
                 each
                 for each in self._reported.values()
@@ -485,11 +498,6 @@ class AggregateState:
         self._sums.clear()
         self._reported.clear()
         self._sent.clear()
-
-
-def _standing(verdicts: Verdicts) -> tuple[int | None, Exposure, JoinCounts]:
-    """What of the verdicts is stored with the aggregate's key."""
-    return verdicts.timer, verdicts.exposure, verdicts.joins
 
 
 def fact_key(value: bytes) -> bytes:

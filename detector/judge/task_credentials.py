@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-from collections import Counter
 from operator import attrgetter
 from typing import Final
 
@@ -203,7 +202,7 @@ class TaskCredentials:
         first = self._ends.first()
         return NEVER if first is None else -first[0]
 
-    def joins(self, until: int) -> "Counter[tuple[str, Join]]":
+    def joins(self, until: int) -> dict[tuple[str, Join], int]:
         """How many of them, by source, have each join at a time."""
         return self._grounds.joins(until)
 

@@ -1,7 +1,6 @@
 """What all aggregates of a partition add up to: kept as running sums, because counting again would read all state."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 import msgspec
@@ -26,15 +25,20 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     def of(cls, rules: Iterable[Iterable[str]]) -> Self:
         """The exposure of several credentials, given the rules of each one's findings."""
         each = [tuple(some) for some in rules]
-        return cls(len(each), _sorted(Counter(rule for some in each for rule in some)))
+        counts: dict[str, int] = {}
+        for some in each:
+            for rule in some:
+                counts[rule] = counts.get(rule, 0) + 1
+        return cls(len(each), _sorted(counts))
 
     def moved(self, before: "Exposure", after: "Exposure") -> "Exposure":
         """This sum once one of its parts changes from `before` to `after`."""
         if before == after:
             return self
-        findings = Counter(self.findings)
-        findings.update(after.findings)
-        findings.subtract(before.findings)
+        findings = dict(self.findings)
+        for part, sign in ((after, 1), (before, -1)):
+            for rule, count in part.findings.items():
+                findings[rule] = findings.get(rule, 0) + sign * count
         return Exposure(self.credentials + after.credentials - before.credentials, _sorted(findings))
 
 
@@ -60,5 +64,5 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-def _sorted(counts: "Counter[str]") -> dict[str, int]:
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return {rule: counts[rule] for rule in sorted(counts) if counts[rule]}

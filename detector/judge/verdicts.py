@@ -6,7 +6,14 @@ import msgspec
 
 from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
-from detector.judge.conclude import credential_facts, end_moments, resolutions, resolved, task_facts_of
+from detector.judge.conclude import (
+    credential_facts,
+    end_moments,
+    lone_secret_finding,
+    resolutions,
+    resolved,
+    task_facts_of,
+)
 from detector.judge.joins import JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
@@ -15,7 +22,7 @@ from detector.judge.rules.apply import judge_commands
 from detector.judge.task_credentials import Conclusion, TaskCredentials
 from detector.judge.terms import NEVER, KindPolicy, expiry_at
 from detector.judge.totals import Exposure
-from detector.values.events import CredentialIssued
+from detector.values.events import CredentialIssued, Leak
 from detector.values.findings import (
     LEAKED_SECRET,
     REVOCATION_UNCONFIRMED,
@@ -43,6 +50,11 @@ class Verdicts(msgspec.Struct):
     exposure: Exposure = Exposure()
     joins: JoinCounts = JoinCounts()
     deleted: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> tuple[int | None, Exposure, JoinCounts]:
+        """What is stored with the aggregate's key."""
+        return self.timer, self.exposure, self.joins
 
 
 class CommandDelay:
@@ -137,6 +149,14 @@ def judge_secret(ledger: Ledger, watermark: int) -> Verdicts:
     disposable_at = (watermark if ledger.latest is None else ledger.latest) + ledger.policy.retention
     timer = _next([disposable_at], watermark)
     return Verdicts({each.uid: each for each in found}, [], timer, disposable_at)
+
+
+def judge_lone_secret(policy: Policy, leak: Leak, watermark: int) -> Verdicts:
+    """Judges a leaked secret that nobody registered, of which one leak is known and nothing else: as `judge_secret`."""
+    found = lone_secret_finding(leak, policy)
+    disposable_at = leak.known_since + policy.retention
+    timer = _next([disposable_at], watermark)
+    return Verdicts({} if found is None else {found.uid: found}, [], timer, disposable_at)
 
 
 def judge_limited_stream(ledger: Ledger, watermark: int) -> Verdicts:
