@@ -179,7 +179,7 @@ class RecordAssembler:
         self, plain: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_], data: bytes, starts: Ints
     ) -> None:
         """Expects the next run to be like this one."""
-        self._mostly_plain = 2 * np.count_nonzero(plain) > len(plain)
+        self._mostly_plain = bool(2 * np.count_nonzero(plain) > len(plain))
         first = int(starts[plain.argmax()])
         self._begin = data[first : first + _BEGIN] if self._mostly_plain and marked.any() else b""
 
