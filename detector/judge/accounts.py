@@ -416,13 +416,16 @@ def expiry_item(event: CredentialIssued | CredentialRenewed) -> Item:
 
 
 class Policies:
-    """Finds the policy for a kind of credential and task. All kinds that no configuration names share one."""
+    """Finds the policy for a kind of credential and task. All kinds that no configuration names share one.
+
+    So do all ledgers with the same policy: there is one for each aggregate that is in memory.
+    """
 
     __slots__ = ("_known", "_policy")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._known: dict[tuple[str | None, str | None], KindPolicy] = {}
+        self._known = policy.resolved
 
     def of(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
         """The policy; the same object each time."""

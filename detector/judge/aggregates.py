@@ -5,7 +5,7 @@ for other aggregates collect in `sends`. If it is loaded again from the facts th
 """
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -75,13 +75,20 @@ class Aggregate(ABC):
     """What is judged as one.
 
     `sends` are facts for other aggregates. `dropped` are facts that need not be kept any longer. The caller empties
-    both.
+    both. `expired` counts by source the events that waited here in vain, None if none can.
     """
+
+    expired: Counter[str] | None = None
 
     def __init__(self) -> None:
         self.sends: list[Routed] = []
         self.dropped: list[Fact] = []
         self._leases: dict[tuple[type[Fact], str], tuple[TaskStatus, Fact]] = {}  # by kind of fact and task
+
+    @property
+    def parked(self) -> int:
+        """How many events wait here."""
+        return 0
 
     @abstractmethod
     def take(self, fact: Fact, watermark: int) -> bool:
@@ -139,13 +146,12 @@ class TaskAggregate(Aggregate):
         self._changes = Changes()
         self._ledger = Ledger(policy, self._changes)
         self._credentials = TaskCredentials(self._ledger, key, self._changes)
-        self._subscribers: set[str] = set()
+        # A dict without containers is none to the collector of cycles; a set is. There are very many aggregates.
+        self._subscribers: dict[str, None] = {}
         self._subscribed = BEGINNING  # the latest time of an event that caused a subscription
-        self._answered: set[str] = set()
-        self._waiting: defaultdict[str, list[CredentialUsed]] = defaultdict(
-            list
-        )  # by the task that must answer
-        self._forwarded: set[tuple[str, _Movable]] = set()
+        self._answered: dict[str, None] = {}
+        self._waiting: dict[str, list[CredentialUsed]] = {}  # by the task that must answer
+        self._forwarded: dict[tuple[str, _Movable], None] = {}
         self._quiet: Quiet | None = None
 
     @property
@@ -157,21 +163,21 @@ class TaskAggregate(Aggregate):
         """Takes an event, a leak, a claim, or a message of another task."""
         if isinstance(fact, CredentialUsed):
             self._use(fact, fact.task_id)
+        elif isinstance(fact, Leak):
+            self._ledger.apply(fact)
         elif isinstance(fact, TaskStarted | TaskHeartbeat | TaskEnded):
             return self._happened(fact)
         elif isinstance(fact, TaskSubscription):
             self._subscribed = max(self._subscribed, fact.time)
             if fact.key not in self._subscribers:
-                self._subscribers.add(fact.key)
+                self._subscribers[fact.key] = None
                 self.sends.append((fact.key, self._status()))
         elif isinstance(fact, TaskStatus):
             self._learn(fact)
             return self._keeps(fact, fact)
         elif isinstance(fact, Claim):
             self._ledger.apply(fact.issue)
-        elif isinstance(
-            fact, CredentialIssued | CredentialRenewed | CredentialRevoked | RevocationOutcome | Leak
-        ):
+        elif isinstance(fact, CredentialIssued | CredentialRenewed | CredentialRevoked | RevocationOutcome):
             self._ledger.apply(fact)
         return True
 
@@ -192,7 +198,7 @@ class TaskAggregate(Aggregate):
             key = issue_key(account.issue)
             for event in _evidence(account):
                 if (key, event) not in self._forwarded:
-                    self._forwarded.add((key, event))
+                    self._forwarded[key, event] = None
                     self.sends.append((key, event))
         nothing = not (others or sent or verdicts.findings or verdicts.commands)
         self._quiet = Quiet.of(self._ledger, verdicts, watermark, self._subscribed) if nothing else None
@@ -267,9 +273,10 @@ class TaskAggregate(Aggregate):
         if unknown is None:
             self._ledger.apply(use)
             return
-        if unknown not in self._waiting:
+        waiting = self._waiting.setdefault(unknown, [])
+        if not waiting:
             self.sends.append((task_key(unknown), TaskSubscription(self._key, use.time)))
-        self._waiting[unknown].append(use)
+        waiting.append(use)
 
     def _unanswered(self, task_id: str) -> str | None:
         """The first ancestor of a task, itself included, that has not said who its parent is; None if all have."""
@@ -285,7 +292,7 @@ class TaskAggregate(Aggregate):
         return None
 
     def _learn(self, status: TaskStatus) -> None:
-        self._answered.add(status.task_id)
+        self._answered[status.task_id] = None
         if status.start is not None:
             self._ledger.apply(status.start)
         waiting = self._waiting.pop(status.task_id, [])
@@ -317,8 +324,8 @@ class SecretAggregate(Aggregate):
         self._sums: Sums | None = None  # of the leaks that were compacted
         self._statuses: list[TaskStatus] = []
         self._withdrawn: dict[tuple[str, str], int] = {}  # the time of each record, by source and id
-        self._forwarded: set[tuple[str, Leak]] = set()
-        self._subscriptions: set[str] = set()
+        self._forwarded: dict[tuple[str, Leak], None] = {}
+        self._subscriptions: dict[str, None] = {}
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes a claim, a leak, the withdrawal of a leak, or the status of the task whose log shows the secret."""
@@ -363,7 +370,7 @@ class SecretAggregate(Aggregate):
             for item in account.leaks or ():
                 routed = (issue_key(account.issue), item[4])
                 if routed not in self._forwarded:
-                    self._forwarded.add(routed)
+                    self._forwarded[routed] = None
                     self.sends.append(routed)
         verdicts = judge_secret(ledger, watermark)
         self._subscribe(verdicts, ledger.latest)
@@ -373,7 +380,7 @@ class SecretAggregate(Aggregate):
         """Asks the task whose log shows the secret to report its start and end."""
         for finding in verdicts.findings.values():
             if finding.task is not None and finding.task.task_id not in self._subscriptions:
-                self._subscriptions.add(finding.task.task_id)
+                self._subscriptions[finding.task.task_id] = None
                 time = finding.first_seen if latest is None else latest
                 subscription = TaskSubscription(self._key, time)
                 self.sends.append((task_key(finding.task.task_id), subscription))
@@ -416,7 +423,7 @@ class SecretAggregate(Aggregate):
             return []
         dropped = set(gone)
         self._leaks = [leak for leak in self._leaks if leak not in dropped]
-        self._forwarded = {routed for routed in self._forwarded if routed[1] not in dropped}
+        self._forwarded = {routed: None for routed in self._forwarded if routed[1] not in dropped}
         self.dropped += gone
         self._sums = sums
         return [] if sums is None else [("", _encoder.encode(sums))]

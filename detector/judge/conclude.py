@@ -389,7 +389,11 @@ def task_finding(task: Task, policies: Policies, policy: Policy, until: int) -> 
 
 
 def credential_commands(
-    account: Account, policy: Policy, moments: Sequence[Moment], ready: Ready | None = None
+    account: Account,
+    policy: Policy,
+    moments: Sequence[Moment],
+    ready: Ready | None = None,
+    facts: CredentialFacts | None = None,
 ) -> Iterator[Command]:
     """The plain and the escalated command for one credential, given its `end_moments`, if evidence requests them.
 
@@ -407,7 +411,7 @@ def credential_commands(
         if found:
             time = min(time for _, (time, _) in found)
             yield Command(
-                credential=credential_facts(account),
+                credential=credential_facts(account) if facts is None else facts,
                 time=time,
                 reasons=tuple(sorted(rule for rule, earliest in found if earliest[0] == time)),
                 severity=max(severity for _, (when, severity) in found if when == time),

@@ -26,7 +26,7 @@ class CredentialNames:
         self._ids: dict[str, Name] = {}
         self._identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
         self._nameless = Name(None, "")  # for events that name no credential at all
-        self._contested: set[tuple[Account, Name]] = set()  # claims that failed or were lost
+        self._contested: dict[tuple[Account, Name], None] = {}  # claims that failed or were lost
         # By id, the events that name it and an identifier, as long as the id is not known.
         self._fallbacks: dict[str, list[CredentialEvent]] = {}
         self._groups: dict[str, Group] = {}
@@ -117,11 +117,11 @@ class CredentialNames:
             else:
                 self.conflicts.add((str(name.scheme), name.value))
                 if (account, name) not in self._contested:
-                    self._contested.add((account, name))
+                    self._contested[account, name] = None
                     account.names.append(name)
                 if owner.seniority < account.seniority:
                     continue
-                self._contested.add((owner, name))
+                self._contested[owner, name] = None
             name.owner = account
             gained.append((name, owner))
         return gained

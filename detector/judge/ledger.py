@@ -46,7 +46,7 @@ from detector.values.events import (
     TaskHeartbeat,
     TaskStarted,
 )
-from detector.values.findings import Command, Finding
+from detector.values.findings import Command, CredentialFacts, Finding
 
 
 class Ledger:
@@ -226,10 +226,14 @@ class Ledger:
         return conclude.credential_findings(account, self.policy, self._evaluator.foreign, moments)
 
     def commands_for(
-        self, account: Account, moments: Sequence[Moment], ready: conclude.Ready
+        self,
+        account: Account,
+        moments: Sequence[Moment],
+        ready: conclude.Ready,
+        facts: CredentialFacts | None = None,
     ) -> Iterator[Command]:
-        """The commands for one credential, as in `commands`, but only by evidence that is `ready`."""
-        return conclude.credential_commands(account, self.policy, moments, ready)
+        """The commands for one credential, as in `commands`, but only by evidence that is `ready`. `facts` are its own."""
+        return conclude.credential_commands(account, self.policy, moments, ready, facts)
 
     def overdue(self, task: Task, until: int) -> Finding | None:
         """The finding about a task itself, as in `findings`."""

@@ -52,8 +52,8 @@ class NameAggregate(Aggregate):
     nobody claims the id, and recalled when somebody does.
 
     If claims contradict each other, a task that loses the name learns which credential owns it and passes on what is not
-    its own. Each claim costs one or two messages, however many there are, and one more for each recall. `expired` counts
-    by source the events, except leaks, that nobody claimed.
+    its own. Each claim costs one or two messages, however many there are, and one more for each recall. Leaks that nobody
+    claimed are not among the `expired`.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:

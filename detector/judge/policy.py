@@ -113,6 +113,11 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
                 found[accept.uid] = (*found.get(accept.uid, ()), accept)
         return found
 
+    @cached_property
+    def resolved(self) -> dict[tuple[str | None, str | None], KindPolicy]:
+        """What `resolve` gave for each kind of credential and task that was asked for: for all ledgers."""
+        return {}
+
     def resolve(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
         """The policy of a kind: what is set for the credential's kind wins over what is for the task's."""
         skew, grace_period, age = self.skew, self.grace_period, self.max_task_age

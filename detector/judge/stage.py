@@ -92,6 +92,7 @@ _AGGREGATES: Final[tuple[tuple[str | tuple[str, ...], Callable[[str, Policy], Ag
     ((CREDENTIAL, IDENTIFIER), NameAggregate),
     (GROUP, lambda _, policy: GroupAggregate(policy)),
 )
+_NO_SUMS: Final[frozenset[bytes]] = frozenset()
 _BY_TIME: Final = itemgetter(0, 1)
 _reported: Final = msgspec.json.Decoder(ReportedFinding)
 _sent: Final = msgspec.json.Decoder(SentCommand)
@@ -215,7 +216,7 @@ class AggregateState:
         self._joins = JoinCounts()
         self._stored = False
         self._facts: set[bytes] = set()  # the keys of the facts in the state
-        self._sums: set[bytes] = set()  # the keys of the sums in the state
+        self._sums = _NO_SUMS  # the keys of the sums in the state
         self._reported: dict[str, ReportedFinding] = {}
         self._sent: dict[str, SentCommand] = {}
         self._latest: dict[str, Finding] = {}  # the findings in full as judged last: most do not change
@@ -233,8 +234,7 @@ class AggregateState:
     @property
     def totals(self) -> Totals:
         """What it adds to the totals of its partition."""
-        waiting = self.aggregate.parked if isinstance(self.aggregate, NameAggregate) else 0
-        return Totals(int(self._stored), waiting, self._exposure, self._joins)
+        return Totals(int(self._stored), self.aggregate.parked, self._exposure, self._joins)
 
     @property
     def reported(self) -> AbstractCollection[str]:
@@ -258,7 +258,7 @@ class AggregateState:
 
     def load(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """Takes the entries of a state, in any order."""
-        sums: list[bytes] = []
+        sums: dict[bytes, bytes] = {}
         for key, value in entries:
             kind = key[:1]
             if kind == FACT:
@@ -266,8 +266,7 @@ class AggregateState:
                 self.aggregate.take(fact, BEGINNING)
                 self._facts.add(self._renamed(key, fact) if isinstance(fact, _GROWN) else key)
             elif kind == SUMS:
-                self._sums.add(key)
-                sums.append(value)
+                sums[key] = value
             elif kind == REPORTED:
                 reported = _reported.decode(value)
                 self._reported[reported.finding.uid] = reported
@@ -279,7 +278,9 @@ class AggregateState:
                 meta = _meta.decode(value)
                 self._timer, self._exposure = meta.timer, meta.exposure or Exposure()
                 self._joins = meta.joins or JoinCounts()
-        for value in sums:
+        if sums:
+            self._sums = self._sums.union(sums)
+        for value in sums.values():
             self.aggregate.restore_sums(value)
         self.counted = self.totals
         if self._stored:  # it sent all of this before it was stored
@@ -372,7 +373,7 @@ class AggregateState:
             self._compact(watermark - self._lateness, judgement)
         if self.aggregate.dropped:
             self._drop(judgement.changes)
-        if isinstance(self.aggregate, NameAggregate) and self.aggregate.expired:
+        if self.aggregate.expired:
             judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
         if verdicts.disposable_at is not None and verdicts.disposable_at <= watermark:
             self._end(judgement, watermark)
@@ -473,10 +474,12 @@ class AggregateState:
 
     def _compact(self, before: int, judgement: Judgement) -> None:
         """Keeps sums in place of facts from before a time, which nothing can change any more."""
-        for name, value in self.aggregate.compact(before):
-            key = SUMS + hashlib.blake2b(name.encode(), digest_size=12).digest()
-            self._sums.add(key)
-            judgement.changes.append((key, value))
+        sums = [
+            (SUMS + hashlib.blake2b(name.encode(), digest_size=12).digest(), value)
+            for name, value in self.aggregate.compact(before)
+        ]
+        self._sums = self._sums.union(key for key, _ in sums)
+        judgement.changes += sums
         judgement.forgotten += [fact for fact in self.aggregate.dropped if isinstance(fact, CredentialIssued)]
         self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._compact_every
 
@@ -495,7 +498,7 @@ class AggregateState:
         self._timer = None
         self._exposure, self._joins = Exposure(), JoinCounts()
         self._facts.clear()
-        self._sums.clear()
+        self._sums = _NO_SUMS
         self._reported.clear()
         self._sent.clear()
 

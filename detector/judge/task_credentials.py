@@ -1,7 +1,6 @@
 """The credentials of one aggregate, and what follows of each: only those that something has changed are judged again."""
 
 import heapq
-import itertools
 from operator import attrgetter
 from typing import Final
 
@@ -52,7 +51,7 @@ class _Earliest:
     def __init__(self) -> None:
         self._times: dict[Account, int] = {}
         self._heap: list[tuple[int, int, Account]] = []
-        self._number = itertools.count()  # breaks ties
+        self._number = 0  # breaks ties
 
     def put(self, account: Account, time: int | None) -> None:
         """Sets the time of a credential; None if it has none."""
@@ -62,10 +61,12 @@ class _Earliest:
             del self._times[account]
             return
         self._times[account] = time
-        heapq.heappush(self._heap, (time, next(self._number), account))
+        self._number += 1
+        heapq.heappush(self._heap, (time, self._number, account))
         if len(self._heap) > 2 * len(self._times) + _SPARE:
-            self._heap = [(at, next(self._number), each) for each, at in self._times.items()]
+            self._heap = [(at, number, each) for number, (each, at) in enumerate(self._times.items())]
             heapq.heapify(self._heap)
+            self._number = len(self._heap)
 
     def first(self) -> tuple[int, Account] | None:
         """The earliest time, and a credential that has it; None if none has a time."""

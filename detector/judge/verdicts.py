@@ -121,7 +121,10 @@ def _concluded(ledger: Ledger, account: Account, sent: list[SentCommand], waterm
     found = list(ledger.findings_about(account, moments))
     done = {each.escalated for each in sent}
     delay = CommandDelay(watermark)
-    commands = [each for each in ledger.commands_for(account, moments, delay) if each.escalated not in done]
+    facts = found[0].credential if found else None
+    commands = [
+        each for each in ledger.commands_for(account, moments, delay, facts) if each.escalated not in done
+    ]
     timers = [_confirmable_until(account, each, ledger.policy) for each in sent]
     if account.task.ending is not None:
         timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)

@@ -31,6 +31,8 @@ class DigestSet:
         if digest in self._late:
             return True
         heads, tails = self._sorted
+        if not heads.size:  # as with a registry that has them all
+            return False
         head = _head(digest)
         at = int(heads.searchsorted(np.uint64(head)))
         while at < heads.size and int(heads[at]) == head:  # nearly always never, nearly never twice

@@ -189,7 +189,7 @@ class JudgeHandler:
                 if isinstance(fact, InputProgress):
                     work.watermark.mark(fact.source, fact.time, now)
                     continue
-                state = self._touched(partition, poll, key, RestingFact(fact, value))
+                state = self._touched(partition, poll, key, fact, value)
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 outputs.append(self._dead_letter(partition, record.offset))
                 continue
@@ -204,7 +204,7 @@ class JudgeHandler:
         return outputs + self._judge(partition, work, poll)
 
     def _touched(
-        self, partition: Partition, poll: Poll, key: str, given: RestingFact
+        self, partition: Partition, poll: Poll, key: str, fact: Fact, value: bytes
     ) -> AggregateState | None:
         """The aggregate to give a fact to; None if the fact rests, as the only one of a new aggregate."""
         known = poll.touched.get(key)
@@ -212,12 +212,14 @@ class JudgeHandler:
             return known.state
         work = self._work[partition]
         first = poll.resting.pop(key, None)
-        if first is None and rests(key, given.fact) and self._is_new(partition, work, key):
-            poll.resting[key] = given
-            return None
+        if first is None and rests(key, fact) and key not in work.cached:
+            digest = digest_of(key)
+            if not self._stored(partition, work, digest):
+                poll.resting[key] = RestingFact(fact, value, digest)
+                return None
         state = self._touch(partition, work, poll, key)
         if first is not None:
-            state.take(*first, _value_of(work.watermark))
+            state.take(first.fact, first.value, _value_of(work.watermark))
         return state
 
     async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
@@ -323,11 +325,8 @@ class JudgeHandler:
         poll.touched[key] = cached
         return cached.state
 
-    def _is_new(self, partition: Partition, work: _Work, key: str) -> bool:
-        """Whether nothing is known of an aggregate."""
-        return key not in work.cached and not self._stored(partition, work, digest_of(key))
-
     def _stored(self, partition: Partition, work: _Work, digest: bytes) -> bool:
+        """Whether the store knows anything of an aggregate."""
         try:  # without `_guard`, which costs more than the look
             return work.store.get(entry_key(digest, META)) is not None
         except Exception as error:
@@ -358,9 +357,9 @@ class JudgeHandler:
                 work.weight += state.weight
                 work.recent += 1
         aggregates = parked = 0
-        for key, (fact, value) in poll.resting.items():
+        for key, (fact, value, digest) in poll.resting.items():
             judgement = rested(key, fact, value, watermark, self._policy)
-            outputs += self._written(partition, work, digest_of(key), judgement)
+            outputs += self._written(partition, work, digest, judgement)
             if judgement.sends:
                 outputs += self._outputs(judgement, output, poll.began.get(key))
             if judgement.changes:
@@ -390,7 +389,7 @@ class JudgeHandler:
         changes = changelog_changes(digest, judgement)
         work.staged += changes
         topic, number = self._settings.topics.state, partition.number
-        return [Output(topic, name, value, partition=number) for name, value in changes]
+        return [Output(topic, name, value, (), None, number) for name, value in changes]
 
     def _sums(self, partition: Partition, work: _Work, *, written: bool) -> list[Output]:
         """The watermark, if anything else is `written`, and the totals. With the first of them, the format."""

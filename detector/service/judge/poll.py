@@ -16,10 +16,11 @@ class CachedAggregate(NamedTuple):
 
 
 class RestingFact(NamedTuple):
-    """The only fact for an aggregate of which nothing is known, and its encoding."""
+    """The only fact for an aggregate of which nothing is known, its encoding, and the digest of the aggregate's key."""
 
     fact: Fact
     value: bytes
+    digest: bytes
 
 
 class Poll(msgspec.Struct):
