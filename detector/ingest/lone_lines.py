@@ -4,9 +4,9 @@ Nearly all lines that end like wrapped text end it. Where many streams are mixed
 late or never, so only the number of the stream is kept of such a line (`flat_records.stream_key`), and where it stands.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from itertools import repeat
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from detector.records.timestamps import Ints
 Item = TypeVar("Item")
 Stream = tuple[str | None, str | None]
 """A task and one of its streams."""
+
+_SLOT: Final = (1 << 13) - 1  # the bits of a number by which most streams are told apart
 
 
 class LineBlock(msgspec.Struct, Generic[Item], frozen=True):
@@ -112,17 +114,15 @@ class LoneLines(Generic[Item]):
         Those are of a stream with one of the `held` numbers, or of which a lone line is kept, or of which one is marked
         in the block and another stands there.
         """
-        marks = np.asarray(marked, np.int64)
-        known = np.fromiter((*held, *self._lines), np.int64)
-        streams = np.unique(np.concatenate([known, block.keys[marks]]))
-        slots = streams.searchsorted(block.keys)
-        slots[slots == len(streams)] = 0
-        here = np.flatnonzero(streams[slots] == block.keys)
-        busy = np.bincount(slots[here], minlength=len(streams)) > 1
-        busy[streams.searchsorted(known)] = True
-        lone = marks[~busy[slots[marks]]]
-        numbers: list[int] = here[busy[slots[here]]].tolist()
+        own: list[int] = block.keys[marked].tolist()
+        busy = {*held, *self._lines}
+        slots = np.zeros(_SLOT + 1, np.bool_)
+        slots[np.fromiter({*busy, *own}, np.int64) & _SLOT] = True
+        near = np.flatnonzero(slots[block.keys & _SLOT])
+        keys: list[int] = block.keys[near].tolist()
+        seen = Counter(keys)
+        busy.update(key for key in own if seen[key] > 1)
         self._lines.update(
-            zip(block.keys[lone].tolist(), zip(repeat(block), lone.tolist(), strict=False), strict=True)
+            (key, (block, number)) for key, number in zip(own, marked, strict=True) if key not in busy
         )
-        return numbers
+        return [number for number, key in zip(near.tolist(), keys, strict=True) if key in busy]

@@ -62,6 +62,7 @@ from detector.scan.digits import (
 from detector.scan.escapes import is_padding
 from detector.scan.line_wraps import BESIDE, add_line_feeds, add_wraps
 from detector.scan.long_words import ASCII85, BASE85, add_words, add_xored
+from detector.scan.pages import zeros
 from detector.scan.samples import add_beyond, add_grids, add_lists
 from detector.scan.sieves import mark
 from detector.scan.word_runs import SCRATCH, may_be_zlib
@@ -333,9 +334,10 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     view = np.frombuffer(data, np.uint8)
     size = len(data)
     for room in (BLOCK + size // 3, BLOCK + size):  # what is seldom used up; at most one place a byte
-        places = np.empty((5, room), np.int64)
-        digits = np.empty((2, room // 4 + 1, 4), np.int64)  # a row is of five bytes or more
-        words = np.empty((room, 3), np.int64)
+        # Little of it is used: numpy would have it in pages of 2 MiB, each filled with zeros when it is touched.
+        places = zeros(5 * room, np.int64).reshape(5, room)
+        digits = zeros(8 * (room // 4 + 1), np.int64).reshape(2, -1, 4)  # a row is of five bytes or more
+        words = zeros(3 * room, np.int64).reshape(room, 3)
         counts = np.zeros(_COUNTS, np.int64)
         if _found(view, places, digits, words, counts):
             break
