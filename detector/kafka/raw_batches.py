@@ -21,7 +21,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from detector.kafka import decompression
+from detector.kafka import decompression, response_protocol
 from detector.records import batch_kernel as kernel
 from detector.records import crc_kernel
 from detector.records.batch_kernel import Columns
@@ -270,6 +270,7 @@ def _install() -> None:
     fetcher.MemoryRecords = _KeptRecords
     fetcher.PartitionRecords = _partition_records
     conn.READER_LIMIT = _READER_LIMIT
+    response_protocol.install()
 
 
 def both_ways(
