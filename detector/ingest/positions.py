@@ -239,16 +239,15 @@ def spans_of(
     for span in covering:
         first = bisect_right(bases, span.start, hi=len(segments)) - 1
         last = bisect_right(bases, span.end - 1, hi=len(segments)) - 1
-        covered: list[LogRecord] = []
+        places: list[int] = []
         for number in range(first, last + 1):
             segment, base = segments[number], bases[number]
             low = segment.index(max(span.start - base, 0))
             high = segment.index(min(span.end - 1 - base, len(segment.data)))
-            covered += map(segment.record, range(low, high + 1))
-        spans.append(
-            (
-                min(record.at for record in covered),
-                max(record.at if record.last is None else record.last for record in covered),
-            )
-        )
+            if segment.at is not None:  # nothing was joined
+                places += map(int, segment.at[low : high + 1])
+                continue
+            for record in map(segment.record, range(low, high + 1)):
+                places += (record.at, record.at if record.last is None else record.last)
+        spans.append((min(places), max(places)))
     return spans

@@ -18,7 +18,7 @@ from detector.values.wording import Clean, cleanly
 APPENDED: Final = "curfewd-appended"
 """The header of a command that says when the record that led to it was appended, in ms since the epoch."""
 
-_ACTIVITY_FIELDS: Final = activity_fields(CREATE).keys()
+_ACTIVITY_FIELDS: Final = tuple(activity_fields(CREATE))
 _HEADS: Final = {
     activity: dumps(activity_fields(number))[:-1] + b","
     for activity, number in (("created", CREATE), ("updated", UPDATE))
@@ -69,9 +69,9 @@ class TopicOutput:
 
         found, sent = cleanly(made, self._run.clean)
         for finding, record in zip(findings, found, strict=True):
-            self._findings[finding.uid] = dumps(
-                {name: value for name, value in record.items() if name not in _ACTIVITY_FIELDS}
-            )
+            for name in _ACTIVITY_FIELDS:
+                del record[name]
+            self._findings[finding.uid] = dumps(record)
         self._commands |= zip((command.id for command in commands), map(dumps, sent), strict=True)
 
     def digest(self, finding: Finding) -> str:
