@@ -13,7 +13,7 @@ from tests.ingest.streams import Streams, ends, until
 from tests.service.whole.deployment import Deployment, ask
 from tests.service.whole.instances import Instance, agreed, check_once, close, dealt, drained, produced
 
-HARMS = ("none", "damaged", "lost", "older", "left") * MANY
+HARMS = ("none", "damaged", "lost", "older", "left") * MANY if MANY > 1 else ("none", "older", "left")
 SHORT = ("--session", "1.5")
 POSITION_SECONDS = 8  # a holder notes every five how far its store is, with what it writes next
 FETCHED_SECONDS = 5  # copies are some seconds behind, and do not know it
