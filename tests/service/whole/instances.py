@@ -150,12 +150,13 @@ def produced(bootstrap: str, folder: Path, count: int) -> Iterator[tuple[Deploym
 
 
 async def close(deployment: Deployment, partitions: int = INPUT_PARTITIONS) -> None:
-    """The last records of all, one in each partition of the inputs, once those before are judged."""
+    """The last event of each partition of the events, once those before are judged."""
     await until(lambda: drained(deployment), "all before the last")
-    last = json.dumps({"time": at(END), "task_id": "task-0", "message": "the end"}).encode()
-    await deployment.put(
-        (which, number, last) for which in range(len(deployment.inputs)) for number in range(partitions)
-    )
+    which = deployment.inputs.index(f"{deployment.name}.events")
+    lasts = [
+        event(200_000 + number, "task.started", END, task_id=f"last-{number}") for number in range(partitions)
+    ]
+    await deployment.put((which, number, json.dumps(last).encode()) for number, last in enumerate(lasts))
 
 
 async def drained(deployment: Deployment) -> bool:
