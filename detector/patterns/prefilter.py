@@ -1,13 +1,17 @@
 """The first pass: one Hyperscan database finds the lines that may match, at hundreds of MB/s.
 
 A hit is only a candidate: the caller confirms it with the regex. Block mode, no start of match (a quarter of
-the speed, and a fifth of our regexes is refused), no UTF-8 mode (undefined on bad UTF-8), no SINGLEMATCH (loses every match
-but the first of a batch). Measured with PyPI `hyperscan` 0.9.1: batches of 16 to 256 KB are fastest.
+the speed, and a fifth of our regexes is refused), no UTF-8 mode (undefined on bad UTF-8). Measured with PyPI `hyperscan`
+0.9.1: batches of 16 to 256 KB are fastest.
+
+Hyperscan tells of each hit by a call to Python, which costs more than to scan a hundred bytes. So where there are very
+many, a second database tells for each few KB of lines only which expressions hit there at all (SINGLEMATCH).
 """
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import hyperscan
@@ -15,11 +19,19 @@ import msgspec
 import numpy as np
 
 from detector.patterns.database_cache import Compiled, DatabaseCache
+from detector.patterns.regexes import MAX_MATCH, WINDOW
 
 CELL: Final = 4 << 10  # in a long line, hits of one expression closer than this are one
-FLOOD: Final = 1 << 16  # callbacks a batch, after which it is cheaper to search than to be told
+FLOOD: Final = (
+    256  # bytes for each hit: where hits are denser, it is cheaper to search more than to be told more
+)
 LONG_LINE: Final = 32 << 10  # a longer line is hit by cells, a shorter one as a whole
-_MANY: Final = 256  # hits, from which on numpy is faster
+_BLOCK: Final = 4 << 10  # bytes of lines of which one hit of an expression is told, where there are very many
+_LEAST_BLOCK: Final = 512  # bytes
+_SOME: Final = 64  # hits that are enough if they are very dense
+_VERY_DENSE: Final = 64  # bytes for each of them
+_FEW: Final = 16  # expressions that may hit in a block before it is looked at in parts
+_MANY: Final = 256  # hits, from which on numpy is faster, and which are never too many
 _BITS: Final = 40  # of the offset of a hit
 _OFFSET: Final = (1 << _BITS) - 1
 _FAR: Final = 1 << 62
@@ -30,11 +42,13 @@ _EXACT: Final = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
 class Expression(msgspec.Struct, frozen=True):
     """What Hyperscan looks for on behalf of one pattern: a regex, or literals if Hyperscan refuses the regex.
 
-    `literals` match in any case. Without a regex and literals, every line is a hit.
+    `literals` match in any case. Without a regex and literals, every line is a hit. `loose` is a cheap regex that hits
+    wherever the other does: it is looked for where hits are very many.
     """
 
     regex: bytes | None
     literals: tuple[bytes, ...] = ()
+    loose: bytes | None = None
 
 
 Place = tuple[int, int, bool]
@@ -51,17 +65,6 @@ def around(data: bytes, at: int) -> Place:
         low = at - at % CELL
         return low, low + CELL - 1, True
     return low, high, False
-
-
-class Hits(msgspec.Struct, frozen=True):
-    """The hits of one scan.
-
-    `found` has the places of each expression, at most one for each line, or for each `CELL` of a long line: a list of
-    a few, the rows of an array of many. `flooded` means that there were too many: any expression may match anywhere.
-    """
-
-    found: dict[int, Any] = {}
-    flooded: bool = False
 
 
 def _places(data: bytes, base: int, hits: Sequence[int]) -> dict[int, list[Place]]:
@@ -95,39 +98,107 @@ def _many_places(data: bytes, base: int, end: int, hits: Sequence[int]) -> dict[
     return dict(zip(expressions.tolist(), np.split(places, starts[1:]), strict=True))
 
 
-class Prefilter:
-    """A compiled Hyperscan database over expressions; safe to share between threads and to fork with."""
+def _blocks(data: bytes, start: int, end: int) -> Iterator[Place]:
+    """Whole lines of data[start:end] of about `_BLOCK` bytes; a long line in cells that overlap by more than a match."""
+    while start < end:
+        cut = data.rfind(b"\n", start, min(end, start + _BLOCK)) + 1
+        if cut <= start:
+            cut = data.find(b"\n", start + _BLOCK, end) + 1 or end
+        if cut - start > LONG_LINE:
+            overlap = 2 * MAX_MATCH
+            for low in range(start, cut - overlap, WINDOW - overlap):
+                yield low, min(cut, low + WINDOW), True
+        else:
+            yield start, cut, False
+        start = cut
 
-    def __init__(self, expressions: Sequence[Expression], cache: DatabaseCache) -> None:
-        self._database = _compile_all(expressions, cache) if expressions else None
+
+class _Database:
+    """A database, with the room that each thread needs to scan with it."""
+
+    def __init__(self, compiled: "hyperscan.Database") -> None:
+        self._compiled = compiled
         self._threads = threading.local()
 
-    def scan(self, data: bytes, start: int, end: int) -> Hits:
-        """The hits in data[start:end], as offsets in `data`. Releases the GIL meanwhile."""
-        if self._database is None or start >= end:
-            return Hits()
+    def hits(self, data: bytes, start: int, end: int, *, every: bool = True) -> list[int] | None:
+        """The hits in data[start:end], each an expression and behind it the offset from `start`.
+
+        Unless `every` one is wanted, None if they are too many or the first are very dense. Releases the GIL meanwhile.
+        """
+        most = _FAR if every else max(_MANY, (end - start) // FLOOD)
+        some = 0 if every else _SOME
         hits: list[int] = []
+        flooded = False
 
         def hit(expression: int, _start: int, at: int, _flags: int, _context: object) -> bool:
             """Hyperscan's callback; a true answer ends the scan. It is called for each match, so it only notes it."""
+            nonlocal flooded
             hits.append(expression << _BITS | at)
-            return len(hits) > FLOOD
+            count = len(hits)
+            flooded = count > most or (count == some and at < some * _VERY_DENSE)
+            return flooded
 
         try:
             scratch = self._threads.scratch
         except AttributeError:
-            scratch = self._threads.scratch = hyperscan.Scratch(self._database)
+            scratch = self._threads.scratch = hyperscan.Scratch(self._compiled)
         view: Any = memoryview(data)[start:end]  # the library's stub knows only bytes and str
-        with contextlib.suppress(hyperscan.ScanTerminated):  # flooded: the callback asked for it
-            self._database.scan(view, match_event_handler=hit, scratch=scratch)
-        if len(hits) > FLOOD:
-            return Hits(flooded=True)
-        return Hits(_places(data, start, hits) if len(hits) < _MANY else _many_places(data, start, end, hits))
+        with contextlib.suppress(hyperscan.ScanTerminated):  # the callback asked for it
+            self._compiled.scan(view, match_event_handler=hit, scratch=scratch)
+        return None if flooded else hits
 
 
-def _compile_all(expressions: Sequence[Expression], cache: DatabaseCache) -> "hyperscan.Database":
+class Prefilter:
+    """Compiled Hyperscan databases over expressions; safe to share between threads and to fork with."""
+
+    def __init__(self, expressions: Sequence[Expression], cache: DatabaseCache) -> None:
+        self._expressions = expressions
+        self._cache = cache
+        self._every = _Database(_compile_all(expressions, cache, 0)) if expressions else None
+        self._making = threading.Lock()
+
+    @cached_property
+    def _first(self) -> _Database:
+        """Tells one hit of each expression; made when there are very many for the first time."""
+        with self._making:
+            loose = [
+                one if one.loose is None else msgspec.structs.replace(one, regex=one.loose)
+                for one in self._expressions
+            ]
+            return _Database(_compile_all(loose, self._cache, hyperscan.HS_FLAG_SINGLEMATCH))
+
+    def scan(self, data: bytes, start: int, end: int) -> dict[int, Any]:
+        """The places of each expression that hits in data[start:end]: a list of a few, the rows of an array of many.
+
+        There is at most one for each line, for each `CELL` of a long line or, if there are many hits, for some KB of lines.
+        """
+        if self._every is None or start >= end:
+            return {}
+        hits = self._every.hits(data, start, end, every=False)
+        if hits is None:
+            return self._dense_places(data, start, end)
+        return _places(data, start, hits) if len(hits) < _MANY else _many_places(data, start, end, hits)
+
+    def _dense_places(self, data: bytes, start: int, end: int) -> dict[int, list[Place]]:
+        found: dict[int, list[Place]] = {}
+        blocks = list(_blocks(data, start, end))[::-1]
+        while blocks:
+            low, high, cell = blocks.pop()
+            hits = self._first.hits(data, low, high) or []
+            if len(hits) > _FEW and not cell and high - low > _LEAST_BLOCK:
+                middle = data.find(b"\n", (low + high) // 2, high) + 1
+                if low < middle < high:
+                    blocks += [(middle, high, False), (low, middle, False)]
+                    continue
+            line_feed = not cell and data[high - 1] == _NEWLINE
+            for hit in hits:
+                found.setdefault(hit >> _BITS, []).append((low, high - line_feed, cell))
+        return found
+
+
+def _compile_all(expressions: Sequence[Expression], cache: DatabaseCache, flags: int) -> "hyperscan.Database":
     """All expressions in one database, each as exact as Hyperscan takes it."""
-    wanted = [_exact(expression) for expression in expressions]
+    wanted = [_with(_exact(expression), flags) for expression in expressions]
     # What stands in for a refused regex depends on the literals, too.
     name = [*wanted, *(_literals(expression) for expression in expressions)]
     database = cache.load(name)
@@ -135,9 +206,13 @@ def _compile_all(expressions: Sequence[Expression], cache: DatabaseCache) -> "hy
         try:
             database = _compile(wanted)
         except hyperscan.error:
-            database = _compile([_accepted(expression) for expression in expressions])
+            database = _compile([_with(_accepted(expression), flags) for expression in expressions])
         cache.keep(name, database)
     return database
+
+
+def _with(source: Compiled, flags: int) -> Compiled:
+    return source[0], source[1] | flags
 
 
 def _compile(sources: Sequence[Compiled]) -> "hyperscan.Database":

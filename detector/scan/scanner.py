@@ -53,10 +53,6 @@ class PluginMatcher:
         """What the prefilter looks for."""
         return self.plugin.expressions()
 
-    def may_be_in(self, lowered: bytes) -> bool:
-        """Plugins have no keywords, so every text that is not empty may match."""
-        return bool(lowered)
-
     def matches(self, data: bytes, view: Any, regions: Any, searched: object) -> Iterator[Match]:
         """The matches of the plugin that detect-secrets' filters let pass."""
         del view, searched
@@ -137,37 +133,15 @@ class PatternScanner:
     def _regions(self, data: bytes) -> dict[int, list[Any]]:
         """The regions to search, by the number of the matcher: lists and arrays."""
         regions: dict[int, list[Any]] = {}
-        flood: tuple[Region, set[int]] | None = None
         for start, end in _pieces(data):
-            hits = self._prefilter.scan(data, start, end)
-            if hits.flooded:
-                # Adjacent pieces become one region: in a row of adjoining matches, each depends on the one before.
-                (low, _), numbers = flood or ((start, end), set())
-                flood = (low, end), numbers | self._in_flood(data, start, end)
-                continue
-            if flood is not None:
-                _add(regions, *flood)
-                flood = None
-            for expression, places in hits.found.items():
+            for expression, places in self._prefilter.scan(data, start, end).items():
                 around = {
                     wide: regions_around(data, places, wide=wide)
                     for wide in {self._matchers[number].wide for number in self._matchers_of[expression]}
                 }
                 for number in self._matchers_of[expression]:
                     regions.setdefault(number, []).append(around[self._matchers[number].wide])
-        if flood is not None:
-            _add(regions, *flood)
         return regions
-
-    def _in_flood(self, data: bytes, start: int, end: int) -> set[int]:
-        """The numbers of the matchers that may have a match in or at data[start:end]."""
-        lowered = data[max(0, start - MAX_MATCH - REACH) : end + MAX_MATCH + REACH].lower()
-        return {number for number, matcher in enumerate(self._matchers) if matcher.may_be_in(lowered)}
-
-
-def _add(regions: dict[int, list[Any]], region: Region, numbers: Iterable[int]) -> None:
-    for number in numbers:
-        regions.setdefault(number, []).append([region])
 
 
 def _pieces(data: bytes) -> Iterator[Region]:

@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 def found(expressions: list[Expression], folder: Path | None) -> dict[int, list[Place]]:
     """What a prefilter made through that cache says of the text."""
-    return Prefilter(expressions, DatabaseCache(folder)).scan(TEXT, 0, len(TEXT)).found
+    return Prefilter(expressions, DatabaseCache(folder)).scan(TEXT, 0, len(TEXT))
 
 
 def file_in(folder: Path) -> Path:

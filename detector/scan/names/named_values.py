@@ -287,10 +287,6 @@ class NamedMatcher:
         """What the prefilter looks for."""
         return list(expressions(self._least))
 
-    def may_be_in(self, lowered: bytes) -> bool:
-        """Whether this text, in lower case, contains a telling stem."""
-        return any(stem in lowered for stem in lexicon().stems)
-
     def matches(self, data: bytes, view: Any, regions: Any, searched: Any) -> Iterator[Match]:
         """The values whose names are of the pattern's kind in the regions: rows (start, end) that do not overlap."""
         before = searched.get(NamedMatcher)
