@@ -19,7 +19,7 @@ from detector.patterns.refusal_cache import RefusalCache
 from detector.patterns.value_refusals import is_called, is_refused
 from detector.scan.names import letter_statistics
 from detector.scan.names.lexicon import NAME_LONGEST, Lexicon, Meaning, load, shown_name
-from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID
+from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID, WORD
 from detector.scan.pattern_matcher import Match, Named, Rank
 from detector.values.findings import Confidence
 from detector.values.secrets import Secret
@@ -30,6 +30,7 @@ _ROW: Final = 7  # numbers of each
 _MANY: Final = 64  # assignments, of which it pays to judge like ones once
 _ALIKE: Final = 160  # bytes of a name and its value, at most, that may be like others
 _BLANK: Final = 0x20
+_PERCENT: Final = 0x25
 _LONG_HEX: Final = 32
 _LONG: Final = 20  # characters of a random value
 _MIDDLE: Final = 16
@@ -55,8 +56,11 @@ def lexicon() -> Lexicon:
     return load()
 
 
-def _names(least: Confidence) -> bytes:
-    """Names that can be this sure. `key` alone is a frequent name, and never sure: another part of a name is next to it."""
+def _heads(least: Confidence) -> tuple[list[bytes], list[bytes]]:
+    """Heads of names that can be this sure, if a name goes on behind them, and such with which a name ends.
+
+    `key` alone is a frequent name, and never sure: another part of a name is next to it.
+    """
     words = lexicon()
     longer: list[bytes] = []
     whole: list[bytes] = []
@@ -67,8 +71,7 @@ def _names(least: Confidence) -> bytes:
             whole.append(head if words.counts_alone(word, least) else rb"[\w.-]" + head)
     spoken = b"|".join(word.encode() for word in sorted(words.before_key))
     whole.append(rb"(?i:" + spoken + rb")[ ](?i:key)")  # Api Key: value
-    more = rb"[\w.-]{0,%d}" % NAME_LONGEST
-    return rb"(?:(?:" + b"|".join(longer) + rb")" + more + rb"|" + b"|".join(whole) + rb")"
+    return longer, whole
 
 
 @cache
@@ -80,7 +83,9 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     Hyperscan then follows a match with one state instead of as many, and the parser has bounds of its own. It says what
     stands between: here any signs do, and the words that a blank follows.
     """
-    name = _names(least)
+    longer, whole = map(b"|".join, _heads(least))
+    more = rb"[\w.-]{0,%d}" % NAME_LONGEST
+    name = rb"(?:(?:" + longer + rb")" + more + rb"|" + whole + rb")"
     telling = b"".join(b"\\x%02x" % byte for byte in TELLING)
     no_star = b"".join(b"\\x%02x" % byte for byte in TELLING if byte != _STAR)
     groups = (
@@ -104,7 +109,9 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
         rb"<<\w+$",
     )
     return (
-        Expression(name + rb"(?:" + rb"|".join(forms) + rb")"),
+        Expression(
+            name + rb"(?:" + rb"|".join(forms) + rb")", loose=longer + rb"|(?:" + whole + rb")(?:\W|$)"
+        ),
         Expression(
             rb"(?:(?i:value|default|\"val|content(?:=))[\"'`\\\]})*]*[ \t]*[=:>]|--?(?i:value|body)[ =])[^\w\n]*"
             + value
@@ -180,6 +187,17 @@ def _first_alike(view: Any, rows: Any) -> Any:
     _, first, alike = np.unique(hashes, return_index=True, return_inverse=True)
     numbers[short] = short[first[alike]]
     return numbers
+
+
+def _like_words(view: Any, rows: Any) -> Any:
+    """Which rows have a value that looks like words: whatever its name says, it is no secret of more than low confidence.
+
+    What is percent-encoded may say something else.
+    """
+    percents = np.flatnonzero(view == _PERCENT)
+    starts, ends, kinds, ratings = rows[:, 2:6].T
+    encoded = percents.searchsorted(starts) < percents.searchsorted(ends)
+    return (kinds == WORD) & (ratings < _NEARLY) & ~encoded
 
 
 def _unquoted(value: bytes) -> bytes:
@@ -292,6 +310,8 @@ class NamedMatcher:
         before = searched.get(NamedMatcher)
         if before is None or not np.array_equal(before[0], regions):
             rows = assignments(view, regions)
+            if self._least > Confidence.LOW and len(rows) >= _MANY:
+                rows = rows[~_like_words(view, rows)]
             before = searched[NamedMatcher] = regions, rows, _first_alike(view, rows)
         _, rows, alike = before
         passed = {

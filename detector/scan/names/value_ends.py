@@ -1,6 +1,6 @@
 """Where a value ends: at its closing quote, its bracket, its parameter, its pair of a list. Compiled loops."""
 # ruff: noqa: PLR2004 - bytes are compared with bytes
-# ruff: noqa: C901, PLR0912, PLR0913, PLR0917, FBT001 - a compiled parser: numba cannot see into a struct
+# ruff: noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917, FBT001 - a compiled parser: numba cannot see into a struct
 
 from typing import Any, Final
 
@@ -24,6 +24,19 @@ from detector.scan.names.value_kernel import LONGEST
 _WORD: Final = 12  # bytes of a type's name
 
 
+def _plain_bytes() -> Any:
+    """The bytes after which an unquoted value goes on, whatever stands around."""
+    table = np.ones(256, np.bool_)
+    table[:33] = table[127] = False
+    table[list(b"&,;\\^<()[]{}#")] = False
+    table[(TABLE & OPEN) != 0] = False
+    table.flags.writeable = False
+    return table
+
+
+_PLAIN: Final = _plain_bytes()
+
+
 @compiled
 def _begins_pair(data: Any, at: int, colon: bool) -> bool:
     """Whether a name and `=` stand here, or `:` where that may be: the next assignment of a list."""
@@ -44,6 +57,9 @@ def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, sca
     inner = 0  # brackets that open in the value
     while at < size and at - start <= LONGEST:
         byte = data[at]
+        if _PLAIN[byte]:
+            at += 1
+            continue
         if byte <= 32 or byte == 127:
             break
         inner += byte in (40, 91, 123)

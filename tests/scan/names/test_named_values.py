@@ -325,6 +325,8 @@ LINES = (
     "password=correct horse",
     "password=${PASSWORD}",
     'password="',
+    "password=token=password=token=password",
+    "token=page%2Dtoken=page%2Dtoken",
 )
 
 
