@@ -129,7 +129,7 @@ def _attempt(
 
 @compiled
 def search(
-    data: Any, regions: Any, region: int, at: int, code: Any, classes: Any, firsts: Any, out: Any
+    data: Any, regions: Any, region: int, at: int, code: Any, classes: Any, leads: Any, out: Any
 ) -> tuple[int, int, int]:
     """Writes to `out` the matches of each region, none overlapping: start, end, start and end of the secret.
 
@@ -142,10 +142,18 @@ def search(
         low, high = regions[region, 0], regions[region, 1]
         at = max(at, low)
         steps = _AT_LEAST + _STEPS * (high - at)
+        last = high - leads.shape[0]
         while at < high:
-            if firsts[data[at]] == 0:
+            if leads[0, data[at]] == 0:
                 at += 1
                 continue
+            if at <= last:
+                ahead = 1
+                while ahead < leads.shape[0] and leads[ahead, data[at + ahead]] != 0:
+                    ahead += 1
+                if ahead < leads.shape[0]:
+                    at += 1
+                    continue
             if count == len(out):
                 return count, region, at
             end, start, stop, steps = _attempt(data, at, high, code, classes, stack, steps)

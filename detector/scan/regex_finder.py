@@ -86,7 +86,7 @@ class Finder:
             if program is not None:
                 out = np.empty((_ROWS, 4), np.int64)
                 count, region, at = backtrack.search(
-                    view, regions, region, at, program.code, program.classes, program.firsts, out
+                    view, regions, region, at, program.code, program.classes, program.leads, out
                 )
                 found.append(out[:count])
                 if region >= 0:

@@ -15,6 +15,7 @@ from detector.patterns.literals import token_texts
 
 CLASS, GREEDY, LAZY, SPLIT, JUMP, SAVE, WORD, NO_WORD, BEGIN, END, MATCH = range(11)
 UNLIMITED: Final = 1 << 30
+LEADS: Final = 8  # bytes of a match that are looked at before its program runs
 _LONGEST: Final = 2000  # instructions
 _WORDS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _EVERY: Final = frozenset(range(256))
@@ -41,11 +42,14 @@ class UnknownSyntaxError(Exception):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """`code`: rows of (operation, a, b, c); `classes`: for each class 256 times 0 or 1; `firsts`: how a match may begin."""
+    """`code`: rows of (operation, a, b, c); `classes`: for each class 256 times 0 or 1.
+
+    `leads`: for each of the first bytes of a match 256 times whether it may be that.
+    """
 
     code: Any
     classes: Any
-    firsts: Any
+    leads: Any
 
 
 class _One(msgspec.Struct, frozen=True):
@@ -85,15 +89,12 @@ def program_of(regex: str, *, multiline: bool = False) -> Program | None:
         writer = _Writer()
         writer.write(tree)
         writer.add(MATCH)
-        firsts, _ = _firsts(tree)
     except UnknownSyntaxError:
         return None
     table = np.zeros((max(len(writer.classes), 1), 256), np.uint8)
     for members, number in writer.classes.items():
         table[number, sorted(members)] = 1
-    first = np.zeros(256, np.uint8)
-    first[sorted(firsts)] = 1
-    return Program(np.array(writer.code, np.int32), table, first)
+    return Program(np.array(writer.code, np.int32), table, _leads(tree))
 
 
 class _Parser:
@@ -242,23 +243,35 @@ def _least_width(node: Any) -> int:
     return node.least * _least_width(node.body) if isinstance(node, _Repeat) else 0
 
 
-def _firsts(node: Any) -> tuple[Bytes, bool]:
-    """The bytes with which a match may begin, and whether it may be empty."""
+def _leads(tree: Any) -> Any:
+    """For each of the first bytes of a match which it may be."""
+    leads = np.zeros((LEADS, 256), np.uint8)
+    for end in _add_leads(tree, frozenset({0}), leads):
+        leads[end:] = 1
+    return leads
+
+
+def _add_leads(node: Any, begins: frozenset[int], leads: Any) -> frozenset[int]:
+    """Adds what stands at the first places of a match, where the node may begin at some of them. Returns where it may end."""
+    begins -= {LEADS}
+    if not begins or isinstance(node, _At):
+        return begins
     if isinstance(node, _One):
-        return node.members, False
-    if isinstance(node, _Repeat):
-        found, empty = _firsts(node.body)
-        return found, empty or not node.least
+        for begin in begins:
+            leads[begin, sorted(node.members)] = 1
+        return frozenset(begin + 1 for begin in begins)
     if isinstance(node, _Either):
-        every = [_firsts(branch) for branch in node.branches]
-        return frozenset().union(*(found for found, _ in every)), any(empty for _, empty in every)
-    members: Bytes = frozenset()
-    for part in node.parts if isinstance(node, _Row) else ():
-        found, empty = _firsts(part)
-        members |= found
-        if not empty:
-            return members, False
-    return members, True
+        return frozenset().union(*(_add_leads(branch, begins, leads) for branch in node.branches))
+    if isinstance(node, _Row):
+        for part in node.parts:
+            begins = _add_leads(part, begins, leads)
+        return begins
+    ends = frozenset() if node.least else begins
+    for times in range(1, min(node.most, node.least + LEADS) + 1):
+        begins = _add_leads(node.body, begins, leads)
+        if times >= node.least:
+            ends |= begins
+    return ends
 
 
 class _Writer:

@@ -117,7 +117,7 @@ def given_up(regex: str, data: bytes) -> bool:
     """Whether the program alone does not get to the end of the text."""
     made, out = program(regex), np.empty((1024, 4), np.int64)
     view, regions = np.frombuffer(data, np.uint8), np.array([[0, len(data)]], np.int64)
-    _, region, _ = backtrack.search(view, regions, 0, 0, made.code, made.classes, made.firsts, out)
+    _, region, _ = backtrack.search(view, regions, 0, 0, made.code, made.classes, made.leads, out)
     return bool(region < 0)
 
 
