@@ -161,6 +161,10 @@ def inflated(
     alone = blobs[:, 4] == 0
     room.widen(starts[alone], pieces[blobs[alone, 3] - 1, 2])
     lines = room.lines(starts)
+    may = room.open(lines)
+    if not may.all():
+        room.cut_short(lines[~may])
+        blobs, lines = blobs[may], lines[may]
     texts: list[bytes] = []
     rows: list[tuple[int, int, bool]] = []
     size, before = 0, -1

@@ -26,6 +26,7 @@ from detector.scan import triggers
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
 from detector.scan.decoders import BUNDLED, DECODERS, Decoders
+from detector.scan.ranks import origins, ranks
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 
 DEPTH: Final = 4
@@ -84,7 +85,7 @@ class Layer:
             kinds.append(part.kinds + len(names))
             names += part.names
         segments = np.concatenate([part.segments for part in self._parts])
-        places, from_ = np.ascontiguousarray(segments[:, :2].T)
+        places, from_ = np.ascontiguousarray(segments[:, :2].T, np.int64)
         zero, step = np.concatenate([_digits(part) for part in self._parts], axis=1)
         zero -= step * places
         return _Back(
@@ -99,25 +100,23 @@ class Layer:
     def origins(self, places: Any) -> Any:
         """Where the bytes at some places come from: of base64 and hex, each from its own digits."""
         back = self._back
-        numbers = back.places.searchsorted(places, "right") - 1
-        origins = (back.zero[numbers] + back.step[numbers] * places) // THIRDS
-        return np.maximum(origins, back.from_[numbers])
+        return origins(back.places, back.zero, back.step, back.from_, THIRDS, places)
 
     @cached_property
     def continued(self) -> Any:
         """The places where text goes on that stands apart in the origin, mostly on several lines; in order."""
         back = self._back
         apart = 1 + np.flatnonzero(back.from_[1:] != back.segments[:-1, 2])
-        places = back.places[apart].astype(np.int64)
+        places = back.places[apart]
         return places[np.frombuffer(self.data, np.uint8)[places - 1] != ord("\n")]
 
     def images(self, places: Any) -> Any:
         """Where in `data` begins what comes from some places of the origin (in order), or from behind them."""
         back = self._back
-        first, after = back.places.astype(np.int64), np.append(back.places[1:], len(self.data))
+        first, after = back.places, np.append(back.places[1:], len(self.data))
         ends = np.maximum(back.segments[:, 2], np.append(back.from_[1:], 0))
-        low = places.searchsorted(back.from_)
-        counts = np.where(back.step == 0, 0, places.searchsorted(ends) - low)
+        low = ranks(places, back.from_)
+        counts = np.where(back.step == 0, 0, ranks(places, ends) - low)
         numbers = np.repeat(np.arange(len(first)), counts)
         nth = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts)
         images = -((back.zero[numbers] - THIRDS * places[low[numbers] + nth]) // back.step[numbers])
@@ -371,9 +370,13 @@ class _Room:
         """As `Spending`."""
         self._spending.spend_one(line, size)
 
-    def cut_short(self, line: int) -> None:
+    def cut_short(self, lines: Any) -> None:
         """As `Spending`."""
-        self._spending.cut_short(line)
+        self._spending.cut_short(lines)
+
+    def open(self, lines: Any) -> Any:
+        """As `Spending`."""
+        return self._spending.open(lines)
 
 
 def _digits(part: Part) -> Any:

@@ -57,8 +57,11 @@ class Room(Protocol):
     def spend(self, line: int, size: int) -> None:
         """A line decoded to so many bytes."""
 
-    def cut_short(self, line: int) -> None:
-        """A line decodes to more than it had left."""
+    def cut_short(self, lines: Any) -> None:
+        """A line, or some, decode to more than was left."""
+
+    def open(self, lines: Any) -> Any:
+        """By line, whether it may still decode to anything."""
 
 
 class Decoder(ABC):

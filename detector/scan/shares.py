@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from detector.scan.ranks import ranks
 from detector.values.forms import ALL
 
 DECODING: Final = "decoding"
@@ -115,7 +116,7 @@ class Spending:
 
     def lines(self, places: Any) -> Any:
         """The numbers of the lines that hold these places of the text."""
-        return self._ends.searchsorted(places)
+        return ranks(self._ends, places)
 
     def widen(self, starts: Any, ends: Any) -> None:
         """What is encoded over several lines has the share of all of them, as it is the first line's."""
@@ -139,10 +140,15 @@ class Spending:
         """One line decoded to so many bytes: much faster than `spend` for one."""
         self._spent[line] += size
 
-    def cut_short(self, line: int) -> None:
-        """A line asked for more than it had left."""
+    def open(self, lines: Any) -> Any:
+        """By line, whether it may still ask for anything."""
+        left = self._spent[lines] < self._shares[lines]
+        return left if self._narrow is None else left & ~self._shut[lines]
+
+    def cut_short(self, lines: Any) -> None:
+        """A line, or some, asked for more than was left."""
         self.asked = True
-        self._cut_short[line] = True
+        self._cut_short[lines] = True
 
     def over(self) -> Any:
         """By line, whether it has spent more than its share; None if none has."""

@@ -41,7 +41,16 @@ def is_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
     for bit in range(8, bits - 7, 8):
         if table[data[start + bit // size]] >> (size - 1 - bit % size) & 1 != first:
             return False
-    return _has_key(data, start, end, table, size)
+    return not _repeats(data, start, end) and _has_key(data, start, end, table, size)
+
+
+@bare
+def _repeats(data: Any, start: int, end: int) -> bool:
+    """Whether all digits are the same: zeros, or other bytes that say nothing."""
+    for at in range(start + 1, end):  # noqa: SIM110 - what numba compiles
+        if data[at] != data[start]:
+            return False
+    return True
 
 
 @bare
