@@ -19,6 +19,7 @@ WINDOW: Final = 1 << 18  # positions: offsets of a partition, lines of a file
 _WINDOWS: Final = 2  # of which something is kept: text that waited for later records comes late
 _OFTEN: Final = 1000  # leaks of one secret: the text around further ones is not shown
 _MOST_OFTEN: Final = 1 << 12  # secrets of a stream whose leaks are counted
+_NEVER: Final = 1 << 62  # leaks
 _KEPT: Final = (
     1 << 16
 )  # fingerprints, and secrets whose leaks are counted: beyond, a share begins anew for the streams that were the first to show a secret
@@ -195,10 +196,15 @@ class FindingShares:
             self.kept += not count
         return count >= _OFTEN
 
-    def showed_often(self, record: Record, fingerprint: str) -> bool:
-        """Whether there were very many leaks of that secret in this record's stream and window before."""
+    def more_shown(self, record: Record, fingerprint: str, different: int) -> int:
+        """Of how many more leaks of that secret the text around is shown, in this record's stream and window.
+
+        So many `different` secrets are about to be shown.
+        """
         spent = self._spent.get(key_of(record, self.window))
-        return spent is not None and spent.leaks.get(hash(fingerprint), 0) >= _OFTEN
+        leaks = {} if spent is None else spent.leaks
+        count = leaks.get(hash(fingerprint), 0)
+        return _OFTEN - count if count or len(leaks) + different <= _MOST_OFTEN else _NEVER
 
     def _of(self, record: Record) -> _Spent:
         key = key_of(record, self.window)

@@ -21,7 +21,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property, partial
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -367,16 +367,16 @@ class KnownIndex:
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """The spans of registered secrets, in order. Those of one value do not overlap."""
-        found: dict[tuple[int, int], None] = {}  # nearly in order, which sorts faster than a set
+        found: list[tuple[int, int]] = []
         view = np.frombuffer(data, np.uint8)
         for keyed in self._keyed:
             verdicts = SpanVerdicts(data, view, partial(self._is_registered, keyed))
             for each in keyed.checks:
                 for spans in each.spans(view):
-                    found.update(dict.fromkeys(verdicts.registered(spans)))
-            found.update(dict.fromkeys(_apart(data, self._hashed(data, view, keyed))))
-        found.update(dict.fromkeys(_apart(data, self._plainly_hashed(data, view))))
-        return sorted(found)
+                    found += verdicts.registered(spans)
+            found += _apart(data, self._hashed(data, view, keyed))
+        found += _apart(data, self._plainly_hashed(data, view))
+        return [span for span, _ in groupby(sorted(found))]
 
     def disguised(self, data: bytes) -> list[Disguise]:
         """The registered secrets that stand in `data` in another form."""

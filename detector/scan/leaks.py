@@ -257,7 +257,9 @@ class LeakFinder:
             seen,
             batch.texts(),
             shares.window,
-            lambda one: shares.showed_often(batch.locate(one.begins), details.of(one).fingerprint),
+            lambda one, different: shares.more_shown(
+                batch.locate(one.begins), details.of(one).fingerprint, different
+            ),
         )
 
     def _tell(

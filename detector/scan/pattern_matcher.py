@@ -73,6 +73,7 @@ class PatternMatcher:
     __slots__ = (
         "_counted",
         "_finder",
+        "_rank",
         "_traps",
         "keywords",
         "of_place",
@@ -92,6 +93,7 @@ class PatternMatcher:
         checks = built if pattern.placeholder_ok else [*built, NotPlaceholder()]
         self.of_secret = tuple(check for check in checks if getattr(check, "target", _OWN) == _OWN)
         self.of_place = tuple(check for check in checks if check not in self.of_secret)
+        self._rank = pattern.generic, False, not pattern.proven
         self._finder: Finder | None = None
         self._counted = False
         self._traps = RefusalCache()
@@ -155,7 +157,7 @@ class PatternMatcher:
 
     def rank(self, match: Match) -> Rank:
         """Smaller is better: not generic, our own, proven, longer, earlier in the files."""
-        return self.pattern.generic, False, not self.pattern.proven, match.start - match.end, self.order
+        return *self._rank, match.start - match.end, self.order
 
 
 def regions_around(data: bytes, places: Any, *, wide: bool) -> Any:

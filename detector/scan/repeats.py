@@ -27,29 +27,55 @@ class Repeated(NamedTuple):
 
 
 def repeated_leaks(
-    seen: Sequence[Sighting], texts: Sequence[Texts], window: int, often: Callable[[Sighting], bool]
+    seen: Sequence[Sighting], texts: Sequence[Texts], window: int, shown: Callable[[Sighting, int], int]
 ) -> Iterator[Repeated]:
-    """Sightings of registered secrets, one in each record, that the stream showed `often` before in a `window` of positions.
+    """Sightings of registered secrets, one in each record, of which the stream has shown so many that text around says nothing new.
 
-    `seen` is in the order in which they begin.
+    `shown` says of how many more, in its `window` of positions, the text is shown, where so many different secrets are
+    seen. `seen` is in the order in which they begin.
     """
     if len(seen) < _MANY:
         return
-    kinds: dict[tuple[object, ...], int] = {}
-    rows = [
-        (
-            one.start + one.within,
-            one.start,
-            one.end,
-            kinds.setdefault((one.secret, one.encodings, one.owner), len(kinds))
-            if one.pattern is None
-            else -1,
-        )
-        for one in seen
-    ]
-    for each in _repeated(np.array(rows, np.int64), texts, window):
-        if often(seen[each.first]):
+    kinds, different = _kinds(seen)
+    rows = np.array(
+        [
+            [one.start + one.within for one in seen],
+            [one.start for one in seen],
+            [one.end for one in seen],
+            kinds,
+        ],
+        np.int64,
+    )
+    for each in _repeated(rows.T, texts, window):
+        more = shown(seen[each.first], different)
+        if not more:
             yield each
+        elif more < len(each.others):
+            yield Repeated(each.others[more - 1], each.others[more:], each.lines[more:])
+
+
+def _kinds(seen: Sequence[Sighting]) -> tuple[list[int], int]:
+    """A number for each sighting, the same for those that say the same, -1 if its secret is not told as registered.
+
+    And how many different secrets there are, at most.
+    """
+    kinds: dict[tuple[object, ...], int] = {}
+    plain: dict[int, int] = {}  # by the secret as an object: mostly one is made for each value
+    others: set[bytes] = set()
+    numbers: list[int] = []
+    for one in seen:
+        number = None if one.encodings else plain.get(id(one.secret))
+        if number is None:
+            value = one.secret.reveal()
+            if one.pattern is not None:
+                others.add(value)
+                number = -1
+            else:
+                number = kinds.setdefault((value, one.encodings, one.owner), len(kinds))
+            if not one.encodings:
+                plain[id(one.secret)] = number
+        numbers.append(number)
+    return numbers, len(kinds) + len(others)
 
 
 def repeatedly_limited(limited: Sequence[LimitedText], texts: Sequence[Texts]) -> Iterator[Repeated]:

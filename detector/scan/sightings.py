@@ -6,7 +6,9 @@ One secret is often seen more than once: by two patterns, or as it stands and de
 import binascii
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate, compress
+from operator import ge
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -105,13 +107,13 @@ def sightings_in(
 ) -> tuple[list[Sighting], list[LimitedText]]:
     """All secrets found in the data, in order, and the text that was not examined whole."""
     seen = _as_it_stands(data, scanner, known)
-    ordered = all(one.pattern is not None for one in seen)  # and none overlaps another
     decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen))
-    if decoded or not ordered:
-        joined = [one for one in decoded if JOINED in one.encodings]
-        seen += [one for one in decoded if JOINED not in one.encodings]
-        if joined:
-            seen += _not_whole(joined, seen)
+    joined = [one for one in decoded if JOINED in one.encodings]
+    seen += [one for one in decoded if JOINED not in one.encodings]
+    if joined:
+        seen += _not_whole(joined, seen)
+    starts = [one.start for one in seen]
+    if any(map(ge, starts, starts[1:])):
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen, limited
 
@@ -165,6 +167,8 @@ def _seen_in(
         """By text, whether it is in one piece, and not put together where a whole secret stands."""
         origins = view.origins(starts, ends)
         joined = np.array([JOINED in names for names in origins.names], np.bool_)[origins.encodings]
+        if not joined.any():
+            return origins.whole
         return origins.whole & ~(joined & whole.overlapped(origins.starts, origins.ends))
 
     seen = _as_it_stands(view.data, scanner, known, believed)
@@ -336,23 +340,30 @@ class Spans:
     """The places of some sightings, to ask whether another overlaps one."""
 
     def __init__(self, sightings: Iterable[Sighting]) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []  # the greatest so far
-        for one in sorted(sightings, key=lambda one: one.start):
-            self._starts.append(one.start)
-            self._ends.append(max(one.end, self._ends[-1] if self._ends else 0))
+        self._sightings = sightings
+
+    @cached_property
+    def _bounds(self) -> tuple[Any, Any]:
+        """Where they begin, in order, and of each the greatest end so far. Made when somebody asks, which is seldom."""
+        sightings = [*self._sightings]
+        starts = np.array([one.start for one in sightings], np.int64)
+        ends = np.array([one.end for one in sightings], np.int64)
+        order = starts.argsort(kind="stable")
+        return starts[order], np.maximum.accumulate(ends[order])
 
     def overlap(self, one: Sighting) -> bool:
         """Whether one of them overlaps `one`."""
-        before = bisect_left(self._starts, one.end)
-        return before > 0 and self._ends[before - 1] > one.start
+        starts, ends = self._bounds
+        before = int(starts.searchsorted(one.end))
+        return before > 0 and bool(ends[before - 1] > one.start)
 
     def overlapped(self, starts: Any, ends: Any) -> Any:
         """By span, whether one of them overlaps it."""
-        if not self._starts:
+        own_starts, own_ends = self._bounds
+        if not own_starts.size:
             return np.zeros(len(starts), np.bool_)
-        before = np.array(self._starts).searchsorted(ends)
-        return (before > 0) & (np.array(self._ends)[before - 1] > starts)
+        before = own_starts.searchsorted(ends)
+        return (before > 0) & (own_ends[before - 1] > starts)
 
 
 def told_apart(sightings: Sequence[Sighting], is_known: Callable[[Sighting], bool]) -> list[Sighting]:

@@ -60,9 +60,13 @@ class SpanVerdicts:
         if not verdict:
             return []
         after = self._ends.get(value, 0)
-        starts = [start for start, _ in spans] if isinstance(spans, list) else spans[:, 0].tolist()
+        if not isinstance(spans, list):
+            starts, ends = spans.T
+            if starts[0] >= after and (starts[1:] >= ends[:-1]).all():
+                self._ends[value] = int(ends[-1])
+                return list(zip(starts.tolist(), ends.tolist(), strict=True))
         found = []
-        for start in starts:
+        for start, _ in spans if isinstance(spans, list) else spans.tolist():
             if start >= after:
                 after = start + len(value)
                 found.append((start, after))
