@@ -86,7 +86,7 @@ class Layer:
             names += part.names
         segments = np.concatenate([part.segments for part in self._parts])
         places, from_ = np.ascontiguousarray(segments[:, :2].T, np.int64)
-        zero, step = np.concatenate([_digits(part) for part in self._parts], axis=1)
+        zero, step = np.ascontiguousarray(np.concatenate([_digits(part) for part in self._parts], axis=1))
         zero -= step * places
         return _Back(
             names, segments, places, from_, zero, step, np.concatenate(starts), np.concatenate(kinds)
