@@ -4,8 +4,7 @@ Nearly all lines that end like wrapped text end it. Where many streams are mixed
 late or never, so only the number of the stream is kept of such a line (`flat_records.stream_key`), and where it stands.
 """
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -108,21 +107,29 @@ class LoneLines(Generic[Item]):
         for key in gone:
             del self._lines[key]
 
-    def sort(self, block: LineBlock[Item], marked: Sequence[int], held: Sequence[int]) -> list[int]:
-        """Takes the `marked` lines of a block that are alone in it, and tells which of its records are to be looked at.
+    def sort(
+        self, block: LineBlock[Item], marked: Sequence[int], held: Collection[int], reach: int
+    ) -> list[int]:
+        """Takes the `marked` lines of a block that are lone, and tells which of its records are to be looked at.
 
-        Those are of a stream with one of the `held` numbers, or of which a lone line is kept, or of which one is marked
-        in the block and another stands there.
+        Those are of a stream with one of the `held` numbers, or of which a record stands less than `reach` behind a
+        marked or a lone line.
         """
         own: list[int] = block.keys[marked].tolist()
-        busy = {*held, *self._lines}
         slots = np.zeros(_SLOT + 1, np.bool_)
-        slots[np.fromiter({*busy, *own}, np.int64) & _SLOT] = True
+        slots[np.fromiter({*held, *self._lines, *own}, np.int64) & _SLOT] = True
         near = np.flatnonzero(slots[block.keys & _SLOT])
-        keys: list[int] = block.keys[near].tolist()
-        seen = Counter(keys)
-        busy.update(key for key in own if seen[key] > 1)
-        self._lines.update(
-            (key, (block, number)) for key, number in zip(own, marked, strict=True) if key not in busy
-        )
-        return [number for number, key in zip(near.tolist(), keys, strict=True) if key in busy]
+        records = list(zip(near.tolist(), block.keys[near].tolist(), strict=True))
+        busy, wanted = set(held), set(marked)
+        last = {key: its_block.places[number] for key, (its_block, number) in self._lines.items()}
+        for number, key in records:
+            place = block.places[number]
+            if key in last and place - last[key] < reach:
+                busy.add(key)
+            if number in wanted:
+                last[key] = place
+        for number, key in zip(marked, own, strict=True):
+            if key not in busy:
+                self._lines.pop(key, None)  # that one is too far away for whatever may follow
+                self._lines[key] = block, number
+        return [number for number, key in records if key in busy]

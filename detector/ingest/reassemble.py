@@ -317,14 +317,15 @@ class StreamReassembler(Generic[Item]):
                 number = mark + 1
 
     def _touched(self, marked: Sequence[int], block: LineBlock[Item]) -> Sequence[int]:
-        """The records of a block that go on in others, or may be what others go on in, and few others."""
+        """The records of a block that may go on in others or be what others go on in, and few others."""
         self._lone.forget(block.places[0] - PATIENCE + _STEP)
         if not marked and not self._lines and not self._lone:
             return ()
         for own, held in self._lines.items():
             if held.number is None:
                 held.number = _key_of(own)
-        return self._lone.sort(block, marked, [held.number or 0 for held in self._lines.values()])
+        numbers = {held.number or 0 for held in self._lines.values()}
+        return self._lone.sort(block, marked, numbers, PATIENCE - _STEP)
 
     def late(self, at: int) -> list[Item]:
         """Gives up what has waited too long; returns the held records of it."""

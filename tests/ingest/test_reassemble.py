@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise, zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -444,3 +445,44 @@ def test_of_a_record_far_behind_a_line_that_goes_on_nothing_is_asked() -> None:
     watch(1, PATIENCE)
     assert asked == []
     assert streams.groups() == []
+
+
+@pytest.mark.parametrize("edges", [(0, 3000), (0, 1500, 3000), (0, 1500, 1501, 3000)])
+@pytest.mark.parametrize("marked", [[1500], [0, 1500]])
+@pytest.mark.parametrize(("away", "together"), [(PATIENCE - 65, True), (PATIENCE - 64, False)])
+def test_a_line_goes_on_in_a_record_that_is_not_too_far_behind_it(
+    edges: tuple[int, ...], marked: list[int], away: int, *, together: bool
+) -> None:
+    """The last line that goes on counts; wherever blocks begin."""
+    streams: StreamReassembler[int] = StreamReassembler()
+    keys = np.arange(3000)
+    keys[[*marked, marked[-1] + away]] = stream_key("task", "stdout")
+
+    def stream(number: int) -> tuple[str, str]:
+        return ("task", "stdout") if keys[number] == stream_key("task", "stdout") else (f"{number}", "stdout")
+
+    for first, end in pairwise(edges):
+        streams.watch(
+            [number - first for number in marked if first <= number < end],
+            range(first, end),
+            lambda number, first=first: stream(first + number),  # type: ignore[misc]
+            lambda number, first=first: DIGITS.encode() if first + number in marked else b"the end",  # type: ignore[misc]
+            lambda number, *_, first=first: first + number,
+            keys=keys[first:end],
+        )
+    streams.end()
+    groups = streams.groups()
+    assert any({marked[-1], marked[-1] + away} <= {*group} for group in groups) is together
+
+
+def never_asked(*_: object) -> Any:
+    pytest.fail("a record was looked at")
+
+
+def test_of_a_record_far_behind_one_in_the_same_block_nothing_is_asked() -> None:
+    keys = np.arange(PATIENCE)
+    keys[-1] = keys[0]
+    streams: StreamReassembler[int] = StreamReassembler()
+    marked = [0, PATIENCE - 1]
+    streams.watch(marked, range(PATIENCE), never_asked, never_asked, never_asked, keys=keys)
+    assert streams.first == PATIENCE - 1
