@@ -154,7 +154,7 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
     def of(cls, joins: Mapping[tuple[str, Join], int]) -> Self:
         """The counts of `Grounds.joins`. They name few sources: the others count as `other`."""
         counts: dict[str, dict[str, int]] = {}
-        for (source, join), count in sorted(joins.items()) if len(joins) > 1 else joins.items():
+        for (source, join), count in sorted(joins.items()):
             of_source = counts.setdefault(_slot(source_of(source), counts, _FEW_SOURCES), {})
             of_source[join.name] = of_source.get(join.name, 0) + count
         return cls(counts)

@@ -359,9 +359,14 @@ class AggregateState:
         """What changes by what was concluded at this watermark.
 
         A finding counts as changed if its `digest` has changed, so a caller decides what its outputs tell apart.
+
+        Raises:
+            RuntimeError: nothing was concluded since the last judgement.
         """
-        judgement, verdicts, changed = self._concluded or _Concluded(Judgement([]), Verdicts(), [])
-        self._concluded = None  # it is not needed any more, and keeps much alive
+        if self._concluded is None:
+            raise RuntimeError("nothing was concluded since the last judgement")
+        judgement, verdicts, changed = self._concluded
+        self._concluded = None  # it would keep much alive
         self._report(verdicts, changed, watermark, judgement, digest)
         judgement.deleted = verdicts.deleted
         for command in verdicts.commands:
