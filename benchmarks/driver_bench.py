@@ -6,7 +6,7 @@
     python -m benchmarks.driver_bench list FOLDER [FILES…]
 
 `credentials`: each task has one credential and one use; all is judged in buckets. `hot`: one credential has all uses but
-one in a hundred, which are those of a thousand other tasks. Two processes, and `--engine spark --master local[2]` if
+one in a hundred, which are those of a thousand other tasks, in Zstandard frames. Two processes, and `--engine spark --master local[2]` if
 PySpark is there. `files`: so many small files at moto, as a store of S3, below one prefix. `list`: what curfewd itself takes to list so many, until
 all units are known; a stub stands for the store and the workers. CPU seconds are those of the driver and, where its processes are its children, of all.
 """
@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from unittest.mock import patch
 
 import boto3
 import orjson
+import zstandard
 
 from benchmarks.judging_bench import audit_events
 from detector.ingest import inputs
@@ -44,47 +46,71 @@ from detector.replay import replay
 replay.WHOLE = 0
 code = cli.main()
 own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(json.dumps([own.ru_utime + own.ru_stime, own.ru_maxrss / 1024, others.ru_maxrss / 1024]), file=sys.stderr)
+spent = [who.ru_utime + who.ru_stime for who in (own, others)]
+print(json.dumps([*spent, own.ru_maxrss / 1024, others.ru_maxrss / 1024]), file=sys.stderr)
 sys.exit(code)
 """
 _ENGINES: Final = {"processes": ("--jobs", "2"), "spark": ("--engine", "spark", "--master", "local[2]")}
 
 
-def _audit(folder: Path, events: Iterator[bytes]) -> Path:
+def _audit(folder: Path, events: Iterator[bytes], *, packed: bool) -> int:
+    """Writes the events, if they are not there. Bytes of the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "audit.jsonl"
+    path = folder / ("audit.jsonl.zst" if packed else "audit.jsonl")
+    compressor = zstandard.ZstdCompressor(1)
     if not path.exists():
         with path.open("wb") as out:
             while some := b"".join(itertools.islice(events, 50_000)):
-                out.write(some)
-    return folder
+                out.write(compressor.compress(some) if packed else some)
+    return path.stat().st_size
 
 
 def _row(name: str, engine: str, paths: Sequence[str], out: Path, environ: dict[str, str]) -> None:
     command = [sys.executable, "-c", _RUN, "replay", *_ENGINES[engine], "--out", str(out), *paths]
     begun = time.perf_counter()
-    done = subprocess.run(
-        command,
-        env={**os.environ, "CURFEWD_KEY": _KEY, **environ},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    driver, memory, child = orjson.loads(done.stderr.splitlines()[-1])
+    anonymous = 0.0
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command,
+            env={**os.environ, "CURFEWD_KEY": _KEY, **environ},
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        ) as process,
+    ):
+        while process.poll() is None:
+            anonymous = max(anonymous, _anonymous(process.pid))
+            time.sleep(0.05)
+        errors.seek(0)
+        driver, others, memory, child = orjson.loads(errors.readlines()[-1])
     seconds = time.perf_counter() - begun
-    print(f"| {name} | {engine} | {driver:.1f} | {seconds:.0f} | {memory:,.0f} | {child:,.0f} |", flush=True)
+    findings = (out / "findings.jsonl").read_bytes().count(b"\n")
+    print(
+        f"| {name} | {engine} | {driver:.1f} | {driver + others:.1f} | {seconds:.0f} | {memory:,.0f} | "
+        f"{anonymous:,.0f} | {child:,.0f} | {findings:,} |",
+        flush=True,
+    )
+
+
+def _anonymous(process: int) -> float:
+    """MB of a process that are in no file."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) / 1024
+    return 0
 
 
 def _engines() -> list[str]:
-    return list(_ENGINES) if find_spec("pyspark") else ["processes"]
+    wanted = os.environ.get("ENGINES", "processes,spark" if find_spec("pyspark") else "processes")
+    return wanted.split(",")
 
 
 def _of_events(what: str, folder: Path, counts: Iterable[int]) -> None:
     for count in counts:
         where = folder / f"{what}-{count}"
         events = _events_of_credentials(count) if what == "credentials" else _events_of_hot_task(count)
-        _audit(where, events)
-        size = (where / "audit.jsonl").stat().st_size / 1e6
+        size = _audit(where, events, packed=what == "hot") / 1e6
         for engine in _engines():
             _row(f"{count:,} {what}, {size:,.0f} MB", engine, [str(where)], folder / "out", {})
 
@@ -168,8 +194,11 @@ def main(what: str, folder: str, *counts: str) -> None:
         for count in map(int, counts):
             _listed(count)
         return
-    print("| history | engine | CPU-s of the driver | seconds | MB of the driver | MB of its largest child |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print(
+        "| history | engine | CPU-s of the driver | of all | seconds | MB of the driver | in no file | MB of its "
+        "largest child | findings |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     if what == "files":
         _of_files(Path(folder), map(int, counts))
     else:

@@ -24,7 +24,7 @@ class Finders:
 
     `share` is how much decoding a line may ask for where all records pass. `second_finder` has the larger share, for
     those that asked for more. If `share` is that one already, there is nothing to look at again. `most_findings` is for
-    `FindingShares`, `forms` are those of `detector.values.forms` that are looked for.
+    `FindingShares`, `forms` are those of `detector.values.forms` that are looked for. `in_files` is as a `KnownIndex` has it.
     """
 
     def __init__(  # noqa: PLR0913 - all that a scan is configured with
@@ -39,8 +39,10 @@ class Finders:
         forms: frozenset[str] = ALL,
         share: Share = SECOND_LOOK,
         most_findings: int = MOST_FINDINGS,
+        in_files: bool = False,
     ) -> None:
         self.keys = tuple(keys)
+        self._in_files = in_files
         self._id_key = id_key
         self._every_window = every_window
         self._forms = forms
@@ -114,6 +116,7 @@ class Finders:
             every_window=self._every_window,
             forms=OBFUSCATED in self._forms,
             registered=self._registered,
+            in_files=self._in_files,
         )
 
     def _build(self, known: KnownIndex) -> None:

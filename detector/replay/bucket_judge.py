@@ -5,8 +5,8 @@ is in one shard alone, so each shard recognises the second copies in it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -16,13 +16,11 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TaskStatus
 from detector.judge.stage import judge_history
-from detector.replay.buckets import SHARDS, shard_of
+from detector.replay.buckets import SHARDS, place_of, shard_of
 from detector.replay.row_spool import Block, RowSpool, rows_of
 from detector.values.events import CredentialUsed, Leak, Lifecycle, TaskEnded, TaskHeartbeat, TaskStarted
 from detector.values.findings import Command, Finding
 from detector.values.networks import NetworkSet
-
-_Row = TypeVar("_Row")
 
 ALL: Final = "all"  # judges a bucket
 SHARD: Final = "shard"  # judges a shard of its uses and leaks
@@ -34,22 +32,19 @@ _first_uses: Final = msgspec.json.Decoder(CredentialUsed)
 _evidence: Final = msgspec.json.Decoder(list[CredentialEvidence])
 
 
-class BucketPart(msgspec.Struct, Generic[_Row], frozen=True):
-    """What is judged of a bucket: rows or where they stand, what shards found of it, and the ids of the tasks that are asked for.
+class BucketRows(msgspec.Struct, frozen=True):
+    """What is judged of a bucket, as packed rows, what shards found of it, and the ids of the tasks that are asked for.
 
     Of the facts those of some `shards` count, or all.
     """
 
     what: str
-    lifecycle: list[_Row]
-    first_uses: list[_Row]
-    facts: list[_Row]
+    lifecycle: list[bytes]
+    first_uses: list[bytes]
+    facts: list[bytes]
     shards: tuple[int, ...] = ()
     evidence: list[bytes] = []
     asked: tuple[str, ...] = ()
-
-
-BucketRows: TypeAlias = BucketPart[bytes]
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -61,17 +56,13 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class BucketTask(msgspec.Struct, frozen=True):
-    """A bucket to judge, or a part of that."""
+    """A bucket to judge, or a part of that: some of its shards, or all with the evidence that its shards found."""
 
     bucket: int
-    part: BucketPart[Block]
-
-    @property
-    def size(self) -> int:
-        """Bytes that it reads."""
-        part = self.part
-        blocks = [*part.lifecycle, *part.first_uses, *part.facts]
-        return blocks_size(blocks) + sum(map(len, part.evidence))
+    what: str
+    shards: tuple[int, ...] = ()
+    evidence: list[bytes] = []
+    asked: tuple[str, ...] = ()
 
 
 def blocks_size(blocks: Sequence[Block]) -> int:
@@ -87,12 +78,29 @@ class BucketWork(msgspec.Struct, frozen=True):
     first_uses: RowSpool
     facts: RowSpool
 
+    def facts_of(self, bucket: int, shards: Iterable[int] = range(SHARDS)) -> list[Block]:
+        """Where the facts of some shards stand. The last ones are in blocks with those of others."""
+        places = [*(place_of(bucket, shard) for shard in shards), place_of(bucket)]
+        return [block for place in places for block in self.facts.blocks(place)]
+
+    def size(self, task: BucketTask) -> int:
+        """Bytes that a task reads."""
+        return sum(map(blocks_size, self._blocks(task))) + sum(map(len, task.evidence))
+
     def rows(self, task: BucketTask) -> BucketRows:
         """What a task reads."""
-        part = task.part
-        lifecycle = self.lifecycle.packed(part.lifecycle)
-        first_uses, facts = self.first_uses.packed(part.first_uses), self.facts.packed(part.facts)
-        return BucketPart(part.what, lifecycle, first_uses, facts, part.shards, part.evidence, part.asked)
+        spools = self.lifecycle, self.first_uses, self.facts
+        lifecycle, first_uses, facts = (
+            spool.packed(blocks) for spool, blocks in zip(spools, self._blocks(task), strict=True)
+        )
+        return BucketRows(task.what, lifecycle, first_uses, facts, task.shards, task.evidence, task.asked)
+
+    def _blocks(self, task: BucketTask) -> tuple[list[Block], list[Block], list[Block]]:
+        lifecycle = self.lifecycle.blocks(task.bucket)
+        if task.what == TASKS:
+            return lifecycle, [], []
+        facts = [] if task.evidence else self.facts_of(task.bucket, task.shards or range(SHARDS))
+        return lifecycle, self.first_uses.blocks(task.bucket), facts
 
 
 class BucketVerdicts(msgspec.Struct):

@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from detector.judge.accounts import Task
 from detector.judge.conclude import limited_finding, secret_finding
@@ -23,7 +22,6 @@ from detector.replay.bucket_judge import (
     ALL,
     SHARD,
     TASKS,
-    BucketPart,
     BucketTask,
     BucketVerdicts,
     BucketWork,
@@ -42,7 +40,7 @@ from detector.replay.buckets import (
     row_of,
 )
 from detector.replay.history import Concluded
-from detector.replay.row_spool import Block, RowSpool
+from detector.replay.row_spool import RowSpool
 from detector.replay.runner import Runner
 from detector.values.events import CredentialUsed, Leak, Lifecycle, LimitedRecord
 from detector.values.findings import Command, Finding
@@ -87,15 +85,12 @@ class BucketedHistory:
 
     def seal(self) -> None:
         """See `History`."""
-        keys = self._links.keys
-        self._count = max(4 * self._runner.jobs, min(_MOST, len(keys) // _EVENTS))
+        self._count = max(4 * self._runner.jobs, min(_MOST, self._links.count // _EVENTS))
         self._buckets = buckets = self._links.buckets(self._count)
         self.buckets = buckets.credentials
         self._links = Links()
-        rows = self._waiting.rows(0)
-        for first in range(0, len(keys), _ROUTED):
-            for bucket in buckets.of_keys(keys[first : first + _ROUTED]):
-                self._lifecycle.put(bucket, next(rows))
+        for bucket, row in zip(buckets.of_events(), self._waiting.rows(0), strict=True):
+            self._lifecycle.put(bucket, row)
         decoder = msgspec.json.Decoder(CredentialUsed)
         located = map(decoder.decode, self._located.rows(0))
         while uses := list(islice(located, _ROUTED)):
@@ -135,17 +130,16 @@ class BucketedHistory:
         )
         evidence = defaultdict[int, list[bytes]](list)
         found = _Verdicts()
-        shards = {bucket: list(self._shards(bucket)) for bucket in range(self._count)}
-        first = [task for some in shards.values() for task in some]
-        small = [self._whole(bucket) for bucket, some in shards.items() if not some]
-        for task, verdicts in self._runner.judge(
-            work, first + [task for task in small if task.part.lifecycle]
-        ):
-            if task.part.what == SHARD:
+        buckets = [bucket for bucket in range(self._count) if self._lifecycle.blocks(bucket)]
+        first = [task for bucket in buckets for task in self._shards(work, bucket)]
+        large = {task.bucket for task in first}
+        small = [BucketTask(bucket, ALL) for bucket in buckets if bucket not in large]
+        for task, verdicts in self._runner.judge(work, first + small):
+            if task.what == SHARD:
                 evidence[task.bucket].append(verdicts.evidence)
             self._take(found, verdicts)
-        large = [self._whole(bucket, some) for bucket, some in evidence.items()]
-        for _, verdicts in self._runner.judge(work, [task for task in large if task.part.lifecycle]):
+        rest = [BucketTask(bucket, ALL, evidence=some) for bucket, some in evidence.items()]
+        for _, verdicts in self._runner.judge(work, rest):
             self._take(found, verdicts)
         return Concluded(
             sorted(found.findings + self._findings_of_logs(work), key=attrgetter("order")),
@@ -169,29 +163,12 @@ class BucketedHistory:
         for row in verdicts.unowned:
             self._rest.apply(fact_of(row))
 
-    def _shards(self, bucket: int) -> Iterator[BucketTask]:
+    def _shards(self, work: BucketWork, bucket: int) -> Iterator[BucketTask]:
         """The shards of a bucket, if it is large."""
-        facts = self._blocks(bucket)
+        facts = work.facts_of(bucket)
         count = SHARDS if not self._large else min(SHARDS, blocks_size(facts) // self._large)
         for first in range(count if facts and count > 1 else 0):
-            shards = tuple(range(first, SHARDS, count))
-            part = replace(self._part(bucket, SHARD), facts=self._blocks(bucket, shards), shards=shards)
-            yield BucketTask(bucket, part)
-
-    def _whole(self, bucket: int, evidence: list[bytes] | None = None) -> BucketTask:
-        """All of a bucket; of a large one with the evidence of its shards."""
-        part = self._part(bucket, ALL)
-        if evidence is not None:
-            return BucketTask(bucket, replace(part, evidence=evidence))
-        return BucketTask(bucket, replace(part, facts=self._blocks(bucket)))
-
-    def _part(self, bucket: int, what: str) -> BucketPart[Block]:
-        return BucketPart(what, self._lifecycle.blocks(bucket), self._first_uses.blocks(bucket), [])
-
-    def _blocks(self, bucket: int, shards: Iterable[int] = range(SHARDS)) -> list[Block]:
-        """Where the facts of some shards stand. The last ones are in blocks with those of others."""
-        places = [*(place_of(bucket, shard) for shard in shards), place_of(bucket)]
-        return [block for place in places for block in self._facts.blocks(place)]
+            yield BucketTask(bucket, SHARD, tuple(range(first, SHARDS, count)))
 
     def _findings_of_logs(self, work: BucketWork) -> list[Finding]:
         """What logs show of secrets that nobody registered, and what of them could not be examined whole."""
@@ -209,10 +186,7 @@ class BucketedHistory:
         for task_id in asked:
             of_bucket[NOWHERE if self._buckets is None else self._buckets.of_task(task_id)].append(task_id)
         of_bucket.pop(NOWHERE, None)
-        todo = [
-            BucketTask(bucket, replace(self._part(bucket, TASKS), first_uses=[], asked=tuple(names)))
-            for bucket, names in sorted(of_bucket.items())
-        ]
+        todo = [BucketTask(bucket, TASKS, asked=tuple(names)) for bucket, names in sorted(of_bucket.items())]
         for _, verdicts in self._runner.judge(work, todo):
             for status in verdicts.tasks:
                 yield status.task_id, _task_of(status)

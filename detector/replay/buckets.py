@@ -4,24 +4,25 @@ Two events belong together if a verdict on one may depend on the other: they sha
 a parent of tasks, a group whose credentials may be any of its tasks', or one that was revoked as a whole. What belongs
 together is in one bucket. It may hold more than that.
 
-The names are kept as 64-bit hashes under a random key, 16 bytes for each two that belong together. If two names have
-one hash, more is taken to belong together than does, which changes no verdict.
+The names are kept in files without a name, as 64-bit hashes under a random key: of any number of credentials little is
+in memory. If two names have one hash, more is taken to belong together than does, which changes no verdict.
 """
 
 import hashlib
 import os
 import zlib
-from array import array
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.judge.incremental_evaluator import DEEPEST
+from detector.replay.components import Ints, among, connected, distinct, places, repeated
 from detector.replay.row_spool import packed_rows
+from detector.scan.pages import Rows, slices, zeros
 from detector.values.events import (
     CredentialIssued,
     CredentialRevoked,
@@ -39,37 +40,24 @@ SHARDS: Final = 64  # of a large bucket, at most
 _ALONE: Final = 1024 * 1024  # bytes of rows of one bucket and unit, of which each shard gets its own
 _FIRST_SHARD: Final = 48  # rows begin with their shard as a character: "0" and those behind it
 _KEY: Final = 16  # bytes
+_HASH: Final = 8
 _TASK, _CREDENTIAL, _IDENTIFIER, _CANDIDATES, _GROUP = "tciag"
-_Ints = NDArray[np.int64]
 _Numbers = NDArray[np.int16]
 
 
-class _Pairs:
-    """Pairs of hashes that belong together."""
-
-    def __init__(self) -> None:
-        self._one, self._other = array("q"), array("q")
-
-    def add(self, one: int, other: int) -> None:
-        self._one.append(one)
-        self._other.append(other)
-
-    def arrays(self) -> tuple[_Ints, _Ints]:
-        return np.array(self._one, np.int64), np.array(self._other, np.int64)
-
-
 class Links:
-    """Takes lifecycle events, and says how to cut the history. `keys` has a name of each, in their order."""
+    """Takes lifecycle events, and says how to cut the history. All names wait in files."""
 
     def __init__(self) -> None:
         self._hash = _Hash(os.urandom(_KEY))
-        self.keys = array("q")
-        self._claimed = array("q")  # the names of credentials that were issued
-        self._pairs = _Pairs()
-        self._parents = _Pairs()
-        self._members = _Pairs()  # of groups: it may matter to nobody that they are in one
-        self._wanted: set[int] = set()  # groups of which it matters
-        self._candidates: set[int] = set()
+        self._keys = Rows()  # a name of each event, in their order
+        self._claimed = Rows()  # the names of credentials that were issued
+        self._pairs = Rows()  # of names that belong together
+        self._parents = Rows()  # pairs too
+        self._members = Rows()  # of groups, as pairs: it may matter to nobody that they are in one
+        self._wanted = Rows()  # groups of which it matters
+        self._candidates = Rows()
+        self.count = 0  # of the events
 
     def take(self, event: Lifecycle) -> None:
         """Takes the next event, masked."""
@@ -77,87 +65,137 @@ class Links:
             key = self._hash(_TASK, event.task_id)
             if isinstance(event, TaskStarted):
                 if event.parent_task_id is not None:
-                    self._parents.add(key, self._hash(_TASK, event.parent_task_id))
+                    self._parents.add(key + self._hash(_TASK, event.parent_task_id))
                 if event.group is not None:
-                    self._members.add(key, self._hash(_CANDIDATES, event.group))
+                    self._members.add(key + self._hash(_CANDIDATES, event.group))
         elif isinstance(event, CredentialIssued):
             key = self._issued(event)
         elif isinstance(event, CredentialRevoked) and event.group is not None:
             key = self._hash(_GROUP, event.group)
             self._wanted.add(key)
         else:
-            names = self._hash.names(event.credential_id, event.identifier) or [0]
+            names = self._hash.names(event.credential_id, event.identifier) or [bytes(_HASH)]
             key = names[0]
             for other in names[1:]:
-                self._pairs.add(key, other)
-        self.keys.append(key)
+                self._pairs.add(key + other)
+        self._keys.add(key)
+        self.count += 1
 
-    def _issued(self, event: CredentialIssued) -> int:
+    def _issued(self, event: CredentialIssued) -> bytes:
         key = self._hash(_CREDENTIAL, event.credential_id)
-        self._claimed.append(key)
+        self._claimed.add(key)
         if event.task_id is not None or event.task_group is None:
-            self._pairs.add(key, self._hash(_TASK, event.task_id or ""))
+            self._pairs.add(key + self._hash(_TASK, event.task_id or ""))
         else:
             group = self._hash(_CANDIDATES, event.task_group)
-            self._pairs.add(key, group)
+            self._pairs.add(key + group)
             self._wanted.add(group)
             self._candidates.add(group)
         for identifier in event.identifiers:
             other = self._hash.identifier(identifier)
-            self._claimed.append(other)
-            self._pairs.add(key, other)
+            self._claimed.add(other)
+            self._pairs.add(key + other)
         for name in event.groups:
-            self._members.add(key, self._hash(_GROUP, name))
+            self._members.add(key + self._hash(_GROUP, name))
         return key
 
     def buckets(self, most: int) -> "Buckets":
-        """At most so many buckets."""
-        members, groups = self._members.arrays()
-        wanted = np.isin(groups, np.fromiter(self._wanted, np.int64))
-        parents = self._parents.arrays()
-        pairs = self._pairs.arrays()
-        one = np.concatenate((pairs[0], parents[0], members[wanted]))
-        other = np.concatenate((pairs[1], parents[1], groups[wanted]))
-        names = np.unique(np.concatenate((np.array(self.keys, np.int64), one, other)))
-        labels = connected(len(names), np.searchsorted(names, one), np.searchsorted(names, other))
-        buckets = labels % most
-        # A use may name any task. Whether that descends from a candidate is not asked of more than so many ancestors.
-        children = np.bincount(labels[np.searchsorted(names, parents[0])], minlength=len(names))
-        deep = children[labels] >= DEEPEST - 1
-        if deep.any():
-            asking = labels[np.searchsorted(names, np.fromiter(self._candidates, np.int64))]
-            buckets[deep | np.isin(labels, asking)] = 0
-        claimed = np.zeros(len(names), bool)
-        claimed[np.searchsorted(names, np.array(self._claimed, np.int64))] = True
-        return Buckets(self._hash.key, names, buckets.astype(np.int16), claimed)
+        """At most so many buckets. Nothing more is taken then.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        parents, members = (each.array(np.int64).reshape(-1, 2) for each in (self._parents, self._members))
+        wanted = distinct(self._wanted.array(np.int64))
+        for some in slices(len(members)):
+            self._pairs.add(members[some][among(members[some, 1], wanted)].tobytes())
+        for some in slices(len(parents)):
+            self._pairs.add(parents[some].tobytes())
+        keys, ends = self._keys.array(np.int64), self._pairs.array(np.int64)
+        names = distinct(keys, ends)
+        nodes = places(ends, names)
+        labels = connected(len(names), nodes[0::2], nodes[1::2])
+        first = self._in_first(names, labels, parents[:, 0])
+        buckets = zeros(len(names), np.int16, in_file=True)
+        for some in slices(len(names)):
+            buckets[some] = np.where(among(labels[some], first), 0, labels[some] % most)
+        return Buckets(self._hash.key, keys, names, buckets, distinct(self._claimed.array(np.int64)))
+
+    def _in_first(self, names: Ints, labels: Ints, children: Ints) -> Ints:
+        """The labels of what has to be in the first bucket.
+
+        A use may name any task. Whether that descends from a candidate is not asked of more than so many ancestors.
+        """
+        deep = repeated(_at(labels, names, children), DEEPEST - 1)
+        return distinct(deep, _at(labels, names, self._candidates.array(np.int64))) if len(deep) else deep
+
+
+def _at(values: Any, names: Ints, asked: Ints) -> Any:
+    """The values of some names, all of which are known."""
+    found = zeros(len(asked), values.dtype, in_file=True)
+    for some in slices(len(asked)):
+        found[some] = values[np.searchsorted(names, asked[some])]
+    return found
 
 
 class Buckets:
-    """Says in which bucket events and tasks are: `names` are hashes under `key` in order, `claimed` those of credentials."""
+    """Says in which bucket events and tasks are.
 
-    def __init__(self, key: bytes, names: _Ints, buckets: _Numbers, claimed: NDArray[np.bool_]) -> None:
+    `names` are hashes under `key` in order, `keys` the name of each event, `claimed` those of credentials, in order.
+    """
+
+    def __init__(self, key: bytes, keys: Ints, names: Ints, buckets: _Numbers, claimed: Ints) -> None:
         self._hash = _Hash(key)
+        self._keys = keys
         self._names = names
         self._buckets = buckets
-        self.credentials = CredentialBuckets(key, names[claimed].tobytes(), buckets[claimed].tobytes())
+        self.credentials = CredentialBuckets(key, claimed, _at(buckets, names, claimed))
         """What other processes need to know."""
 
-    def of_keys(self, keys: Any) -> list[int]:
-        """The buckets of names that `Links` gave."""
-        found: list[int] = self._buckets[np.searchsorted(self._names, np.array(keys, np.int64))].tolist()
-        return found
+    def of_events(self) -> Iterator[int]:
+        """The bucket of each event that `Links` took."""
+        for some in slices(len(self._keys)):
+            yield from self._buckets[np.searchsorted(self._names, self._keys[some])].tolist()
 
     def of_task(self, task_id: str) -> int:
         """The bucket of a task, `NOWHERE` if nothing is known of it."""
         return int(_found(self._names, self._buckets, [self._hash(_TASK, task_id)])[0])
 
 
-class CredentialBuckets(msgspec.Struct, frozen=True):
-    """The buckets of credentials, by the hashes of their names under `key`, in order."""
+class BucketNames(msgspec.Struct, frozen=True):
+    """Some of the `CredentialBuckets`, for other machines."""
 
     key: bytes
     names: bytes
     buckets: bytes
+
+
+class CredentialBuckets:
+    """The buckets of credentials, by the hashes of their names under `key`, in order."""
+
+    def __init__(self, key: bytes, names: Ints, buckets: _Numbers) -> None:
+        self._hash = _Hash(key)
+        self._names = names
+        self._buckets = buckets
+
+    def parts(self) -> Iterator[BucketNames]:
+        """All of it, a part at a time."""
+        for some in slices(len(self._names)):
+            yield BucketNames(self._hash.key, self._names[some].tobytes(), self._buckets[some].tobytes())
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[BucketNames]) -> Self:
+        """What was cut into parts.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        key, names, buckets = b"", Rows(), Rows()
+        for part in parts:
+            key = part.key
+            names.add(part.names)
+            buckets.add(part.buckets)
+        return cls(key, names.array(np.int64), buckets.array(np.int16))
 
     def of(self, uses: Sequence[CredentialUsed]) -> list[int]:
         """The buckets of the credentials that uses name, `NOWHERE` where none is known."""
@@ -176,17 +214,16 @@ class CredentialBuckets(msgspec.Struct, frozen=True):
         return set(self._by_name(set(leak.identifiers)).values()) - {NOWHERE}
 
     def _by_name(self, names: Collection[str | Identifier | None]) -> dict[str | Identifier | None, int]:
-        hashed = _Hash(self.key)
+        hashed = self._hash
         asked = [
             hashed.identifier(name) if isinstance(name, Identifier) else hashed(_CREDENTIAL, name or "")
             for name in names
         ]
-        known, buckets = np.frombuffer(self.names, np.int64), np.frombuffer(self.buckets, np.int16)
-        return dict(zip(names, _found(known, buckets, asked).tolist(), strict=True))
+        return dict(zip(names, _found(self._names, self._buckets, asked).tolist(), strict=True))
 
 
-def _found(names: _Ints, buckets: _Numbers, asked: list[int]) -> _Numbers:
-    wanted = np.array(asked, np.int64)
+def _found(names: Ints, buckets: _Numbers, asked: list[bytes]) -> _Numbers:
+    wanted = np.frombuffer(b"".join(asked), np.int64)
     if not len(names):
         return np.full(len(wanted), NOWHERE, np.int16)
     at = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
@@ -228,40 +265,20 @@ def row_of(fact: CredentialUsed | Leak, encoder: msgspec.json.Encoder) -> bytes:
 
 
 class _Hash:
-    """Hashes names under a key, to 64 bits."""
+    """Hashes names under a key, to the bytes of a number of 64 bits."""
 
     def __init__(self, key: bytes) -> None:
         self.key = key
 
-    def __call__(self, kind: str, name: str) -> int:
+    def __call__(self, kind: str, name: str) -> bytes:
         text = f"{kind}{name}".encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=self.key).digest(), "big", signed=True)
+        return hashlib.blake2b(text, digest_size=_HASH, key=self.key).digest()
 
-    def identifier(self, identifier: Identifier) -> int:
+    def identifier(self, identifier: Identifier) -> bytes:
         """The hash of an identifier. Only its scheme and value count."""
         return self(_IDENTIFIER, f"{len(identifier.scheme)} {identifier.scheme}{identifier.value}")
 
-    def names(self, credential_id: str | None, identifier: Identifier | None) -> list[int]:
+    def names(self, credential_id: str | None, identifier: Identifier | None) -> list[bytes]:
         """The hashes of the names in an event."""
         names = [] if credential_id is None else [self(_CREDENTIAL, credential_id)]
         return names if identifier is None else [*names, self.identifier(identifier)]
-
-
-def connected(size: int, one: _Ints, other: _Ints) -> _Ints:
-    """For each of `size` nodes the least one that it is connected with, given the two nodes of each edge.
-
-    Each round hooks trees to lesser ones and halves their depth, so the rounds grow with the logarithm of the size.
-    """
-    number: type[Any] = np.int32 if size < 1 << 31 else np.int64  # half the memory
-    labels: Any = np.arange(size, dtype=number)
-    one, other = one.astype(number), other.astype(number)
-    while True:
-        before = labels.copy()
-        low = np.minimum(labels[one], labels[other])
-        for end in (one, other):
-            np.minimum.at(labels, before[end], low)
-            np.minimum.at(labels, end, low)
-        labels = labels[labels]
-        if np.array_equal(labels, before):
-            found: _Ints = labels
-            return found

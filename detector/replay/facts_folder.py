@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import msgspec
-import numpy as np
 import zstandard
 
 from detector.ingest.remote import is_url
@@ -28,6 +27,7 @@ from detector.records.dead_letters import DeadLetter
 from detector.replay.facts_files import LOCK, FactsFiles, FarFiles, NearFiles
 from detector.replay.sealing import MOST, Sealer
 from detector.replay.unit_facts import COLUMNS, FORMAT, Blinding, scan_facts, scan_rows
+from detector.scan.pages import Rows
 from detector.stages.ranges import LifecycleFacts, RangeFacts
 from detector.terminal.output import shown, why
 from detector.values.errors import InputError, UsageError
@@ -154,11 +154,13 @@ class FactsFolder:
     def registry_hash(self, identifiers: Iterable[Identifier]) -> str:
         """A keyed hash of a set of identifiers."""
         encoder = msgspec.json.Encoder()
-        hashes = bytearray()
+        hashes = Rows()
         for each in identifiers:
-            hashes += hashlib.blake2b(encoder.encode(each), digest_size=_HASH).digest()
-        ordered = np.sort(np.frombuffer(hashes, f"S{_HASH}"))
-        return self.sealer.hash_of(hashlib.sha256(ordered.tobytes()).digest())
+            data = encoder.encode(each)
+            hashes.add(hashlib.blake2b(data, digest_size=_HASH, key=self.sealer.hash_key.material).digest())
+        ordered = hashes.array(f"S{_HASH}")
+        ordered.sort()
+        return self.sealer.hash_of(hashlib.sha256(ordered).digest())
 
     # The facts of units
 

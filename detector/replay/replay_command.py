@@ -256,6 +256,7 @@ def plan_of(  # noqa: PLR0913 - what a history is read with, each by its name
         every_window=settings.scan.every_window,
         forms=settings.scan.forms,
         most_findings=settings.scan.findings_per_stream,
+        in_files=True,
     )
 
     def finder_of(identifiers: Iterable[Identifier]) -> LeakFinder:

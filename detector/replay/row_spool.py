@@ -1,7 +1,9 @@
 """Rows of bytes by the place where they belong: in memory while they are few, else on disk, compressed and encrypted."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 import zstandard
@@ -23,7 +25,7 @@ class RowSpool:
         self._held: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._room = in_memory
         self._spool: Spool | None = None
-        self._blocks: defaultdict[int, list[Block]] = defaultdict(list)
+        self._blocks: defaultdict[int, array[int]] = defaultdict(partial(array, "q"))
 
     def put(self, place: int, row: bytes) -> None:
         """Takes a row, which has no newline in it.
@@ -57,11 +59,12 @@ class RowSpool:
         """
         if self._spool is None:
             self._spool = Spool()
-        self._blocks[place].append(self._spool.append(block))
+        self._blocks[place].extend(self._spool.append(block))
 
     def blocks(self, place: int) -> list[Block]:
         """Where the rows of a place stand that were written."""
-        return self._blocks.get(place, [])
+        bounds = iter(self._blocks.get(place, ()))
+        return list(zip(bounds, bounds, strict=True))
 
     def packed(self, blocks: Sequence[Block]) -> list[bytes]:
         """The rows there, as `rows_of` reads them."""

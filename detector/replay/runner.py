@@ -102,7 +102,7 @@ class Processes:
         Raises:
             UsageError: a worker process was ended from outside.
         """
-        return self.each(_judged, _VERDICTS, work, todo, _UNPACKED * sum(task.size for task in todo))
+        return self.each(_judged, _VERDICTS, work, todo, _UNPACKED * sum(map(work.size, todo)))
 
     def each(
         self,

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from detector.records.dead_letters import DeadLetter
+from detector.scan.digest_set import DigestMap
 from detector.scan.known_credentials import SHA256
 from detector.stages.ranges import RangeFacts
 from detector.values.events import CredentialUsed, Identifier, Leak, LimitedRecord
@@ -19,6 +20,7 @@ from detector.values.secrets import DeploymentKey, KeyedHash
 FORMAT: Final = 1
 BLINDED: Final = "sha256-keyed"  # the scheme of what stands in place of a SHA-256
 _DEAD_LETTER: Final = "dead-letter"
+_HASH_DIGITS: Final = 64
 KINDS: Final[dict[str, type[msgspec.Struct]]] = {
     "leak": Leak,
     "limited": LimitedRecord,
@@ -62,13 +64,21 @@ class Blinding:
 
     def __init__(self, key: DeploymentKey) -> None:
         self._hash = KeyedHash(key)
-        self._registered: dict[str, Identifier] = {}
+        self._registered = DigestMap()  # in no file: these are unkeyed
+        self._others: dict[str, str] = {}  # that are written in another way than hashes are
 
     def expect(self, identifiers: Iterable[Identifier]) -> None:
         """These are put back from now on."""
+        registered = DigestMap()
         for each in identifiers:
             if each.scheme == SHA256:
-                self._registered[self._blinded(each).value] = Identifier(SHA256, each.value)
+                blinded = self._hash.digest(each.value.encode())
+                if _is_hash(each.value):
+                    registered.fill((blinded, bytes.fromhex(each.value)))
+                else:
+                    self._others[blinded.hex()] = each.value
+        registered.settle()
+        self._registered = registered
 
     def leak(self, leak: Leak) -> Leak:
         """The leak without unkeyed hashes."""
@@ -97,9 +107,16 @@ class Blinding:
         return Identifier(BLINDED, self._hash.digest(identifier.value.encode()).hex(), identifier.length)
 
     def _back(self, identifier: Identifier) -> Identifier:
-        if identifier.scheme != BLINDED:
+        if identifier.scheme != BLINDED or not _is_hash(identifier.value):
             return identifier
-        return self._registered.get(identifier.value, identifier)
+        found = self._registered.get(bytes.fromhex(identifier.value))
+        value = self._others.get(identifier.value) if found is None else found.hex()
+        return identifier if value is None else Identifier(SHA256, value)
+
+
+def _is_hash(value: str) -> bool:
+    """Whether a value is written as hashes are."""
+    return len(value) == _HASH_DIGITS and set(value) <= set("0123456789abcdef")
 
 
 def scan_rows(facts: RangeFacts, blinding: Blinding) -> bytes:

@@ -1,13 +1,14 @@
 """The tables in which compiled loops look for registered lengths and checks."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from detector.scan import kernels, unbroken_kernel
-from detector.scan.pages import zeros
+from detector.scan.pages import slices, zeros
 from detector.values.secrets import DeploymentKey
 
 _LONG: Final = 1024
@@ -32,8 +33,11 @@ class CheckTables:
     `mixed` says whether the secrets of all of them are mixed.
     """
 
-    def __init__(self, key: DeploymentKey, kernel: ModuleType, *, mixed: bool = False) -> None:
+    def __init__(
+        self, key: DeploymentKey, kernel: ModuleType, *, mixed: bool = False, in_files: bool = False
+    ) -> None:
         self._key = key
+        self._in_files = in_files
         self._kernel = kernel
         self._mixed = mixed
         self._count = 0
@@ -54,18 +58,28 @@ class CheckTables:
 
     def _build(self, keys: Any) -> Tables:
         """Tables of what there was and of more `keys`, with room for some more."""
-        if self._tables is not None:
-            slots = self._tables.slots
-            keys = np.concatenate([slots[slots != 0], keys])
         lengths = _lengths(keys)
+        if self._tables is not None:
+            lengths = np.union1d(self._tables.lengths, lengths)
         weights, powers = self._kernel.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
-        room = max(1024, keys.size + (keys.size >> 1))
-        bits = min(1 << (32 * max(keys.size, 1024)).bit_length(), 1 << 29)  # 21 and more for each key
-        sieve = zeros(bits >> 6, np.uint64)
-        kernels.fill(sieve, keys)
-        slots = zeros(room + (room >> 2), np.uint64)
-        self._count = kernels.put(slots, keys)
+        most = self._count + keys.size
+        room = max(1024, most + (most >> 1))
+        bits = min(1 << (32 * max(most, 1024)).bit_length(), 1 << 29)  # 21 and more for each key
+        sieve = zeros(bits >> 6, np.uint64, in_file=self._in_files)
+        slots = zeros(room + (room >> 2), np.uint64, in_file=self._in_files)
+        count = 0
+        for some in chain(self._held(), (keys,)):
+            kernels.fill(sieve, some)
+            count += kernels.put(slots, some)
+        self._count = count
         return Tables(lengths, weights, powers, sieve, slots, self._mixed, room)
+
+    def _held(self) -> Iterator[Any]:
+        """The keys that are in the tables."""
+        slots = np.empty(0, np.uint64) if self._tables is None else self._tables.slots
+        for some in slices(slots.size):
+            held = slots[some]
+            yield held[held != 0]
 
     @property
     def tables(self) -> Tables | None:

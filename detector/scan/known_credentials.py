@@ -18,6 +18,7 @@ control character at either end. A rolling check rejects almost every window or 
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property, partial
@@ -29,7 +30,7 @@ import numpy as np
 from detector.patterns.pattern import JWT_ID
 from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, unbroken_kernel, window_kernel
 from detector.scan.check_tables import SPANS, CheckTables, batches
-from detector.scan.digest_set import DigestMap, DigestSet
+from detector.scan.digest_set import DIGEST, DigestMap, DigestSet
 from detector.scan.known_forms import Disguise
 from detector.scan.span_verdicts import SpanVerdicts
 from detector.values.events import Identifier
@@ -49,7 +50,7 @@ SHA256: Final = "sha256"
 LONGEST, MOST_ENDS = 512, 64  # bounds of a sub-token that is found by hashing alone, from SHORTEST on
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
-_TOGETHER: Final = 1 << 17  # identifiers that are registered together
+_TOGETHER: Final = 1 << 14  # identifiers that are registered together
 _FEW: Final = 16  # texts that hashlib hashes sooner
 
 
@@ -95,8 +96,8 @@ class Registered(Protocol):
 class _Folded:
     """The digests of secrets without their case under one key: those that are kept here, and those kept elsewhere."""
 
-    def __init__(self, key: DeploymentKey, registered: Registered | None) -> None:
-        self.digests = DigestMap()
+    def __init__(self, key: DeploymentKey, registered: Registered | None, *, in_files: bool) -> None:
+        self.digests = DigestMap(in_file=in_files)
         self._hash = KeyedHash(key.for_folded())
         self._hashes = _Hashes(self._hash)
         self._registered = registered
@@ -121,28 +122,31 @@ class _Folded:
 class _Keyed:
     """What is registered under one key."""
 
-    def __init__(self, key: DeploymentKey, registered: Registered | None) -> None:
+    def __init__(self, key: DeploymentKey, registered: Registered | None, *, in_files: bool) -> None:
         self.key = key
         self.hash = KeyedHash(key)
-        self.windows = CheckTables(key, window_kernel)
-        self.unbroken = CheckTables(key, unbroken_kernel)
-        self.mixed = CheckTables(key, unbroken_kernel, mixed=True)
-        self.subtokens = CheckTables(key, kernels)
+        self.windows = CheckTables(key, window_kernel, in_files=in_files)
+        self.unbroken = CheckTables(key, unbroken_kernel, in_files=in_files)
+        self.mixed = CheckTables(key, unbroken_kernel, mixed=True, in_files=in_files)
+        self.subtokens = CheckTables(key, kernels, in_files=in_files)
         self.checks = self.windows, self.unbroken, self.mixed, self.subtokens
         self.hashes = _Hashes(self.hash)
-        self.folded = _Folded(key, registered)
+        self.folded = _Folded(key, registered, in_files=in_files)
         self.folded_lengths = np.empty(0, np.int64)
         self._terms = kernels.factors(key.multiplier, key.base, 0)[0]
 
-    def add_folded(self, found: Iterable[Identifier]) -> None:
-        """Registers the digests without case of some."""
+    def add_folded(self, found: Iterable[Identifier], *, fill: bool) -> None:
+        """Registers the digests without case of some. With `fill` they are known once `folded` is settled."""
         pairs = [
             (digest, owner, one.length)
             for one in found
             if (digest := _digest(one.folded or "")) and (owner := _digest(one.value))
         ]
-        if pairs:
+        if pairs and fill:
+            self.folded.digests.fill(digest + owner for digest, owner, _ in pairs)
+        elif pairs:
             self.folded.digests.add((digest, owner) for digest, owner, _ in pairs)
+        if pairs:
             lengths = np.array([length for *_, length in pairs], np.int64)
             self.folded_lengths = np.union1d(self.folded_lengths, lengths)
 
@@ -188,10 +192,11 @@ _FormSearch = tuple[list[known_forms.Search], Any, list[list[Any]], known_forms.
 class KnownIndex:
     """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`.
 
-    `registered` has the digests of those that come by `add_checked`.
+    `registered` has the digests of those that come by `add_checked`. With `in_files` what grows with the identifiers is in
+    files without a name, and takes no memory that the system could not have back. A `sha256` is in no file: it is unkeyed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is looked for and how, each by its name
         self,
         identifiers: Iterable[Identifier] = (),
         keys: Sequence[DeploymentKey] = (),
@@ -199,15 +204,17 @@ class KnownIndex:
         every_window: bool = True,
         forms: bool = True,
         registered: Registered | None = None,
+        in_files: bool = False,
     ) -> None:
         self._every_window = every_window
         self._registered = registered
         self._forms = forms
         self._form_search: _FormSearch | None = None
         self._shortest_window = SHORTEST if every_window else MAX_LENGTH + 1
-        self._keyed = tuple(_Keyed(key, registered) for key in keys)
-        self._hmacs, self._sha256s = DigestSet(), DigestSet()
-        self._public: set[tuple[str, str]] = set()
+        self._keyed = tuple(_Keyed(key, registered, in_files=in_files) for key in keys)
+        self._hmacs, self._sha256s = DigestSet(in_file=in_files), DigestSet()
+        self._public = DigestSet(in_file=in_files)
+        self._public_key = os.urandom(DIGEST)
         self._bare_lengths = np.empty(0, np.int64)
         self._any_length = False
         self._checked_count = 0
@@ -217,9 +224,11 @@ class KnownIndex:
         self.unfindable: Counter[str] = Counter()  # identifiers whose secrets no scan finds, by the reason
         self.version = 0
         waiting = iter(identifiers)
-        self.add(islice(waiting, _TOGETHER))
         while some := list(islice(waiting, _TOGETHER)):  # of each there are Python objects meanwhile
-            self.add(some)
+            self._add(some, fill=True)
+        for each in (self._hmacs, self._sha256s, self._public, *(one.folded.digests for one in self._keyed)):
+            each.settle()
+        self._prepare()
         self._compile()
 
     def __len__(self) -> int:
@@ -236,7 +245,7 @@ class KnownIndex:
     def registered(self, identifier: Identifier) -> bool:
         """Whether this identifier of any scheme is registered."""
         if identifier.scheme not in (HMAC, SHA256):
-            return (identifier.scheme, identifier.value) in self._public
+            return self._public_digest(identifier) in self._public
         digest = _digest(identifier.value)
         if digest is None:
             return False
@@ -247,15 +256,20 @@ class KnownIndex:
 
     def add(self, identifiers: Iterable[Identifier]) -> None:
         """Registers more. A value that is no digest although its scheme requires one can never match, and is ignored."""
+        self._add(identifiers, fill=False)
+        self._prepare()
+
+    def _add(self, identifiers: Iterable[Identifier], *, fill: bool) -> None:
         hmacs: list[bytes] = []
         sha256s: list[bytes] = []
+        public: list[bytes] = []
         checks: dict[tuple[str | None, str | None], list[int]] = {}
         lengths: dict[str, set[int]] = {HMAC: set(), SHA256: set()}
         folded: list[Identifier] = []
         for identifier in identifiers:
             scheme = identifier.scheme
             if scheme not in (HMAC, SHA256):
-                self._public.add((scheme, identifier.value))
+                public.append(self._public_digest(identifier))
                 self._unchecked |= scheme == JWT_ID
                 continue
             reason = never_found(identifier)
@@ -279,15 +293,28 @@ class KnownIndex:
             else:
                 self._unchecked = True
         # Digests before checks: once a check is known, its digest must be.
-        self._hmacs.add(hmacs)
-        self._sha256s.add(sha256s)
+        put = DigestSet.fill if fill else DigestSet.add
+        for known, digests in (
+            (self._hmacs, hmacs),
+            (self._sha256s, sha256s),
+            (self._public, public),
+        ):
+            put(known, digests)
         self._add_checks(checks)
-        self._add_folded(folded)
+        self._add_folded(folded, fill=fill)
         self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths[HMAC]), np.int64))
         self._sha256_lengths = np.union1d(self._sha256_lengths, np.array(sorted(lengths[SHA256]), np.int64))
+
+    def _prepare(self) -> None:
         self._prepare_to_hash()
         self._prepare_forms()
         self.version += 1
+
+    def _public_digest(self, identifier: Identifier) -> bytes:
+        name = f"{len(identifier.scheme)} {identifier.scheme}{identifier.value}"
+        return hashlib.blake2b(
+            name.encode("utf-8", "surrogatepass"), digest_size=DIGEST, key=self._public_key
+        ).digest()
 
     def add_checked(self, some: Iterable[Checked]) -> None:
         """Registers more whose digests are in `registered`."""
@@ -336,14 +363,14 @@ class KnownIndex:
             windows.add(keys[at_windows])
             keyed.subtokens.add(keys[~at_windows])
 
-    def _add_folded(self, identifiers: Iterable[Identifier]) -> None:
+    def _add_folded(self, identifiers: Iterable[Identifier], *, fill: bool) -> None:
         by_key: dict[str | None, list[Identifier]] = {}
         for one in identifiers:
             if one.scheme == HMAC and SHORTEST_FORM <= (one.length or 0) <= LONGEST_FORM:
                 by_key.setdefault(one.key_id, []).append(one)
         for key_id, some in by_key.items():
             for keyed in self._under(key_id):
-                keyed.add_folded(some)
+                keyed.add_folded(some, fill=fill)
 
     def _prepare_forms(self) -> None:
         if not self._forms:

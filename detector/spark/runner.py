@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import count, islice, repeat
+from itertools import chain, count, islice, repeat
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
@@ -39,6 +39,7 @@ from detector.spark.task import (
     UnitBounds,
     judge_buckets,
     look_at_files,
+    part_name,
     run_units,
     sealed_name,
 )
@@ -139,13 +140,13 @@ class SparkRunner:
         job = self._job(_JUDGE)
 
         def name_of(task: BucketTask) -> str:
-            return f"{job.name}/{task.bucket}/{task.part.what}/{task.part.shards}"
+            return f"{job.name}/{task.bucket}/{task.what}/{task.shards}"
 
         def sent(task: BucketTask) -> SealedRows:
             return name_of(task), self._sealer.seal(name_of(task), work.rows(task))
 
         shared = [self._sealer.seal(job.name, encode_terms(work.terms))]
-        groups = _groups(todo, _BUCKETS, lambda task: task.size)
+        groups = _groups(todo, _BUCKETS, work.size)
         for task, value in self._on_cluster(job, shared, groups, sent, judge_buckets):
             yield task, self._sealer.unseal(name_of(task), value, BucketVerdicts)
 
@@ -157,11 +158,12 @@ class SparkRunner:
             yield unit, self._sealer.unseal(sealed_name(job, _bounds(unit)), value, stage.decoder.type)
 
     def _sealed_work(self, job: Job, work: Work) -> Iterator[bytes]:
-        """What all units need, and the identifiers that are looked for, so many at once."""
+        """What all units need; then the identifiers that are looked for, and the buckets of credentials, so many at once."""
         yield self._sealer.seal(job.name, _shared(work))
-        if work.finder is not None:
-            for number, some in enumerate(_batched(work.identifiers, _IDENTIFIERS)):
-                yield self._sealer.seal(f"{job.name}/identifiers/{number}", some)
+        identifiers = _batched(() if work.finder is None else work.identifiers, _IDENTIFIERS)
+        buckets = () if work.buckets is None else work.buckets.parts()
+        for number, some in enumerate(chain(identifiers, buckets)):
+            yield self._sealer.seal(part_name(job, number), some)
 
     def _job(self, stage: str) -> Job:
         return Job(stage, uuid4().hex, self._config, self._sealer.keys, self._settings)
@@ -241,11 +243,11 @@ def _shared(work: Work) -> SharedWork:
     return SharedWork(
         sources=_packed(work.found or work.sources),
         now=work.now,
-        finds=work.finder is not None,
+        identifiers=None if work.finder is None else -(-len(work.identifiers) // _IDENTIFIERS),
         text=_flags(work.text),
         suspected=_flags(work.suspected),
         skew=work.skew,
-        buckets=work.buckets,
+        buckets=work.buckets is not None,
     )
 
 

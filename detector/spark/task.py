@@ -12,7 +12,8 @@ import os
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
@@ -29,7 +30,7 @@ from detector.ingest.trust.policy import InputTrust, TrustPolicy
 from detector.ingest.units import Unit
 from detector.registry.finders import Finders
 from detector.replay.bucket_judge import BucketRows, decode_terms, judge_bucket
-from detector.replay.buckets import CredentialBuckets
+from detector.replay.buckets import BucketNames, CredentialBuckets
 from detector.replay.first_pass import NumberSet
 from detector.replay.scan_settings import differing, scan_settings
 from detector.replay.sealing import Sealer
@@ -56,18 +57,19 @@ _T = TypeVar("_T")
 
 
 class SharedWork(msgspec.Struct, frozen=True):
-    """What all units of a stage need, as it crosses to workers. `finds` says whether anything is looked for.
+    """What all units of a stage need, as it crosses to workers. Parts of it cross by themselves.
 
-    The rest is as `Work` has it; the sources have the names under which they were found, and sets are those of a `NumberSet`.
+    `identifiers` is how many parts hold what is looked for, if anything is; the others hold buckets of credentials, if
+    there are `buckets`. The rest is as `Work` has it; the sources have the names under which they were found, and sets are those of a `NumberSet`.
     """
 
     sources: Packed
     now: int
-    finds: bool
+    identifiers: int | None
     text: bytes
     suspected: bytes
     skew: int
-    buckets: CredentialBuckets | None
+    buckets: bool
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -88,8 +90,13 @@ def sealed_name(job: Job, unit: UnitBounds) -> str:
     return f"{job.name}/{job.stage}/{unit[0]}/{unit[1]}/{unit[2]}"
 
 
+def part_name(job: Job, number: int) -> str:
+    """The name under which a part of what all units need is sealed."""
+    return f"{job.name}/parts/{number}"
+
+
 def run_units(job: Job, shared: Any, groups: Iterator[Sequence[UnitBounds]]) -> Iterator[Result]:
-    """The sealed facts of each unit, in order. `shared` are broadcasts of a sealed `SharedWork`, and of identifiers."""
+    """The sealed facts of each unit, in order. `shared` are broadcasts of a sealed `SharedWork`, and of its parts."""
 
     def facts_of(loaded: "_Loaded", unit: UnitBounds) -> bytes:
         facts = STAGES[job.stage].do(_work(loaded, job, shared), Unit(*unit))
@@ -195,7 +202,7 @@ def _work(loaded: _Loaded, job: Job, shared: Any) -> Work:
         work = _works[job.name] = _made(
             loaded,
             _unsealed(loaded, job.name, shared[0].value, SharedWork),
-            _identifiers(loaded, job, shared[1:]),
+            partial(_parts, loaded, job, shared[1:]),
         )
     return work
 
@@ -207,13 +214,16 @@ def _unsealed(loaded: _Loaded, name: str, sealed: bytes, gives: type[_T]) -> _T:
         raise UsageError("what the driver sent cannot be opened with this worker's deployment key") from None
 
 
-def _identifiers(loaded: _Loaded, job: Job, shared: Any) -> Iterator[Identifier]:
-    for number, some in enumerate(shared):
-        yield from _unsealed(loaded, f"{job.name}/identifiers/{number}", some.value, list[Identifier])
+def _parts(loaded: _Loaded, job: Job, shared: Any, numbers: slice, gives: type[_T]) -> Iterator[_T]:
+    for number in range(len(shared))[numbers]:
+        yield _unsealed(loaded, part_name(job, number), shared[number].value, gives)
 
 
-def _made(loaded: _Loaded, told: SharedWork, identifiers: Iterator[Identifier]) -> Work:
-    finder = _finder(loaded.settings, loaded.scanner, identifiers) if told.finds else None
+def _made(loaded: _Loaded, told: SharedWork, parts: Callable[[slice, type[Any]], Iterator[Any]]) -> Work:
+    finder, first = None, told.identifiers or 0
+    if told.identifiers is not None:
+        identifiers = chain.from_iterable(parts(slice(first), list[Identifier]))
+        finder = _finder(loaded.settings, loaded.scanner, identifiers)
     found = Sources(held=told.sources)
     sources = _Sources(found if finder is None else found.named(EventMasker(finder).paths))
     return Work(
@@ -226,7 +236,7 @@ def _made(loaded: _Loaded, told: SharedWork, identifiers: Iterator[Identifier]) 
         NumberSet.of(told.text),
         NumberSet.of(told.suspected),
         told.skew,
-        buckets=told.buckets,
+        buckets=CredentialBuckets.of_parts(parts(slice(first, None), BucketNames)) if told.buckets else None,
     )
 
 
@@ -238,6 +248,7 @@ def _finder(settings: Settings, scanner: PatternScanner, identifiers: Iterable[I
         every_window=settings.scan.every_window,
         forms=settings.scan.forms,
         most_findings=settings.scan.findings_per_stream,
+        in_files=True,
     )
     finders.renew(identifiers)
     return finders.finder

@@ -1,10 +1,12 @@
 """A history that is judged in buckets gives what one ledger gives, whatever belongs together in it."""
 
 import os
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -30,12 +32,14 @@ from detector.replay.bucket_judge import (
     encode_terms,
 )
 from detector.replay.bucketed_history import BucketedHistory
-from detector.replay.buckets import NOWHERE, Links, connected
+from detector.replay.buckets import NOWHERE, CredentialBuckets, Links
+from detector.replay.components import among, connected, distinct, places, repeated
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.history import Concluded, History, WholeHistory
 from detector.replay.replay_command import Request, run_replay
-from detector.replay.row_spool import RowSpool
+from detector.replay.row_spool import Block, RowSpool
 from detector.replay.runner import Processes
+from detector.scan import pages
 from detector.values.events import (
     AnyEvent,
     CredentialIssued,
@@ -169,23 +173,25 @@ def test_of_very_many_uses_a_shard_reads_its_own_alone(monkeypatch: pytest.Monke
         for n in range(5000)
     ]
     judged: list[list[BucketTask]] = []
+    reads: list[list[Block]] = []
 
     class Noting(Processes):
         def judge(
             self, work: BucketWork, todo: Sequence[BucketTask]
         ) -> Iterator[tuple[BucketTask, BucketVerdicts]]:
             judged.append(list(todo))
+            reads.extend(work.facts_of(task.bucket, task.shards) for task in todo if task.what == SHARD)
             return super().judge(work, todo)
 
     history = BucketedHistory(Policy(), NEVER, Noting(), large=1000)
     concluded(history, [*(event for number in range(9) for event in story(number)), *uses], T0 + DAY)
     first, second, *_ = judged
-    shards = [task for task in first if task.part.what == SHARD]
-    read = [block for task in shards for block in task.part.facts]
+    shards = [task for task in first if task.what == SHARD]
+    read = [block for blocks in reads for block in blocks]
     own = set(read) - {block for block, count in Counter(read).items() if count > 1}
     assert len(shards) > 4
-    assert blocks_size(list(own)) > 0.8 * sum(map(blocks_size, (task.part.facts for task in shards)))
-    assert {task.part.what for task in first} == {SHARD, ALL}
+    assert blocks_size(list(own)) > 0.8 * sum(map(blocks_size, reads))
+    assert {task.what for task in first} == {SHARD, ALL}
     assert [task.bucket for task in second] == [shards[0].bucket]
 
 
@@ -229,6 +235,51 @@ def test_what_is_not_known_is_in_no_bucket() -> None:
     assert Links().buckets(4).credentials.of([known]) == [NOWHERE]
 
 
+def test_buckets_cross_to_other_machines_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_ROWS", 7)
+    links = Links()
+    for number in range(20):
+        links.take(story(number)[2])  # type: ignore[arg-type] # an issue
+    credentials = links.buckets(4).credentials
+    uses = [CredentialUsed(time=0, source="", id="", credential_id=f"credential-{n}") for n in range(25)]
+    parts = list(credentials.parts())
+    assert len(parts) > 1
+    assert CredentialBuckets.of_parts(parts).of(uses) == credentials.of(uses)
+    assert CredentialBuckets.of_parts(()).of(uses) == [NOWHERE] * 25
+
+
+def test_of_many_names_few_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a driver holds does not grow with the credentials."""
+    monkeypatch.setattr(pages, "_ROWS", 1000)
+    monkeypatch.setattr(pages, "_WRITTEN", 8000)
+    monkeypatch.setattr(pages, "_SMALL", 8000)
+    most = []
+    for count in (500, 4000):
+        links = Links()
+        tracemalloc.start()
+        try:
+            for number in range(count):
+                links.take(story(number)[2])  # type: ignore[arg-type] # an issue
+            buckets = links.buckets(16)
+            most.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert buckets.of_task(f"task-{count - 1}") != NOWHERE
+    assert most[1] < most[0] + 100_000
+
+
+@given(st.lists(st.integers(-9, 9)), st.lists(st.integers(-9, 9)), st.integers(1, 4))
+def test_numbers_are_sorted_and_counted_in_parts(one: list[int], other: list[int], times: int) -> None:
+    with patch.object(pages, "_ROWS", 3):
+        first, second = (np.array(some, np.int64) for some in (one, other))
+        found = distinct(first, second)
+        assert found.tolist() == sorted({*one, *other})
+        assert places(first, found).tolist() == [found.tolist().index(each) for each in one]
+        assert among(first, distinct(second)).tolist() == [each in other for each in one]
+        counted = Counter(one)
+        assert repeated(first, times).tolist() == sorted(each for each in counted if counted[each] >= times)
+
+
 @given(
     st.integers(1, 30).flatmap(
         lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))
@@ -241,7 +292,9 @@ def test_connected_nodes_have_one_label(graph: tuple[int, list[tuple[int, int]]]
         for one, other in edges:
             expected[one] = expected[other] = min(expected[one], expected[other])
     ends = np.array(edges, np.int64).reshape(-1, 2)
-    assert connected(size, ends[:, 0], ends[:, 1]).tolist() == expected
+    for rows in (4, 1000):
+        with patch.object(pages, "_ROWS", rows):
+            assert connected(size, ends[:, 0], ends[:, 1]).tolist() == expected
 
 
 def test_terms_cross_between_processes() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detector.scan import hmac_kernel, subtoken_kernel
+from detector.scan import digest_set, hmac_kernel, known_credentials, pages, subtoken_kernel
 from detector.scan.digest_set import DigestMap, DigestSet
 from detector.scan.known_credentials import (
     HMAC,
@@ -529,6 +529,32 @@ def test_token_runs_are_the_stretches_of_a_tokens_characters(text: str, shortest
     found = re.finditer(rb"[0-9A-Za-z\-._~+/=:%%|]{%d,}" % shortest, data)
     runs = subtoken_kernel.token_runs(np.frombuffer(data, np.uint8), shortest).tolist()
     assert [tuple(run) for run in runs] == [one.span() for one in found]
+
+
+@pytest.mark.parametrize("rows", [7, 1 << 17])
+def test_an_index_in_files_finds_what_one_in_memory_finds(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Also where parts of it, and what comes later, are larger than what is worked on at once."""
+    for name, value in (("_ROWS", rows), ("_SMALL", 1), ("_WRITTEN", 100)):
+        monkeypatch.setattr(pages, name, value)
+    monkeypatch.setattr(known_credentials, "_TOGETHER", 10)
+    monkeypatch.setattr(digest_set, "_LATE", 20)
+    monkeypatch.setattr(digest_set, "_ROOM", 1)
+    secrets = [b"a-secret-%d-aB3" % number for number in range(120)]
+    makers = (full, shapeless, sized, bare)
+    identifiers = [makers[number % 4](secret) for number, secret in enumerate(secrets)]
+    identifiers += [Identifier("sha256", sha256_hex(Secret(secret)), len(secret)) for secret in secrets[::7]]
+    identifiers += [Identifier("jwt-id", f"id-{number}") for number in range(50)]
+    text = b" ".join(each[::-1] if number % 5 == 0 else each for number, each in enumerate(secrets))
+    first, late = identifiers[::2], identifiers[1::2]
+    indexes = [KnownIndex(first, [KEY, OTHER], in_files=in_files) for in_files in (False, True)]
+    for known in (first, [*first, *late]):
+        memory, files = indexes
+        assert files.find(text) == memory.find(text)
+        assert files.disguised(text) == memory.disguised(text)
+        assert [files.registered(each) for each in identifiers] == [each in known for each in identifiers]
+        for index in indexes:
+            index.add(late)
+    assert len(indexes[1].find(text)) == 96  # those that are not reversed
 
 
 def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:
