@@ -136,6 +136,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         context.threads,
         positions,
         observe=lambda fact: measured.report(fact),  # noqa: PLW0108 - `measured` is made of this handler
+        registry_is_read=context.registry_topic.up_to_date,
     )
     measured = _measured(context, "scan", handler)
     names, pattern = live.inputs.subscription()

@@ -12,7 +12,7 @@ runs on the event loop.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, Protocol
 
@@ -190,6 +190,8 @@ class _PartitionState:
 class ScanHandler:
     """Implements `detector.kafka.handlers.Handler`. `clock` gives ns.
 
+    No record of a partition is scanned before `registry_is_read` returns: what its last holder registered is known then.
+
     When a partition moves, the text that waited is read again from the records before the committed offset. If its
     records are passed on to a redacted topic, the first offset that waits to be passed on is the note beside it.
     """
@@ -203,8 +205,10 @@ class ScanHandler:
         *,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[ScannedPoll | Redacted], None] = lambda _: None,
+        registry_is_read: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._settings = settings
+        self._registry_is_read = registered.complete.wait if registry_is_read is None else registry_is_read
         self._topics = settings.topics
         self._registered = registered
         self._threads = threads
@@ -217,8 +221,8 @@ class ScanHandler:
         self._masker: EventMasker | None = None
 
     async def assigned(self, partition: Partition) -> None:
-        """Waits until the registry is known as it was at the start: no record is scanned before."""
-        await self._registered.complete.wait()
+        """Waits until the registry is known as it was when the partition came: no record is scanned before."""
+        await self._registry_is_read()
         state = self._partitions[partition] = self._fresh(partition)
         if state.redaction is not None:
             state.committed, note = await self._positions.committed(partition)

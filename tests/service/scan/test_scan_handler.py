@@ -1,5 +1,6 @@
 """The scan stage's handler: routes, dead letters and what it keeps between polls, without Kafka."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -168,6 +169,36 @@ async def test_a_record_cut_short_is_counted_and_reported_unless_it_is_looked_at
     assert (poll.limited, poll.limited_size) == (2, 2 * len(bomb) + len(" too"))
     reported = [(f"l:{PARTITION.topic}//", LimitedRecord)] * 2
     assert found == (reported if share is SECOND_LOOK else [])
+
+
+async def test_no_record_is_scanned_before_what_was_registered_when_its_partition_came_is_known(
+    scanner: PatternScanner,
+) -> None:
+    """The last holder may have committed an issue of which the registry topic does not show the record yet."""
+    scan = Scan(scanner)
+    readable = asyncio.Event()
+    identifiers = KeyRing((KEY,)).identifiers(Secret(SECRET.encode()))
+    issue = CredentialIssued(
+        id="1", source="s", time=0, credential_id="c", task_id="t", identifiers=identifiers
+    )
+
+    async def registry_is_read() -> None:
+        await readable.wait()
+        await scan.registered.register([issue])
+
+    scan.handler = ScanHandler(
+        ScanSettings(TOPICS),
+        scan.registered,
+        scan.threads,
+        clock=lambda: NOW,
+        registry_is_read=registry_is_read,
+    )
+    begun = asyncio.create_task(scan.handler.assigned(PARTITION))
+    await asyncio.sleep(0.01)
+    assert not begun.done()
+    readable.set()
+    await begun
+    assert ("t:t", Leak) in routed(await scan.poll(records([log(f"token {SECRET}")])))
 
 
 async def test_what_was_not_committed_is_not_registered(scanner: PatternScanner) -> None:
