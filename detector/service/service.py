@@ -159,6 +159,7 @@ class Service:
                 self._masked(self._readiness.alive()),
                 self._masked(self._readiness.ready()),
                 bool(self._stages),
+                self._readiness.standbys,
             ),
             lambda: self._metrics.page(OPENMETRICS).body,
         )
@@ -177,7 +178,9 @@ class Service:
         }
         probed: dict[str, Page] = {
             "/healthz": lambda _: probe_answer(self._masked(self._readiness.alive())),
-            "/readyz": lambda _: probe_answer(self._masked(self._readiness.ready()), self._readiness.detail),
+            "/readyz": lambda _: probe_answer(
+                self._masked(self._readiness.ready()), str(self._readiness.standbys)
+            ),
         }
         async with (
             ProbeServer(settings.probes, probed, seen["probes"]) as probes,

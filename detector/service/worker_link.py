@@ -14,17 +14,23 @@ from typing import Final
 
 import msgspec
 
+from detector.service.observability.readiness import StandbyCopies
+
 ANSWER_SECONDS: Final = 5.0
 _STATUS: Final = b"status"
 _METRICS: Final = b"metrics"
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
-    """How a worker is: why it should be restarted and why it is not ready, if so; whether its stages have started."""
+    """How a worker is: why it should be restarted and why it is not ready, if so; whether its stages have started.
+
+    `standbys` are the copies that it keeps.
+    """
 
     alive: str | None = None
     ready: str | None = "starting"
     working: bool = False
+    standbys: StandbyCopies = StandbyCopies()
 
 
 def end_this_process() -> None:

@@ -24,7 +24,7 @@ from detector.service.http.server import Answer, HttpServer, Page, Request, prob
 from detector.service.lifecycle import Lifecycle, end
 from detector.service.observability import series
 from detector.service.observability.metrics import PAGE_SECONDS, answer_of
-from detector.service.observability.readiness import Readiness
+from detector.service.observability.readiness import Readiness, StandbyCopies
 from detector.service.rights import Which
 from detector.service.worker_link import ParentEnd, WorkerStatus
 from detector.values.errors import StopError
@@ -53,6 +53,11 @@ class WorkersReadiness(Readiness):
     def ready(self) -> str | None:
         """See `Readiness.ready`."""
         return self.alive() or self.waiting or _first(each.ready for each in self.statuses)
+
+    @property
+    def detail(self) -> str:
+        """What the copies of all workers are, to show beside the answer."""
+        return str(StandbyCopies.of_all([each.standbys for each in self.statuses]))
 
 
 def _first(reasons: Iterable[str | None]) -> str | None:
@@ -95,7 +100,7 @@ class Workers:
     async def _ports(self) -> AsyncIterator[dict[str, str]]:
         probed: dict[str, Page] = {
             "/healthz": lambda _: probe_answer(self._readiness.alive()),
-            "/readyz": lambda _: probe_answer(self._readiness.ready()),
+            "/readyz": lambda _: probe_answer(self._readiness.ready(), self._readiness.detail),
         }
         pages: dict[str, Page] = {
             "/metrics": WorkersPage(lambda: self._ends, lambda: self._readiness.ready() is None).page

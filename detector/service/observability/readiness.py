@@ -6,8 +6,10 @@ thread says so: only it asks while nothing else can run. It reads what the loop 
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Self
+
+import msgspec
 
 from detector.kafka.handlers import Partition
 from detector.service.observability.measuring import StageName
@@ -18,6 +20,25 @@ from detector.values.times import SECOND
 STALLED_SECONDS: Final = 300.0
 # More than the loop stands still on a machine that is far too busy, or while a large pattern is compiled.
 HUNG_SECONDS: Final = 30.0
+
+
+class StandbyCopies(msgspec.Struct, frozen=True):
+    """How many standby copies are kept, how many of them are ready, and how many records the one furthest behind lacks."""
+
+    held: int = 0
+    ready: int = 0
+    lag: int = 0
+
+    @classmethod
+    def of_all(cls, some: Sequence[Self]) -> Self:
+        """Those of several processes."""
+        lag = max((each.lag for each in some), default=0)
+        return cls(sum(each.held for each in some), sum(each.ready for each in some), lag)
+
+    def __str__(self) -> str:
+        if not self.held:
+            return ""
+        return f"; {self.ready} of {self.held} standby copies are ready, at most {self.lag:,} records behind"
 
 
 class Readiness:
@@ -33,7 +54,7 @@ class Readiness:
         self._assigned: set[StageName] = set()
         self._stalled: dict[StageName, str | None] = {}
         self._restored: dict[StageName, int] = {}
-        self.detail = ""  # of one that is ready
+        self.standbys = StandbyCopies()
 
     def loop_turned(self) -> None:
         """The event loop runs. Once this was called, it has to be called again and again."""
@@ -51,12 +72,6 @@ class Readiness:
     def restoring(self, stage: StageName, records: int) -> None:
         """So many more records of the stage's changelog were read."""
         self._restored[stage] = self._restored.get(stage, 0) + records
-
-    def standbys(self, held: int, ready: int, lag: int) -> None:
-        """How many standby copies are kept, how many of them are ready, and what the one furthest behind lacks."""
-        self.detail = (
-            f"; {ready} of {held} standby copies are ready, at most {lag:,} records behind" if held else ""
-        )
 
     def update(
         self,

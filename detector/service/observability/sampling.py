@@ -11,7 +11,7 @@ from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput, StageName
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import OperatorLog
-from detector.service.observability.readiness import Readiness
+from detector.service.observability.readiness import Readiness, StandbyCopies
 
 _MILLI: Final = 1000
 
@@ -82,7 +82,7 @@ class Sampling:
         self._metrics.set(series.STANDBYS, len(lags), "ready")
         furthest = max(lags.values(), default=0)
         self._metrics.set(series.STANDBY_LAG, furthest)
-        self._readiness.standbys(held, len(lags), furthest)
+        self._readiness.standbys = StandbyCopies(held, len(lags), furthest)
 
     def sample_unfindable(self, unfindable: Mapping[str, int]) -> None:
         """Takes how many registered identifiers no scan can find, by the reason; logs if they have become more."""

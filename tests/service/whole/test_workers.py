@@ -12,9 +12,10 @@ import pytest
 
 from detector.configuration.settings import Settings
 from detector.service.http.server import Request
+from detector.service.observability.readiness import StandbyCopies
 from detector.service.worker import main
 from detector.service.worker_link import ParentEnd, WorkerEnd, WorkerStatus
-from detector.service.workers import WorkersPage
+from detector.service.workers import WorkersPage, WorkersReadiness
 from detector.values.errors import ConfigError
 from tests.broker import Cluster
 from tests.ingest.streams import until
@@ -115,6 +116,16 @@ def test_a_configuration_that_went_wrong_meanwhile_ends_a_worker_in_a_line(
     assert capsys.readouterr().err.splitlines() == [
         f"curfewd: worker 1: {config}:2: service.workers: write a whole number from 1 to 256"
     ]
+
+
+def test_the_standby_copies_of_all_workers_are_told() -> None:
+    readiness = WorkersReadiness(3)
+    readiness.waiting = None
+    assert readiness.detail == ""
+    copies = StandbyCopies(2, 2, 5), StandbyCopies(), StandbyCopies(3, 1, 1200)
+    readiness.statuses = [WorkerStatus(ready=None, standbys=each) for each in copies]
+    assert readiness.ready() is None
+    assert readiness.detail == "; 3 of 5 standby copies are ready, at most 1,200 records behind"
 
 
 async def test_the_series_of_each_worker_are_told_apart() -> None:
