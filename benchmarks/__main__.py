@@ -220,7 +220,16 @@ def _instances(options: argparse.Namespace) -> None:
 def _standbys(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.standby_bench")
     rounds = tuple(int(count) for count in options.standbys.split(","))
-    bench.main(bench.Options(options.tasks, options.partitions, options.watched, options.session, rounds))
+    bench.main(
+        bench.Options(
+            options.tasks,
+            options.partitions,
+            options.watched,
+            options.session,
+            rounds,
+            brokers=options.brokers,
+        )
+    )
 
 
 def _rebalances(options: argparse.Namespace) -> None:
@@ -364,6 +373,9 @@ def _of_several(commands: Any) -> None:
     one.add_argument("--watched", type=float, default=40.0, help="seconds after each kill")
     one.add_argument("--session", default="6s", help="kafka.session_timeout")
     one.add_argument("--standbys", default="0,1,0,1", help="service.standbys of each run (%(default)s)")
+    one.add_argument(
+        "--brokers", type=int, default=1, help="each topic of curfewd has a copy on each (%(default)s)"
+    )
     one.set_defaults(run=_standbys)
 
 

@@ -31,12 +31,12 @@ from detector.values.times import MINUTE
 
 _RATE: Final = 1000.0  # records a second
 _BEFORE: Final = 20.0  # seconds of them before the kill, in which the CPU is measured
-_PATIENCE: Final = 300.0
+_PATIENCE: Final = 900.0
 _SETTLED: Final = 5.0
 
 
 class Options(msgspec.Struct, frozen=True):
-    """Entries of the state, in tasks; seconds watched after the kill; `kafka.session_timeout`; rounds."""
+    """Entries of the state, in tasks; seconds watched after the kill; `kafka.session_timeout`; rounds; brokers."""
 
     tasks: int = 200_000
     partitions: int = 8
@@ -44,6 +44,7 @@ class Options(msgspec.Struct, frozen=True):
     session: str = "6s"
     standbys: tuple[int, ...] = (0, 1, 0, 1)
     seed: int = 7
+    brokers: int = 1
 
 
 class Failover(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ async def failover(bootstrap: str, folder: Path, options: Options, standbys: int
         partitions=options.partitions,
         settings=f'session_timeout = "{options.session}"',
         service=f"standbys = {standbys}",
+        copies=options.brokers,
     )
     deployment.create_topics()
     await register(bootstrap, f"{deployment.name}.registry", 1000, options.seed, time.time_ns())
@@ -179,7 +181,7 @@ def report(machine: compare.Machine, options: Options, failovers: Sequence[Failo
         for each in failovers
     ]
     about = (
-        f"\nApache Kafka {live_peers.kafka_version()} on the same cores. Two instances, {options.partitions} partitions, a state of {options.tasks:,} tasks with a credential each, "
+        f"\nApache Kafka {live_peers.kafka_version()} on the same cores, brokers: {options.brokers}. Two instances, {options.partitions} partitions, a state of {options.tasks:,} tasks with a credential each, "
         f'{_RATE:,.0f} records per s, `kafka.session_timeout = "{options.session}"`. One instance gets SIGKILL; times count from it. Rows in the order of the runs.\n'
     )
     return "\n".join(
@@ -203,7 +205,7 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> list[Failov
 
 def main(options: Options) -> None:
     """Measures, prints and keeps the table."""
-    with peers.scratch() as folder, cluster(Path(folder), 1) as kafka:
+    with peers.scratch() as folder, cluster(Path(folder), options.brokers) as kafka:
         failovers = asyncio.run(measure(kafka.bootstrap, Path(folder), options))
     machine = compare.machine()
     text = report(machine, options, failovers)
