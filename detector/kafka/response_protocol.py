@@ -14,6 +14,9 @@ from aiokafka import conn
 
 _SIZE: Final = struct.Struct(">i")
 _ROOM: Final = 64 << 10  # bytes that are received before the size of a response is known
+_FIRST_ROOM: Final = (
+    16 << 20
+)  # bytes for a large response at first: a server that is no broker may claim gigabytes
 _READS: Final = frozenset({"read", "readexactly", "readline", "readuntil"})
 
 
@@ -25,8 +28,9 @@ class ResponseProtocol(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):  # type
         reader.readexactly = self._next
         self._parts: deque[bytes] = deque()
         self._first = bytearray(_ROOM)
-        self._response: bytearray | None = None  # one that is larger than what has come of it
-        self._filled = 0  # of it, or else of `_first`
+        self._response: bytearray | None = None  # room for one that has not come whole
+        self._size = 0  # of that one
+        self._filled = 0  # of its room, or else of `_first`
         self._waiting: asyncio.Future[None] | None = None
         self._end: BaseException | None = None
 
@@ -40,9 +44,12 @@ class ResponseProtocol(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):  # type
         self._filled += nbytes
         if self._response is None:
             self._take_first()
-        elif self._filled == len(self._response):
+        elif self._filled == self._size:
             self._give(self._response)
             self._response, self._filled = None, 0
+        elif self._filled == len(self._response):
+            more = min(self._size, 2 * self._filled) - self._filled
+            self._response = self._response + bytes(more)  # whoever filled the old one may still hold it
         if self._parts:
             self._wake()
 
@@ -55,7 +62,8 @@ class ResponseProtocol(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):  # type
             if size < 0:
                 raise ValueError("a response of less than no bytes")
             if size > len(view) - at:
-                self._response = bytearray(size)
+                self._size = size
+                self._response = bytearray(min(size, max(_FIRST_ROOM, len(view))))
                 self._response[: len(view) - at] = view[at:]
                 self._filled -= at
                 return

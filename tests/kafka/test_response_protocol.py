@@ -46,6 +46,7 @@ def sized(response: bytes) -> bytes:
 def _little_room() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(response_protocol, "_ROOM", 64)  # so that few bytes fill it
+        patch.setattr(response_protocol, "_FIRST_ROOM", 100)  # and large ones are made room for anew
         yield
 
 
@@ -89,6 +90,13 @@ async def test_whoever_waits_is_told_of_the_end() -> None:
 async def test_a_size_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="less than no bytes"):
         Connection().receive(b"\xff\xff\xff\xff")
+
+
+async def test_a_size_takes_no_memory_before_the_bytes_come() -> None:
+    """A server that is no broker answers with its own bytes: `HTTP` is a size of a gigabyte."""
+    connection = Connection()
+    connection.receive(b"HTTP/1.1 400 Bad Request" + b"." * 300)
+    assert len(connection.protocol.get_buffer(-1)) < 1000
 
 
 async def test_another_size_than_the_next_is_never_given() -> None:
