@@ -22,18 +22,25 @@ SECOND = (
 async def sent(served: Served, *parts: bytes, pause: float = 0.0) -> bytes:
     """Everything that is answered until the connection ends, as it has to."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port.address.port)
-    answer = b""
+    answer = bytearray()
+
+    async def receive() -> None:
+        while more := await reader.read(1 << 12):
+            answer.extend(more)
+
+    # While it sends: what was answered is lost once the port resets the connection of somebody who goes on.
+    receiving = asyncio.create_task(receive())
     try:
         with contextlib.suppress(ConnectionError):
             for part in parts:
                 writer.write(part)
                 await asyncio.sleep(pause)
             async with asyncio.timeout(30):
-                while more := await reader.read(1 << 12):
-                    answer += more
+                await receiving
     finally:
+        receiving.cancel()
         writer.close()
-    return answer
+    return bytes(answer)
 
 
 def request(*headers: str, body: str = "") -> bytes:
