@@ -109,19 +109,19 @@ async def _produce(target: _Target, pipe: Connection) -> None:
             due += (clock - last) * PROBES * target.probing.value
             last = clock
             batches = [producer.create_batch() for _ in range(target.partitions)]
+            while due >= 1:  # first, as a batch that is full takes no more
+                due -= 1
+                key, value = texts.leak(probe, time.time_ns(), secret_of(target.seed, f"probe-{probe}"))
+                rng.choice(batches).append(timestamp=None, key=key, value=value)
+                pipe.send((probe, time.time_ns() / SECOND))
+                probe += 1
             each = int(owed) // target.partitions
             for batch in batches:
                 for key, value in pool[at : at + each]:
                     batch.append(timestamp=None, key=key, value=value)
                 at = (at + each) % (_POOL // 2)
             owed -= each * target.partitions
-            target.sent.value += each * target.partitions
-            while due >= 1:
-                due -= 1
-                key, value = texts.leak(probe, time.time_ns(), secret_of(target.seed, f"probe-{probe}"))
-                rng.choice(batches).append(timestamp=None, key=key, value=value)
-                pipe.send((probe, time.time_ns() / SECOND))
-                probe += 1
+            target.sent.value += sum(batch.record_count() for batch in batches)
             for number, batch in enumerate(batches):
                 if batch.record_count():
                     await producer.send_batch(batch, target.topic, partition=number)
