@@ -180,7 +180,7 @@ class RecordAssembler:
     ) -> None:
         """Expects the next run to be like this one."""
         self._mostly_plain = bool(2 * np.count_nonzero(plain) > len(plain))
-        first = int(starts[plain.argmax()])
+        first = int(starts[int(np.argmax(plain))])
         self._begin = data[first : first + _BEGIN] if self._mostly_plain and marked.any() else b""
 
     def _around(  # noqa: PLR0913, PLR0917 - a run, and how it is read
