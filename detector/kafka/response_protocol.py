@@ -14,9 +14,7 @@ from aiokafka import conn
 
 _SIZE: Final = struct.Struct(">i")
 _ROOM: Final = 64 << 10  # bytes that are received before the size of a response is known
-_FIRST_ROOM: Final = (
-    16 << 20
-)  # bytes for a large response at first: a server that is no broker may claim gigabytes
+_FIRST_ROOM: Final = 16 << 20  # bytes at first: a server that is no broker may claim gigabytes
 _READS: Final = frozenset({"read", "readexactly", "readline", "readuntil"})
 
 

@@ -22,9 +22,7 @@ from detector.patterns.database_cache import Compiled, DatabaseCache
 from detector.patterns.regexes import MAX_MATCH, WINDOW
 
 CELL: Final = 4 << 10  # in a long line, hits of one expression closer than this are one
-FLOOD: Final = (
-    256  # bytes for each hit: where hits are denser, it is cheaper to search more than to be told more
-)
+FLOOD: Final = 256  # bytes for each hit: where hits are denser, it is cheaper to search more text
 LONG_LINE: Final = 32 << 10  # a longer line is hit by cells, a shorter one as a whole
 _BLOCK: Final = 4 << 10  # bytes of lines of which one hit of an expression is told, where there are very many
 _LEAST_BLOCK: Final = 512  # bytes
