@@ -130,7 +130,11 @@ async def scan_starts(bootstrap: str, folder: Path, size: int, seed: int) -> lis
     deployment.create_topics()
     await register(bootstrap, f"{deployment.name}.registry", size, seed, time.time_ns() - SECOND)
     made = []
-    for how in ("registry read", "from its snapshot"):
+    for how, end in (
+        ("registry read", signal.SIGTERM),
+        ("snapshot, after a clean stop", signal.SIGKILL),
+        ("snapshot, after kill -9", signal.SIGKILL),
+    ):
         with deployment.start("--stage", "scan") as process:
             seconds = await at_work(process, "rebalanced", 1)
             cpu = cpu_of(process.pid)
@@ -139,6 +143,7 @@ async def scan_starts(bootstrap: str, folder: Path, size: int, seed: int) -> lis
             if how == "registry read":
                 await at_work(process, "snapshot of the registry written", 1)
             disk = _bytes_in(deployment.folder / "state")
+            process.signal(end)
         made.append(Start("scan", size, how, seconds, 0.0, cpu, resident, peak, disk))
         print(made[-1].cells(), flush=True)
     return made

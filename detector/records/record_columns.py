@@ -86,6 +86,12 @@ class RecordColumns(Sequence[Any]):
         """See `size_of`."""
         return int(np.maximum(self.columns[:, kernel.VALUE_SIZE], 0).sum())
 
+    def span(self) -> tuple[int, int]:
+        """Where in `data` the keys and values of all begin and end: a fetch is shared by the polls that it gives."""
+        if not len(self.columns):
+            return 0, 0
+        return int(self.columns[:, kernel.KEY].min()), int(self.columns[:, kernel.HEADERS].max())
+
     def column(self, number: int) -> Ints:
         """One of the columns that `batch_kernel` names."""
         return self.columns[:, number]

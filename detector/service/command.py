@@ -1,7 +1,9 @@
 """`curfewd run`: settings, log and loop around the service."""
 
 import asyncio
+import contextlib
 import gc
+import resource
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -14,11 +16,8 @@ from detector.values.errors import CurfewdError, UsageError
 
 DONE: Final = 0
 FAILED: Final = 2
-_COLLECTED: Final = (
-    50_000,
-    20,
-    20,
-)  # records are short-lived and hold no cycles; what Kafka's client drops does
+# Records are short-lived and hold no cycles; what Kafka's client drops does.
+_COLLECTED: Final = (50_000, 20, 20)
 
 
 def run_service(config: str, which: Which) -> int:
@@ -40,6 +39,13 @@ def run_service(config: str, which: Which) -> int:
     )
 
 
+def _raise_file_limit() -> None:
+    """A restore has some sixty files of each partition open, and many systems allow a process 1,024 unless it asks."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any, Any, int | None]]) -> int:
     """Runs the work of a process of the service, which gets the log and its mask; the exit code."""
     log_mask = LogMask()
@@ -48,6 +54,7 @@ def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any
         log = log.bind(worker=settings.service.worker)
     route_libraries(log)
     gc.set_threshold(*_COLLECTED)
+    _raise_file_limit()
     try:
         return asyncio.run(work(log, log_mask)) or DONE
     except CurfewdError as error:

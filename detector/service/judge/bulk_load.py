@@ -16,6 +16,8 @@ from detector.service.judge.store import Store
 
 _FILE_BYTES: Final = 16 << 20  # of records; a thread takes some more than twice as much
 _FILES: Final = 16  # RocksDB delays writes from 20 on that were not merged yet
+_GATHERED: Final = 48  # are merged at once: each time, all that is there already is written anew
+_GATHERED_MOST: Final = 64
 _PAUSE_SECONDS: Final = 0.05
 
 
@@ -32,6 +34,7 @@ class BulkLoad:
         self._pending: list[RecordColumns] = []
         self._size = 0
         self._loading: asyncio.Future[None] | None = None
+        self._gathers = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,16 +51,30 @@ class BulkLoad:
             self._store.restore(changes)
             return
         self._pending.append(changes)
-        self._size += len(changes.data)
+        first, last = changes.span()
+        self._size += last - first
         if self._size < self._file_bytes:
             return
         await self._loaded()
+        await self._merged(_GATHERED_MOST)
+        if not self._gathers:
+            self._store.gather(_GATHERED)
+            self._gathers = True
         self._loading = asyncio.get_running_loop().run_in_executor(_threads(), self._load, self._taken())
 
     async def finish(self) -> None:
         """The store has all changes that were added."""
         await self._loaded()
+        if self._gathers:
+            self._store.gather()
+            self._gathers = False
+            await self._merged(_FILES)
         self._write(self._taken())
+
+    async def _merged(self, files: int) -> None:
+        """Until RocksDB has no more than so many files to merge."""
+        while self._store.is_behind(files):  # noqa: ASYNC110 - RocksDB tells nobody when it is through
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _taken(self) -> list[RecordColumns]:
         polls, self._pending, self._size = self._pending, [], 0
@@ -77,8 +94,6 @@ class BulkLoad:
         except asyncio.CancelledError:
             self._loading = loading
             raise
-        while self._store.is_behind(_FILES):  # noqa: ASYNC110 - RocksDB tells nobody when it is through
-            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _load(self, polls: Sequence[RecordColumns]) -> None:
         file = self._folder / f"restored-{uuid.uuid4().hex}"

@@ -81,15 +81,16 @@ def compile_sst() -> None:
 
 def _joined(polls: Sequence[RecordColumns]) -> tuple[kernel.Bytes, kernel.Rows]:
     """The bytes of all records and of the timers in them, and a row for each."""
-    end = sum(len(poll.data) for poll in polls)
+    spans = [poll.span() for poll in polls]
+    end = sum(last - first for first, last in spans)
     data = zeros(end + (TIME_BYTES + KIND_PLACE) * sum(map(len, polls)), np.uint8)
     parts, at = [], 0
-    for poll in polls:
+    for poll, (first, last) in zip(polls, spans, strict=True):
         rows = poll.columns[:, RECORD_KEY:HEADERS].copy()
-        rows[:, [kernel.KEY, kernel.VALUE]] += at
+        rows[:, [kernel.KEY, kernel.VALUE]] += at - first
         parts.append(rows)
-        data[at : at + len(poll.data)] = np.frombuffer(poll.data, np.uint8)
-        at += len(poll.data)
+        data[at : at + last - first] = np.frombuffer(poll.data, np.uint8)[first:last]
+        at += last - first
     rows = np.concatenate(parts)
     into = np.empty((2 * len(rows), kernel.WIDTH), np.int64)
     letters = (AGGREGATE[0], META[0], TIMER[0])

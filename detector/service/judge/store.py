@@ -36,6 +36,7 @@ KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
 TIMERS: Final = 1000  # are looked at together
 _WRITE_BUFFER: Final = 16 << 20
+_GATHERED: Final = 4  # RocksDB's own
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -187,6 +188,16 @@ class Store:
     def ingest(self, file: Path) -> None:
         """Takes in a sorted file of changes on the same disk, all or none of them."""
         self._db.ingest_external_file([str(file)], self._linked)
+
+    def gather(self, files: int = _GATHERED) -> None:
+        """How many files come together before RocksDB merges them with others. It delays writes from five times as many."""
+        self._db.set_options(
+            {
+                "level0_file_num_compaction_trigger": str(files),
+                "level0_slowdown_writes_trigger": str(5 * files),
+                "level0_stop_writes_trigger": str(9 * files),
+            }
+        )
 
     def is_behind(self, most: int) -> bool:
         """Whether RocksDB has more than so many files to merge with others, unless an error has ended that."""

@@ -36,21 +36,22 @@ CHANGES = st.one_of(
 
 
 def columns_of(changes: Iterable[Change]) -> RecordColumns:
-    """The changes as they are read from Kafka, with bytes between them."""
+    """The changes as they are fetched from Kafka, with bytes between them."""
     data, rows = bytearray(), []
     for offset, (key, value) in enumerate(changes):
         data += b"\x55"
-        rows.append(
-            [offset, 0, len(data), len(key), len(data) + len(key), -1 if value is None else len(value), 0, 0]
-        )
+        begin = len(data)
         data += key + (value or b"")
+        size = -1 if value is None else len(value)
+        rows.append([offset, 0, begin, len(key), begin + len(key), size, len(data), 0])
     return RecordColumns("state", 0, bytes(data), np.array(rows, np.int64).reshape(-1, 8))
 
 
 async def load(store: Store, folder: Path, changes: list[Change], poll: int, file_bytes: int) -> None:
+    fetched = columns_of(changes)  # its bytes are shared by all polls
     async with BulkLoad(store, folder, file_bytes) as loading:
         for at in range(0, len(changes), poll):
-            await loading.add(columns_of(changes[at : at + poll]))
+            await loading.add(fetched[at : at + poll])
         await loading.finish()
 
 
@@ -193,6 +194,21 @@ class Behind(Watched):
     def is_behind(self, most: int) -> bool:
         self.left = max(self.left - 1, 0)
         return self.left > 0 or super().is_behind(most)
+
+
+async def test_many_files_come_together_before_they_are_merged(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    fetched = columns_of([(b"w", b"%02d" % number) for number in range(40)])
+    try:
+        async with BulkLoad(store, tmp_path / "store", 1) as loading:
+            for at in range(len(fetched)):
+                await loading.add(fetched[at : at + 1])
+            assert store.is_behind(30)
+            await loading.finish()
+        assert store.watermark() == 39
+        assert not store.is_behind(16)
+    finally:
+        store.close()
 
 
 async def test_no_file_is_made_while_others_have_to_be_merged(tmp_path: Path) -> None:
