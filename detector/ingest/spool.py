@@ -49,7 +49,7 @@ class Spool:
                 written += self._file.write(view[written:])
             self.size += len(data)
 
-    def append(self, data: bytes) -> tuple[int, int]:
+    def append(self, data: bytes | bytearray) -> tuple[int, int]:
         """Takes some bytes more; where they begin and end.
 
         Raises:

@@ -37,7 +37,7 @@ from detector.replay.components import among, connected, distinct, places, repea
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.history import Concluded, History, WholeHistory
 from detector.replay.replay_command import Request, run_replay
-from detector.replay.row_spool import Block, RowSpool
+from detector.replay.row_spool import Block
 from detector.replay.runner import Processes
 from detector.scan import pages
 from detector.values.events import (
@@ -301,15 +301,6 @@ def test_terms_cross_between_processes() -> None:
     policy = Policy(kinds={"cloud": Tuning(expected_networks=NetworkSet(["10.0.0.0/8"]))})
     terms = Terms(policy, NEVER, T0)
     assert decode_terms(encode_terms(terms)) == terms
-
-
-def test_rows_are_given_as_they_came_from_memory_and_disk() -> None:
-    spool = RowSpool(in_memory=100)
-    rows = [b"row %d" % number for number in range(100)]
-    for number, row in enumerate(rows):
-        spool.put(number % 3, row)
-    assert [list(spool.rows(place)) for place in range(3)] == [rows[place::3] for place in range(3)]
-    assert spool.blocks(0)
 
 
 @pytest.mark.parametrize("large", [0, 1 << 30])
