@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: man kernels wheel services help demo demo-live demo-loop lint test-fast test test-clusters test-spark test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
+.PHONY: man kernels signatures wheel services help demo demo-live demo-loop lint test-fast test test-clusters test-spark test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -92,14 +92,17 @@ test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other 
 kernels: $(STAMP) ## compile the scanner's loops into detector/kernels (needs a C compiler)
 	@$(BIN)/python deploy/kernels/build.py
 
+signatures: $(STAMP) ## deploy/kernels/signatures.txt, after a change of what calls a loop
+	@$(BIN)/python deploy/kernels/warm_up.py deploy/kernels/signatures.txt
+
 wheel: $(STAMP) ## dist/*.whl, with the compiled loops if there is a C compiler
 	@$(BIN)/python deploy/kernels/build.py || echo "the wheel goes without compiled loops"
 	@$(BIN)/python -m hatchling build -t wheel
 
-# numba compiles the loops once, and not in each worker.
+# The loops are compiled once, and not in each worker. A hundred processes of the tests then start without numba.
 .PHONY: compiled prepared
 compiled: $(STAMP)
-	@$(BIN)/python -m detector.service.compiled_loops
+	@$(BIN)/python deploy/kernels/build.py --here || $(BIN)/python -m detector.service.compiled_loops
 	@$(BIN)/python examples/demo.py > /dev/null
 
 prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores

@@ -76,15 +76,15 @@ def built_kernels() -> Mapping[str, Callable[..., Any]]:
 
     Each answers NotImplemented to arguments of types for which it was not compiled.
     """
-    return _chosen()[0]
+    return chosen()[0]
 
 
-def _chosen() -> tuple[Mapping[str, Callable[..., Any]], str]:
+def chosen() -> tuple[Mapping[str, Callable[..., Any]], str]:
     """The functions, and which they are or why there are none."""
     if os.environ.get(JIT_ONLY) == "1":
         return _NONE, f"{JIT_ONLY} is set"
     reason = "none was built"
-    for level in _levels():
+    for level in levels_here():
         module = module_name(level)
         try:
             note = json.loads((FOLDER / f"{module}.json").read_bytes())
@@ -103,7 +103,7 @@ def _path_of(module: str) -> Path:
     return Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
 
 
-def _levels() -> Iterator[str]:
+def levels_here() -> Iterator[str]:
     """The levels of this processor, the best first."""
     machine = os.uname().machine
     if machine != "x86_64":
@@ -119,5 +119,5 @@ def _levels() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    functions, said = _chosen()
+    functions, said = chosen()
     print(f"compiled when built: {said}" if functions else f"numba compiles: {said}")  # noqa: T201 - asked for

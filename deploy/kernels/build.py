@@ -2,16 +2,15 @@
 
 The databases of the bundled patterns are kept beside them, so that no start waits for Hyperscan.
 
-    python deploy/kernels/build.py [LEVEL…]
+    python deploy/kernels/build.py [--here | LEVEL…]
 
 A level is x86-64-v2, x86-64-v3 or x86-64-v4; on another machine its own name, such as aarch64. Each gives an extension
-module in `detector/kernels/` (`detector/built_kernels.py` says when it is used). It needs a C compiler, and what curfewd
-needs.
+module in `detector/kernels/` (`detector/built_kernels.py` says when it is used). `--here` builds the best level of this
+processor alone, unless it is there. A build needs a C compiler, and what curfewd needs.
 """
 
 import ctypes
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -22,58 +21,71 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 KERNELS: Final = ROOT / "detector" / "kernels"
+SIGNATURES: Final = Path(__file__).with_name("signatures.txt")
 X86: Final = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 WITHOUT_WRAPPERS: Final = ("no_cpython_wrapper", "no_cfunc_wrapper")  # ours call what numba compiled
 
 
 def main(levels: list[str]) -> int:
     """Builds each level in a process of its own: numba compiles for one processor."""
-    if shutil.which(_compiler()[0]) is None:
-        print(f"{_compiler()[0]}: there is no C compiler; numba compiles at the first start", file=sys.stderr)
+    if levels == ["--here"]:
+        from detector.built_kernels import chosen, levels_here  # noqa: PLC0415 - a checkout's own
+
+        levels = list(levels_here())[:1]
+        if [chosen()[1]] == levels:
+            return 0
+    if shutil.which(_compiler()[0]) is None or not Path(sysconfig.get_path("include"), "Python.h").exists():
+        print(
+            f"{_compiler()[0]}: there is no C compiler, or no headers of Python; numba compiles at the first start",
+            file=sys.stderr,
+        )
         return 1
     shutil.rmtree(KERNELS, ignore_errors=True)  # what was built before is of other sources
     machine = os.uname().machine
+    code = 0
+    for level in levels or (X86 if machine == "x86_64" else (machine,)):
+        processor = {"NUMBA_CPU_NAME": _processor(level), "NUMBA_CPU_FEATURES": "", "CURFEWD_JIT": "1"}
+        code = code or _run(__file__, "--of", level, str(SIGNATURES), **processor)
     with tempfile.TemporaryDirectory() as folder:
-        called = Path(folder, "called")
-        code = _run(str(Path(__file__).with_name("warm_up.py")), str(called), XDG_CACHE_HOME=folder)
-        for level in levels or (X86 if machine == "x86_64" else (machine,)):
-            processor = {"NUMBA_CPU_NAME": _processor(level), "NUMBA_CPU_FEATURES": ""}
-            code = code or _run(__file__, "--of", level, str(called), **processor)
+        code = code or _run(str(Path(__file__).with_name("warm_up.py")), XDG_CACHE_HOME=folder)
         for database in Path(folder, "curfewd").glob("*.hs"):
             shutil.copyfile(database, KERNELS / database.name)
     return code
 
 
 def _run(*command: str, **environ: str) -> int:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CURFEWD_JIT": "1", **environ}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     return subprocess.run([sys.executable, *command], env=environ, check=False).returncode  # noqa: S603 - our own
 
 
-def build(level: str, called: Path, folder: Path) -> int:
-    """Compiles the signatures in the file `called` for one level, into a folder."""
-    from wrappers import source_of  # noqa: PLC0415 - numba reads the level when it is imported
+def build(level: str, signatures: Path, folder: Path) -> int:
+    """Compiles the signatures in a file for one level, into a folder."""
+    from signatures import read  # noqa: PLC0415 - numba reads the level when it is imported
+    from wrappers import source_of  # noqa: PLC0415 - as above
 
     from detector.built_kernels import module_name, note_sources  # noqa: PLC0415 - as above
 
-    compiled, objects = [], []
-    for number, (name, arguments) in enumerate(pickle.loads(called.read_bytes())):  # noqa: S301 - the warm-up's
-        done, code = _compiled(name, arguments, level)
-        if done is None:
-            print(f"{name}: numba compiles it when it is called: no wrapper for {arguments}")
-            continue
-        compiled.append(done)
-        objects.append(called.with_name(f"{number}.o"))
-        objects[-1].write_bytes(code)
     module = module_name(level)
-    source = called.with_name("kernels.c")
-    source.write_text(source_of(module, compiled))
-    folder.mkdir(exist_ok=True)
     target = folder / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    try:
-        _link(source, objects, target)
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"{level}: {error}", file=sys.stderr)
-        return 1
+    compiled, objects = [], []
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        parts = Path(name_of_folder)
+        for number, (name, arguments) in enumerate(read(signatures)):
+            done, code = _compiled(name, arguments, level)
+            if done is None:
+                print(f"{name}: numba compiles it when it is called: no wrapper for {arguments}")
+                continue
+            compiled.append(done)
+            objects.append(parts / f"{number}.o")
+            objects[-1].write_bytes(code)
+        source = parts / "kernels.c"
+        source.write_text(source_of(module, compiled))
+        folder.mkdir(exist_ok=True)
+        try:
+            _link(source, objects, target)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{level}: {error}", file=sys.stderr)
+            return 1
     note_sources(level, folder)
     print(f"{target}: {len(compiled)} signatures, {target.stat().st_size:,} bytes")
     return 0

@@ -1,15 +1,12 @@
-"""Calls the loops as commands call them, and writes down with what types: `python warm_up.py FILE`."""
+"""Calls the loops as commands call them; `python warm_up.py FILE` writes down with what types."""
 
 import io
-import pickle
 import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
-
-import numba
 
 from detector import jit
 from detector.configuration.settings import Settings
@@ -19,28 +16,30 @@ from detector.redact.stream_redactor import StreamRedactor
 from detector.replay.replay_command import Request, run_replay
 from detector.scan.message_masks import masked_message
 from detector.scan.scanner import PatternScanner
-from detector.service.compiled_loops import compile_loops
+from detector.service.compiled_loops import call_loops
 
 
-def signatures() -> list[tuple[str, tuple[Any, ...]]]:
-    """The name of each kernel that Python code calls, with the types of its arguments."""
-    seen: dict[str, tuple[str, tuple[Any, ...]]] = {}
+def note(path: Path) -> None:
+    """Writes the name of each kernel that Python code calls, with the types of its arguments."""
+    import numba  # noqa: PLC0415 - a build has compiled the loops, and does without it
+    from signatures import write  # noqa: PLC0415 - as above
+
+    seen = set[tuple[str, tuple[Any, ...]]]()
     call = jit.Kernel.__call__
 
     def recorded(kernel: Any, *arguments: Any) -> Any:
-        types = tuple(map(numba.typeof, arguments))
-        seen[f"{kernel.name}{types}"] = kernel.name, types
+        seen.add((kernel.name, tuple(map(numba.typeof, arguments))))
         return call(kernel, *arguments)
 
     vars(jit)["Kernel"].__call__ = recorded
     run()
-    return [seen[each] for each in sorted(seen)]
+    write(seen, path)
 
 
 def run() -> None:
     """Redacts and replays the examples of all patterns and decoders, and a few log records."""
     patterns = load_bundled()
-    compile_loops(PatternScanner(patterns))
+    call_loops(PatternScanner(patterns))
     examples = [text for pattern in patterns for text in (*pattern.examples, *pattern.near_misses)]
     masked_message("")
     redactor, _ = redactor_of(Settings.load(None), [])
@@ -56,4 +55,7 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(pickle.dumps(signatures()))
+    if sys.argv[1:]:
+        note(Path(sys.argv[1]))
+    else:
+        run()

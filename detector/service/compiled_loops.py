@@ -1,5 +1,7 @@
 """Compiles at the start all that the stages call, so that a loop that waits for a compiler misses no heartbeat.
 
+Loops that were compiled when the program was built are there at once.
+
 `python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor.
 """
 
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, Final
 
+from detector.built_kernels import built_kernels
 from detector.ingest.formats.flat_records import compile_records
 from detector.kafka.columns_check import columns_work
 from detector.kafka.written_batches import compile_writer
@@ -31,21 +34,32 @@ _OTHERS: Final[tuple[Callable[[], Any], ...]] = (
 
 
 def compile_loops(scanner: PatternScanner) -> None:
-    """A second call costs little. The first takes minutes where nothing is kept from an earlier start."""
-    _compile_search(scanner)
-    for compile_others in _OTHERS:
-        compile_others()
+    """A second call costs little. The first takes minutes where nothing was built, or kept from an earlier start."""
+    _load_search(scanner)
+    if not built_kernels():
+        call_loops(scanner)
 
 
-def _compile_search(scanner: PatternScanner | None = None) -> None:
+def call_loops(scanner: PatternScanner) -> None:
+    """Calls each loop once."""
+    _call_search(scanner)
+    for call_others in _OTHERS:
+        call_others()
+
+
+def _load_search(scanner: PatternScanner) -> None:
+    scanner.scan(b"password: \n" * 1000)  # makes what the first pass needs where hits are very many
+
+
+def _call_search(scanner: PatternScanner | None = None) -> None:
     scanner = scanner or PatternScanner(load_bundled())
     scanner.scan("\n".join(text for each in scanner.patterns for text in each.examples).encode())
-    scanner.scan(b"password: \n" * 1000)  # makes what the first pass needs where hits are very many
+    _load_search(scanner)
 
 
 def _compile_in_processes() -> None:
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(each) for each in (*_OTHERS, _compile_search)]):
+        for done in as_completed([pool.submit(each) for each in (*_OTHERS, _call_search)]):
             done.result()
 
 

@@ -2,7 +2,7 @@
 
 1. The ports open: the process is alive, but not ready. If the configuration, the disk or a port is wrong, it ends.
 2. It waits for Kafka as long as that takes. What only a person can mend ends it (StopError).
-3. It reads the registry to where it ended at the start. Then the stages join their groups.
+3. It loads or compiles its loops, and reads the registry to where it ended at the start. Then the stages join their groups.
 4. SIGTERM and SIGINT: every stage commits its open transactions and leaves its group, within `kafka.drain_timeout`.
    SIGHUP: patterns are swapped between polls. For a new policy the judge stage leaves its group and joins again.
 """
@@ -138,7 +138,6 @@ class Service:
                 state=self._settings.service.state,
             )
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
-            await asyncio.to_thread(compile_loops, scanner)
             for warning in (
                 *self._settings.warnings,
                 *self._live.warnings,
@@ -202,6 +201,8 @@ class Service:
         found = await self._lifecycle.retry(lambda: survey(self._live, connection), "cannot list topics yet")
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
             self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
+        self._readiness.waiting = "starting"
+        await asyncio.to_thread(compile_loops, scanner)
         allowlist = Allowlist(self._settings.allows)
         finders = Finders(
             scanner,

@@ -2,13 +2,11 @@
 
 import importlib.util
 import os
-import pickle
 import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from detector.scan import binary_payloads, grids, kernels, runs, subtoken_kernel
 from tests.deploy import tuple_kernel
 
 ROOT = Path(__file__).parents[2]
+KERNELS = ROOT / "deploy" / "kernels"
 TEXT = np.frombuffer(b"a line: c2VjcmV0==  \r\n  and \xc3\xa4 another 0x1f\n" * 3, np.uint8)
 TABLES = np.arange(256) % 7, np.arange(512, dtype=np.uint8).reshape(256, 2)
 SCRATCH = np.empty(2, np.int64), np.empty(1, np.uint64)
@@ -34,26 +33,9 @@ CALLS: list[tuple[Any, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """The extension module with these loops."""
-    if shutil.which("cc") is None:
-        pytest.skip("there is no C compiler")
-    folder = tmp_path_factory.mktemp("kernels")
-    called = {(kernel.name, tuple(map(typeof, arguments))) for kernel, arguments in CALLS}
-    (folder / "called").write_bytes(pickle.dumps(sorted(called, key=str)))
-    command = [
-        sys.executable,
-        str(ROOT / "deploy" / "kernels" / "build.py"),
-        "--of",
-        "x86-64-v2",
-        folder / "called",
-        folder,
-    ]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(list(map(str, command)), check=True, cwd=ROOT, env=environ)
-    (path,) = folder.glob("x86_64_v2.*.so")
-    spec = importlib.util.spec_from_file_location("x86_64_v2", path)
+def loaded(path: Path) -> Any:
+    """A module that is in no package."""
+    spec = importlib.util.spec_from_file_location(path.stem.partition(".")[0], path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -61,8 +43,26 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return module
 
 
+SIGNATURES = loaded(KERNELS / "signatures.py")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The extension module with these loops."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    folder = tmp_path_factory.mktemp("kernels")
+    called = folder / "called.txt"
+    SIGNATURES.write([(kernel.name, tuple(map(typeof, arguments))) for kernel, arguments in CALLS], called)
+    command = [sys.executable, KERNELS / "build.py", "--of", "x86-64-v2", called, folder]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CURFEWD_JIT": "1"}
+    subprocess.run(list(map(str, command)), check=True, cwd=ROOT, env=environ)
+    (path,) = folder.glob("x86_64_v2.*.so")
+    return loaded(path)
+
+
 @pytest.mark.slow
-def test_what_was_built_gives_what_numba_gives(built: ModuleType) -> None:
+def test_what_was_built_gives_what_numba_gives(built: Any) -> None:
     assert len(CALLS) == len([call for call in CALLS if isinstance(call[0], Kernel)])
     for kernel, arguments in CALLS:
         mine, theirs = vars(built)[kernel.name](*arguments), kernel.made(*arguments)
@@ -70,7 +70,7 @@ def test_what_was_built_gives_what_numba_gives(built: ModuleType) -> None:
 
 
 @pytest.mark.slow
-def test_other_types_are_left_to_numba(built: ModuleType) -> None:
+def test_other_types_are_left_to_numba(built: Any) -> None:
     after_padding, bits = (
         vars(built)[f"detector.scan.{name}"] for name in ("runs.after_padding", "kernels.count_bits")
     )
@@ -97,7 +97,7 @@ def test_other_types_are_left_to_numba(built: ModuleType) -> None:
 
 
 @pytest.mark.slow
-def test_an_array_that_was_made_is_freed(built: ModuleType) -> None:
+def test_an_array_that_was_made_is_freed(built: Any) -> None:
     token_runs, words = vars(built)["detector.scan.subtoken_kernel.token_runs"], np.tile(TEXT, 1000)
     made = token_runs(words, 3).nbytes
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -105,3 +105,17 @@ def test_an_array_that_was_made_is_freed(built: ModuleType) -> None:
     for _ in range(times):
         token_runs(words, 3)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < times * made // 4
+
+
+def test_types_are_read_as_they_were_written(tmp_path: Path) -> None:
+    called = [(kernel.name, tuple(map(typeof, arguments))) for kernel, arguments in CALLS]
+    SIGNATURES.write(called, tmp_path / "a.txt")
+    assert set(SIGNATURES.read(tmp_path / "a.txt")) == set(called)
+
+
+@pytest.mark.slow
+def test_what_is_built_is_what_commands_call(tmp_path: Path) -> None:
+    """A kernel that is called with other types than those of the list would be compiled at each first start."""
+    subprocess.run([sys.executable, KERNELS / "warm_up.py", tmp_path / "called.txt"], check=True, cwd=ROOT)
+    called = (tmp_path / "called.txt").read_text()
+    assert called == (KERNELS / "signatures.txt").read_text(), "run `make signatures`"

@@ -18,7 +18,7 @@ LEVEL = "x86-64-v2"
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which a module of the lowest level is built: not one that can be imported."""
     monkeypatch.setattr(built_kernels, "FOLDER", tmp_path)
-    monkeypatch.setattr(built_kernels, "_levels", lambda: iter([LEVEL]))
+    monkeypatch.setattr(built_kernels, "levels_here", lambda: iter([LEVEL]))
     monkeypatch.delenv(built_kernels.JIT_ONLY, raising=False)
     built_kernels.note_sources(LEVEL, tmp_path)
     monkeypatch.setattr(importlib, "import_module", lambda name: type("module", (), {"here": name}))
@@ -27,11 +27,11 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("built")
 def test_a_build_of_these_sources_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    functions, which = built_kernels._chosen()
+    functions, which = built_kernels.chosen()
     assert str(functions["here"]) == "detector.kernels.x86_64_v2"
     assert which == LEVEL
     monkeypatch.setenv(built_kernels.JIT_ONLY, "1")
-    assert built_kernels._chosen() == ({}, "CURFEWD_JIT is set")
+    assert built_kernels.chosen() == ({}, "CURFEWD_JIT is set")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_any_other_build_is_not(built: Path, note: Any, reason: str) -> None:
     path = built / "x86_64_v2.json"
     kept = json.loads(path.read_bytes())
     path.write_text(note if isinstance(note, str) else json.dumps(kept | note))
-    functions, said = built_kernels._chosen()
+    functions, said = built_kernels.chosen()
     assert functions == {}
     assert reason in said
 
@@ -59,16 +59,16 @@ def test_a_build_for_another_python_is_not_used(built: Path, monkeypatch: pytest
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    assert built_kernels._chosen() == ({}, "x86-64-v2: No module named 'detector.kernels.x86_64_v2'")
+    assert built_kernels.chosen() == ({}, "x86-64-v2: No module named 'detector.kernels.x86_64_v2'")
     (built / "x86_64_v2.json").unlink()
-    assert built_kernels._chosen() == ({}, "none was built")
+    assert built_kernels.chosen() == ({}, "none was built")
 
 
 def test_a_level_is_used_only_where_the_processor_has_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     told = "processor\t: 0\nflags\t\t: ssse3 sse4_1 sse4_2 popcnt cx16 avx avx2\nbugs\t\t: avx512f\n"
     monkeypatch.setattr(os, "uname", lambda: type("uname", (), {"machine": "x86_64"}))
     monkeypatch.setattr(Path, "open", lambda *_: io.BytesIO(told.encode()))
-    assert list(built_kernels._levels()) == ["x86-64-v2"]
+    assert list(built_kernels.levels_here()) == ["x86-64-v2"]
 
 
 def test_a_kernel_is_compiled_for_types_for_which_it_was_not_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from detector.configuration.settings import Settings
 from detector.kafka.columns_check import batch
 from detector.kafka.raw_batches import both_ways
 from detector.scan.scanner_loader import load_scanner
-from detector.service.compiled_loops import compile_loops
+from detector.service.compiled_loops import call_loops
 from tests.fake_records import PARTITION
 from tests.service.scan.test_redaction import KNOWN, Topic
 
@@ -56,7 +56,7 @@ async def run(scanner: Any) -> None:
 
 
 scanner, _ = load_scanner(Settings.load(None).patterns)
-compile_loops(scanner)
+call_loops(scanner)
 compiled = set(called)
 asyncio.run(run(scanner))
 print(*sorted({name for name, _ in called - compiled}), sep=", ")
