@@ -20,6 +20,7 @@ JARS: Final = HERE.parent.parent / ".cache" / "kafka"
 START_SECONDS: Final = 300.0
 PORTS: Final = range(15000, 32000)
 CLASSES: Final = JARS / "classes.jsa"
+STORAGE: Final = JARS / "storage"  # as it is formatted for one node
 JAVA: Final = ("java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # Small internal topics and no waiting for more members: tests start and rebalance many times.
 SETTINGS: Final[Mapping[str, str]] = {
@@ -59,15 +60,20 @@ def jars() -> None:
             _fetch(pom)
             CLASSES.unlink(missing_ok=True)
             done.touch()
-        if not CLASSES.exists():
+        if not (CLASSES.exists() and STORAGE.exists()):
+            CLASSES.unlink(missing_ok=True)
             _prepare()
 
 
 def _prepare() -> None:
-    """Has Java keep Kafka's classes as it holds them in memory: a broker then starts for little more than half the work."""
+    """Has Java keep Kafka's classes as it holds them in memory: a broker then starts for little more than half the work.
+
+    Keeps storage, too, as a process of Java formats it: a copy of it will do for most brokers.
+    """
     with tempfile.TemporaryDirectory(prefix="curfewd-kafka-") as folder:
         node = Cluster(Path(folder)).nodes[0]
         node._format(new_cluster_id())
+        shutil.copytree(node.folder / "data", STORAGE, dirs_exist_ok=True)
         node.start(f"-XX:ArchiveClassesAtExit={CLASSES}")
         node.stop()
 
@@ -125,6 +131,7 @@ class Node:
         self.node_id = node_id
         self.folder = folder
         self.port = port
+        self._data = Path(settings["log.dirs"]) if "log.dirs" in settings else None
         self._properties = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -148,7 +155,14 @@ class Node:
     def format(self, cluster_id: str, *options: str) -> None:
         """Prepares the storage, once."""
         jars()
-        self._format(cluster_id, *options)
+        if options or self._data is None:
+            self._format(cluster_id, *options)
+            return
+        shutil.copytree(STORAGE, self._data)
+        described = self._data / "meta.properties"
+        values = dict(line.split("=", 1) for line in described.read_text().splitlines() if "=" in line)
+        values |= {"cluster.id": cluster_id, "node.id": str(self.node_id), "directory.id": new_cluster_id()}
+        described.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
 
     def _format(self, cluster_id: str, *options: str) -> None:
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
@@ -215,7 +229,7 @@ class Node:
         if self._process is None:
             return
         try:
-            self._process.wait(20)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

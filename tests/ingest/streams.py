@@ -174,12 +174,16 @@ async def ends(streams: Streams, topic: str, *, committed: bool = True) -> dict[
         await consumer.stop()
 
 
-async def until(holds: Callable[[], Awaitable[bool]], what: str, every: float = 0.1) -> None:
-    """Waits for something that must come about; how long it takes is not what is tested."""
-    end = time.monotonic() + PATIENCE_SECONDS
+async def until(holds: Callable[[], Awaitable[bool]], what: str, every: float | None = None) -> None:
+    """Waits for something that must come about; how long it takes is not what is tested.
+
+    It looks less often the longer that takes: a look costs the broker, too. `every` says how often it is to look.
+    """
+    began = time.monotonic()
     while not await holds():
-        assert time.monotonic() < end, f"never came: {what}"
-        await asyncio.sleep(every)
+        waited = time.monotonic() - began
+        assert waited < PATIENCE_SECONDS, f"never came: {what}"
+        await asyncio.sleep(min(0.1 + waited / 10, 1.0) if every is None else every)
 
 
 async def drained(streams: Streams) -> bool:

@@ -90,6 +90,6 @@ def watching(tls: ReloadedTls, told: list[ConfigError | None]) -> Iterator[None]
 
 
 async def until(told: list[ConfigError | None], count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(told) < count:  # noqa: ASYNC110 - nothing else tells
             await asyncio.sleep(0.01)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from s3fs import S3FileSystem
 
 from detector.cli import main
 from detector.configuration.settings import KEY_VARIABLE
+from detector.ingest import remote as remote_module
+from detector.ingest import remote_sources as remote_sources_module
 from detector.ingest.inputs import find_sources
 from detector.ingest.remote import RemoteFolder, remote_bytes, remote_file
 from detector.ingest.stored_sources import Sources
@@ -101,17 +102,17 @@ def test_a_store_gives_what_a_disk_gives(bucket: Any, monkeypatch: pytest.Monkey
     put(bucket, Path("all"))
     for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]:  # a record without a time has the file's
         os.utime(each["Key"], (each["LastModified"].timestamp(),) * 2)
-    run_replay(request("all/", out="near", unit=3000))
+    run_replay(request("all/", out="near", unit=8000))
     near = written("near")
     for name, least in (("findings.jsonl", 30), ("revocations.jsonl", 8), ("dead-letters.jsonl", 10)):
         assert near[name].count(b"\n") > least, name
     shutil.rmtree("all")
     url = f"s3://{BUCKET}/all/"
-    run_replay(request(url, out="far", unit=3000))
+    run_replay(request(url, out="far", unit=8000))
     found = written("far")
     prefix = f"s3://{BUCKET}/".encode()
     assert unnamed({name: data.replace(prefix, b"") for name, data in found.items()}) == unnamed(near)
-    run_scan(request(url, unit=3000), "facts")
+    run_scan(request(url, unit=8000), "facts")
     run_judge(request(out="judged"), ["facts"])
     assert written("judged") == found
 
@@ -145,10 +146,17 @@ def test_a_file_may_name_the_urls(bucket: Any) -> None:
 
 
 def test_a_folder_is_read_while_it_is_listed(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list of many pages: the first files are looked at before the last page is asked for, here and in processes."""
-    many = [f"flat/{number:05}.log" for number in range(2200)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: bucket.put_object(Bucket=BUCKET, Key=name, Body=name.encode()), many))
+    """A list of many pages: the first files are looked at before the last page is asked for, here and in processes.
+
+    Pages have 20 keys instead of 1000, and 5 files are looked at together instead of 128.
+    """
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "20")
+    monkeypatch.setattr(remote_module, "_PAGE", 20)
+    for module in (remote_sources_module, runner_module):
+        monkeypatch.setattr(module, "TOGETHER", 5)
+    many = [f"flat/{number:05}.log" for number in range(45)]
+    for name in many:
+        bucket.put_object(Bucket=BUCKET, Key=name, Body=name.encode())
     asked: list[str] = []
     listed, looked = S3FileSystem._call_s3, Sources.append
 
@@ -170,9 +178,9 @@ def test_a_folder_is_read_while_it_is_listed(bucket: Any, monkeypatch: pytest.Mo
         assert asked.count("list_objects_v2") >= 3
         assert asked.index("known") < last_page
         assert letters == []
-        found[jobs] = [(source.name, b"".join(source.raw(0, 99))) for source in sources[::300]]
+        found[jobs] = [(source.name, b"".join(source.raw(0, 99))) for source in sources[::9]]
         assert len(sources) == len(many)
-    assert found[1] == found[2] == [(f"s3://{BUCKET}/{name}", name.encode()) for name in many[::300]]
+    assert found[1] == found[2] == [(f"s3://{BUCKET}/{name}", name.encode()) for name in many[::9]]
 
 
 def test_a_file_that_is_named_twice_is_read_once(bucket: Any) -> None:

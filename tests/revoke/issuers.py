@@ -177,7 +177,7 @@ async def registered(listen: str) -> int:
 
 
 def _metrics(listen: str) -> str:
-    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=30) as answer:
         return str(answer.read().decode())
 
 

@@ -96,7 +96,7 @@ class Running:
             self.stored.outcomes += [(change.id, outcome) for outcome in change.outcomes]
         self.executor.committed(0)
 
-    async def until(self, done: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < end, f"not done: {[case.phase for case in self.executor.open]}"
@@ -104,7 +104,7 @@ class Running:
             self.transaction()
             await asyncio.sleep(0.002)
 
-    async def settle(self, seconds: float = 10.0) -> None:
+    async def settle(self, seconds: float = 60.0) -> None:
         """Until nothing is left to do at once."""
         await self.until(lambda: not list(self.executor.open), seconds)
         self.transaction()

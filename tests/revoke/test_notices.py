@@ -289,7 +289,7 @@ def alertmanager(tmp_path: Path) -> Iterator[tuple[str, str, Any]]:
             yield f"http://127.0.0.1:{port}", hook, received
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 async def test_alertmanager_takes_the_alert_and_routes_it_to_the_owner(

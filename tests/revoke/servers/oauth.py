@@ -96,7 +96,7 @@ class OAuthServer(Server):
     def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: str | None = None
     ) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._process.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._process.port, timeout=30)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

@@ -55,7 +55,7 @@ async def test_a_token_is_confirmed_dead_within_a_second(oauth_server: OAuthServ
     process = running(target)
     started = time.monotonic()
     process.take([asked(number) for number in range(20)])
-    await process.settle(20.0)
+    await process.settle()
     assert time.monotonic() - started < 15  # a second each would be 20, one after the other
     assert set(process.stored.verdicts) == {"confirmed"}
     assert not any(oauth_server.active(token) for token in tokens)
@@ -89,7 +89,7 @@ async def test_a_client_that_may_not_revoke_never_confirms(oauth_server: OAuthSe
     target = oauth(oauth_server, tmp_path, client_id="mute", client_secret_file=str(tmp_path / "mute"))
     process = running(target, deadline=SECOND)
     process.take([asked()])
-    await process.settle(20.0)
+    await process.settle()
     assert process.stored.verdicts == ["failed"]
     assert oauth_server.active(token)
     await target.close()

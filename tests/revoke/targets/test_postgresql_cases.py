@@ -118,7 +118,7 @@ async def test_a_server_that_is_down_is_waited_for(
     with pytest.raises(AssertionError, match="not done"):
         await revoker.settle(0.3)
     postgres.start()
-    await revoker.settle(20)
+    await revoker.settle()
     assert revoker.stored.verdicts == ["confirmed"]
     await revoker.crash()
 

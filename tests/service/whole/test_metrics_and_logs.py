@@ -64,7 +64,7 @@ class Observed:
     def fetch(self, kind: str = KIND) -> str:
         (started,) = [line for line in self.deployment.said() if line["event"] == "started"]
         request = urllib.request.Request(f"http://{started['listen']}/metrics", headers={"Accept": kind})
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - its own port
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - its own port
             return str(answer.read().decode())
 
     async def look(self) -> None:

@@ -147,7 +147,7 @@ def pages(made: Planted) -> Iterator[tuple[str, bytes]]:
         request = urllib.request.Request(
             f"http://{started['listen']}{path}", headers={"Authorization": f"Bearer {VIEW_TOKEN}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own port
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own port
             yield path, answer.read(60_000) if path == "/view/events" else answer.read()
 
 

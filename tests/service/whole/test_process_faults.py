@@ -20,7 +20,11 @@ from tests.service.whole.instances import Instance, Slice, agreed, check_once, c
 
 SHORT = ("--session", "1.5")
 STEPS = ("begun", "written", "offsets")
-KILLS = {"step": 4 * MANY, "restore": 3 * MANY, "moment": 8 * MANY}
+KILLS = (
+    {"step": 4 * MANY, "restore": 3 * MANY, "moment": 8 * MANY}
+    if MANY > 1
+    else {"step": 3, "restore": 3, "moment": 4}
+)
 
 
 async def die_at_a_step(service: Instance, rng: random.Random) -> bool:

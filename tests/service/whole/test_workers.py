@@ -148,5 +148,5 @@ async def test_the_series_of_each_worker_are_told_apart() -> None:
     assert not gone.acquire(blocking=False)
     for end in ends.values():
         end.close()
-    assert all(gone.acquire(timeout=10) for _ in ends)
+    assert all(gone.acquire(timeout=60) for _ in ends)
     assert ends[0].status() is None
