@@ -35,16 +35,25 @@ def hurried(rules: str) -> str:
 class Monitoring:
     """Both processes. `target` is the host:port that is scraped, `hook` where notifications go, instead of the example's.
 
-    `others` are those of `curfewd revoke` and `curfewd receive`; nobody asks for what is not among them.
+    `others` are those of `curfewd revoke` and `curfewd receive`; nobody asks for what is not among them. A scrape has
+    `scrape_seconds` for its answer, then the next begins.
     """
 
-    def __init__(
-        self, folder: Path, target: str, hook: str, *, others: Sequence[str] = (), hurry: bool = True
+    def __init__(  # noqa: PLR0913 - what a test may choose, each by its name
+        self,
+        folder: Path,
+        target: str,
+        hook: str,
+        *,
+        others: Sequence[str] = (),
+        hurry: bool = True,
+        scrape_seconds: int = 1,
     ) -> None:
         self.folder = folder
         self._ports = free_ports(2)
         self._processes: list[subprocess.Popen[bytes]] = []
         folder.mkdir(parents=True, exist_ok=True)
+        self._scrape_interval = f"{scrape_seconds}s"
         self._write([target, *others], hook, hurry=hurry)
 
     def __enter__(self) -> Self:
@@ -112,7 +121,7 @@ class Monitoring:
     def _write(self, targets: list[str], hook: str, *, hurry: bool) -> None:
         config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
         if hurry:
-            config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+            config["global"] = {"scrape_interval": self._scrape_interval, "evaluation_interval": "1s"}
         config["scrape_configs"] = config["scrape_configs"][: len(targets)]
         for job, target in zip(config["scrape_configs"], targets, strict=True):
             job["static_configs"] = [{"targets": [target]}]

