@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from detector.kafka.handlers import Output, PassedOn, ToWrite
+from detector.kafka.key_hash import murmur2
 from detector.kafka.written_batches import Compression, largest, written
 
 SMALLEST_BATCH: Final = 1024
@@ -18,7 +18,7 @@ REMEMBERED_KEYS: Final = 1 << 16
 
 @lru_cache(REMEMBERED_KEYS)
 def partition_of(key: bytes, count: int) -> int:
-    """The partition of a key, as Kafka's own clients choose it. murmur2 is plain Python here, so results are cached."""
+    """The partition of a key, as Kafka's own clients choose it. The hash is plain Python, so results are cached."""
     return int((murmur2(key) & 0x7FFFFFFF) % count)
 
 

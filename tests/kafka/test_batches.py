@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from aiokafka import partitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record import MemoryRecords
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.handlers import Output, PassedOn, ToWrite, singly
+from detector.kafka.key_hash import murmur2
 from detector.kafka.written_batches import Compression
 from detector.records.made_columns import columns_of
 from tests.fake_records import FakeRecord, records
@@ -48,6 +50,11 @@ TEXTS = (
 )
 TIMES = st.integers(0, 1 << 42)
 HEADERS = st.lists(st.tuples(st.text(max_size=2), TEXTS), max_size=2)
+
+
+@given(st.binary(max_size=200))
+def test_the_hash_of_a_key_is_that_of_kafkas_clients(key: bytes) -> None:
+    assert murmur2(key) == partitioner.murmur2(key)
 
 
 @given(
