@@ -76,8 +76,8 @@ class StageSettings(msgspec.Struct, frozen=True):
     """What one stage reads, and its limits.
 
     - Memory for each partition: the records fetched and the records in process, each at most `partition_fetch_bytes`
-      (`share_fetches`) or one batch, plus the outputs of one poll, of two where it works ahead. A batch is
-      decompressed to at most `decompressed_bytes`.
+      (`share_fetches`) or one batch, plus the outputs of one poll. A batch is decompressed to at most
+      `decompressed_bytes`.
     - `rebalance_seconds` is the deadline of a rebalance: open transactions commit within it or are given up.
       `drain_seconds` is the deadline of a stop.
     - `transaction_seconds` is from begin to commit. Records are processed before the transaction begins.
@@ -85,7 +85,6 @@ class StageSettings(msgspec.Struct, frozen=True):
     - After `refusals` refused records in a row the stage stops: then the records are not the cause.
     - `counts` names the topics that must keep their number of partitions: it decides where a key and its state are.
     - `exclusive`: one member of the group has all partitions, the others stand by.
-    - `ahead`: while the stage reads a backlog, the handler processes a poll while the one before it is committed.
     - `columns`: the handler takes polls as `RecordColumns`. It gets them if this aiokafka can.
     - `standbys`: how many members keep a copy of a partition's state beside its holder. `place` says where this one
       runs, the widest part first: copies are kept far from each other.
@@ -109,7 +108,6 @@ class StageSettings(msgspec.Struct, frozen=True):
     refusals: int = 20
     counts: Mapping[str, int] = {}
     exclusive: bool = False
-    ahead: bool = False
     columns: bool = False
     standbys: int = 0
     place: tuple[str, ...] = ()

@@ -1,9 +1,8 @@
 """What a stage asks of the code that it runs: plain values in, plain values out, no client of Kafka.
 
-For one partition the stage calls the handler in order: assigned, then process, tick, note and committed, then revoked.
-Where it works ahead (`StageSettings.ahead`), process, tick and note of the next poll may come before `committed` of the
-last, and never of more. For different partitions it calls it side by side. It may call `revoked` and `assigned` again
-at any time. Then everything since the last `committed` did not happen, and the same records come again.
+For one partition the stage calls the handler in order: assigned, then process, tick and committed, then revoked. For
+different partitions it calls it side by side. It may call `revoked` and `assigned` again at any time. Then everything
+since the last `committed` did not happen, and the same records come again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -105,10 +104,7 @@ class Handler(Protocol):
         """
 
     async def committed(self, partition: Partition, offset: int | None) -> None:
-        """The outputs before the last `note` that was not committed are visible to others now.
-
-        The records before `offset` are done.
-        """
+        """The last outputs are visible to others now, and the records before `offset` are done."""
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """What to write instead: a dead letter, or nothing."""
@@ -117,10 +113,7 @@ class Handler(Protocol):
         """Forget the partition: it moved, or its last transaction failed."""
 
     def note(self, partition: Partition) -> str:
-        """A brief note beside the offset, for the next holder of the partition.
-
-        It is asked for once for each transaction, when all that goes into it was given, and once after `assigned`.
-        """
+        """A brief note beside the offset in the next transaction, for the next holder of the partition."""
 
 
 class StatelessHandler:

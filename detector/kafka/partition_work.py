@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from aiokafka import TopicPartition
@@ -38,17 +38,6 @@ class _PoisonError(Exception):
     """A poll holds something that cannot be processed. The next try is closer to finding it: no long pause."""
 
 
-class _Made(NamedTuple):
-    """What is to be committed of a poll of so many records; `offset` is None if nothing was read."""
-
-    membership: Membership
-    began: float
-    records: int
-    outputs: Sequence[ToWrite]
-    offset: int | None
-    note: str
-
-
 class PartitionContext(msgspec.Struct, frozen=True):
     """What all partitions of a stage share."""
 
@@ -71,9 +60,9 @@ class PartitionWork:
     1. Start: read the offset that the last holder has committed, once no transaction that commits it is open. Let the
        handler load its state.
     2. Poll up to `poll_records` records; tick if that is due.
-    3. Process, and replace outputs that are larger than Kafka takes. Wait until the poll before is committed.
+    3. Process, and replace outputs that are larger than Kafka takes.
     4. Commit outputs and offset in one transaction, perhaps with those of other partitions, or the offset alone if there
-       are no outputs. Tell the handler. While the stage reads a backlog, 2 and 3 may go on meanwhile.
+       are no outputs. Tell the handler, and go on with 2.
 
     If no broker answers a fetch for a while, that is an error too: there may be records. After any error the handler
     forgets the partition, and after a pause step 1 begins again. If one record alone makes `process` fail, halving the
@@ -91,12 +80,10 @@ class PartitionWork:
         self._no_transaction = asyncio.Event()
         self._no_transaction.set()
         self._polling: asyncio.Future[Any] | None = None
-        self._transaction: asyncio.Future[None] | None = None  # a poll, from its processing on
-        self._committing: asyncio.Task[None] | None = None  # the poll before it
+        self._transaction: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._handler_knows = False
         self._offset = 0
-        self._read = 0  # the next record to poll; those before it may not be committed yet
         self._note = ""
         self._positioned = False
         self._next_tick = 0.0
@@ -119,14 +106,13 @@ class PartitionWork:
             self._polling.cancel()
 
     async def idle(self) -> None:
-        """Waits until all that was polled is committed."""
+        """Waits until no transaction is open."""
         await self._no_transaction.wait()
 
     def give_up(self) -> None:
-        """Gives up what is not committed. The partition must be started again."""
-        for each in (self._transaction, self._committing):
-            if each is not None:
-                each.cancel()
+        """Gives up the open transaction. The partition must be started again."""
+        if self._transaction is not None:
+            self._transaction.cancel()
 
     @property
     def offset(self) -> int:
@@ -198,7 +184,7 @@ class PartitionWork:
                     offset = (await self._context.consumer.beginning_offsets([self._source]))[self._source]
         except Exception as error:
             raise reaction(error, "starting a partition") from error
-        self._offset = self._read = offset
+        self._offset = offset
         self._handler_knows = True
         await self._context.handler.assigned(self.partition)
         self._note = self._context.handler.note(self.partition)
@@ -215,55 +201,30 @@ class PartitionWork:
 
     async def _loop(self) -> None:
         self._next_tick = time.monotonic() + self._settings.tick_seconds
-        try:
-            while True:
-                self.last_progress = time.monotonic()
-                membership = await self._joined()
-                if self._failed():
-                    await self._last_commit()
-                if not self._seek():
-                    self._gate.clear()  # a rebalance is about to come
-                    continue
-                refusal = self._poison.unreadable_at(self._read)
-                records = await self._poll() if refusal is None else []
-                if self._gate.is_set() and not self._failed():
-                    await self._work_on(membership, records, refusal)
-                else:
-                    self._positioned = False  # what was polled is polled again
-        except Exception:
-            if self._committing is not None:  # it may well succeed: the next start reads on behind it
-                await asyncio.wait([self._committing])
-            raise
-        finally:
-            committing, self._committing = self._committing, None
-            if committing is not None:
-                committing.cancel()
-                await asyncio.wait([committing])
-
-    async def _work_on(self, membership: Membership, records: Sequence[Any], refusal: Refusal | None) -> None:
-        """Processes a poll, and begins to commit it once the one before is committed."""
-        self._no_transaction.clear()
-        self._transaction = asyncio.ensure_future(self._transact(membership, records, refusal))
-        try:
-            await self._transaction
-        except asyncio.CancelledError:
-            if _cancelled_itself():
-                raise
-            raise RetryError("the transaction was not through when its time was up") from None
-        finally:
-            self._transaction = None
-            self._rest()
-
-    def _failed(self) -> bool:
-        """Whether the last poll could not be committed."""
-        return self._committing is not None and _has_failed(self._committing)
-
-    def _rest(self) -> None:
-        if self._transaction is None and (self._committing is None or self._committing.done()):
-            self._no_transaction.set()
+        while True:
+            self.last_progress = time.monotonic()
+            membership = await self._joined()
+            if not self._seek():
+                self._gate.clear()  # a rebalance is about to come
+                continue
+            refusal = self._poison.unreadable_at(self._offset)
+            records = await self._poll() if refusal is None else []
+            if not self._gate.is_set():
+                continue
+            self._no_transaction.clear()
+            self._transaction = asyncio.ensure_future(self._transact(membership, records, refusal))
+            try:
+                await self._transaction
+            except asyncio.CancelledError:
+                if _cancelled_itself():
+                    raise
+                raise RetryError("the transaction was not through when its time was up") from None
+            finally:
+                self._transaction = None
+                self._no_transaction.set()
 
     def _seek(self) -> bool:
-        """Sets the consumer to the next record after each rebalance, which resets it.
+        """Sets the consumer to our offset after each rebalance, which resets it.
 
         Returns False if the partition is not ours now.
         """
@@ -271,7 +232,7 @@ class PartitionWork:
         if self._source not in consumer.assignment():
             return False
         if not self._positioned:
-            consumer.seek(self._source, self._read)
+            consumer.seek(self._source, self._offset)
             self._positioned = True
             self._unanswered = 0.0
         return True
@@ -292,7 +253,7 @@ class PartitionWork:
         except Exception as error:
             if not unreadable(error):
                 raise reaction(error, "poll") from error
-            self._poison.unreadable(self._read, error)
+            self._poison.unreadable(self._offset, error)
             raise _PoisonError(f"poll: {type(error).__name__}") from error
         finally:
             self._polling = None
@@ -325,28 +286,13 @@ class PartitionWork:
     async def _transact(
         self, membership: Membership, records: Sequence[Any], refusal: Refusal | None
     ) -> None:
-        made = await self._made(membership, records, refusal)
-        await self._last_commit()
-        if made is None:
-            return
-        self._committing = asyncio.create_task(self._commit(made))
-        self._committing.add_done_callback(self._ended)
-        ahead = self._settings.ahead and self._context.backlogs.is_behind(self._settings.group)
-        if not ahead or refusal is not None or self._poison.searching:
-            await self._last_commit()
-
-    async def _made(
-        self, membership: Membership, records: Sequence[Any], refusal: Refusal | None
-    ) -> _Made | None:
-        """What a poll gives; None if there is nothing to commit."""
         began = time.monotonic()
         handler, partition = self._context.handler, self.partition
         outputs: list[ToWrite] = []
         offset = records[-1].offset + 1 if records else None
         if refusal is not None:
             outputs += await self._replacement(refusal)
-            offset = self._read + 1
-            self._positioned = False
+            offset = self._offset + 1
         elif records:
             outputs += await self._process(records)
         if time.monotonic() >= self._next_tick:
@@ -354,60 +300,33 @@ class PartitionWork:
             outputs += await handler.tick(partition, time.time_ns(), unread=await self._unread())
             offset = await self._idle_position() if offset is None else offset
         if offset is None and not outputs:
-            return None
+            return
         if any(self._context.limits.too_large(output) for output in outputs):
             outputs = [*await self._fit(outputs)]
         note = handler.note(partition)
         if offset is None and note != self._note:  # the note is about these outputs: commit both or neither
-            offset = self._read
-        self._note = note
-        if offset is not None:
-            self._read = offset
-        return _Made(membership, began, len(records), outputs, offset, note)
-
-    async def _last_commit(self) -> None:
-        """Waits until the last poll is committed.
-
-        Raises:
-            CurfewdError: it is not.
-        """
-        if self._committing is not None:
-            await self._committing
-
-    def _ended(self, committing: asyncio.Task[None]) -> None:
-        """A poll is committed, or not: then nothing further is polled."""
-        if _has_failed(committing):
-            if self._polling is not None:
-                self._polling.cancel()
-        elif committing is self._committing:
-            self._committing = None
-        self._rest()
-
-    async def _commit(self, made: _Made) -> None:
-        partition, offset = self.partition, made.offset
-        if made.outputs:
+            offset = self._offset
+        if outputs:
             next_offset = self._offset if offset is None else offset
-            await self._context.transactions.commit(
-                Poll(partition, made.membership, made.outputs, next_offset, made.note)
-            )
+            await self._context.transactions.commit(Poll(partition, membership, outputs, next_offset, note))
         elif offset is not None:
-            await self._context.offsets.commit(made.membership, self._source, offset, made.note)
+            await self._context.offsets.commit(membership, self._source, offset, note)
+        self._note = note
         if offset is not None:
             self._offset = offset
             self._poison.passed(offset)
+            self._positioned = self._positioned and refusal is None
         self._failures = 0
-        await self._context.handler.committed(partition, offset)
-        seconds = time.monotonic() - made.began
-        self._context.observe(
-            TransactionCommitted(partition, made.records, len(made.outputs), offset, seconds)
-        )
+        await handler.committed(partition, offset)
+        seconds = time.monotonic() - began
+        self._context.observe(TransactionCommitted(partition, len(records), len(outputs), offset, seconds))
 
     async def _idle_position(self) -> int | None:
         """How far an idle partition was read without a record: past transaction markers, which would count as lag."""
         if not self._positioned:
             return None
         position = int(await self._context.consumer.position(self._source))
-        return position if position > self._read else None
+        return position if position > self._offset else None
 
     async def _unread(self) -> bool:
         """Whether there are records that no poll gave yet, among them those that an open transaction hides."""
@@ -456,10 +375,6 @@ class PartitionWork:
             RefusalHandled(self.partition, refusal, lost=not given or len(fitting) < len(given))
         )
         return fitting
-
-
-def _has_failed(task: asyncio.Task[None]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _cancelled_itself() -> bool:

@@ -20,11 +20,6 @@ class PoisonSearch:
         self._error = ""
         self._unreadable: int | None = None
 
-    @property
-    def searching(self) -> bool:
-        """Whether a record is looked for, or just found."""
-        return self.limit < self._poll_records or self._alone is not None
-
     def unreadable(self, offset: int, error: Exception) -> None:
         """The client could not decode a poll from `offset`. Halves the polls until the record is alone."""
         self._until = max(self._until, offset + self.limit)

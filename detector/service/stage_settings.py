@@ -50,6 +50,5 @@ def stage_of(
         drain_seconds=live.drain_timeout / SECOND,
         session_seconds=live.session_timeout / SECOND,
         columns=name == "scan",
-        ahead=name == "scan",
         counts={topic.name: topic.partitions for topic in (live.topics.work, live.topics.state)},
     )

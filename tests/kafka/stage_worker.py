@@ -71,9 +71,7 @@ async def main(args: argparse.Namespace) -> None:
                 args.stall_at = None
                 os.kill(os.getpid(), signal.SIGSTOP)
 
-    settings = streams.stage(
-        poll_records=args.poll, transaction_seconds=args.transaction, ahead=not args.one_by_one
-    )
+    settings = streams.stage(poll_records=args.poll, transaction_seconds=args.transaction)
     stage = Stage(streams.clients, settings, CountingCopy(streams), observe)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stage.stop)
     await stage.run()
@@ -87,5 +85,4 @@ if __name__ == "__main__":
     parser.add_argument("--transaction", type=float, default=10)
     parser.add_argument("--kill-at", type=int)
     parser.add_argument("--stall-at")
-    parser.add_argument("--one-by-one", action="store_true", help="no poll before the last one is committed")
     asyncio.run(main(parser.parse_args()))

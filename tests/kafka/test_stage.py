@@ -73,76 +73,6 @@ async def test_every_poll_is_one_transaction_with_the_offsets_last(broker: Clust
     assert sum((await ends(streams, streams.target)).values()) == 95 + 10
 
 
-class Overlapping(Copy):
-    """Is told of a commit only once the next poll is processed."""
-
-    def __init__(self, target: str, records: int, poll: int) -> None:
-        super().__init__(target)
-        self._records = records
-        self._poll = poll
-        self._processed = asyncio.Condition()
-        self._polls = 0
-
-    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
-        outputs = await super().process(partition, records)
-        async with self._processed:
-            self._polls += 1
-            self._processed.notify_all()
-        return outputs
-
-    async def committed(self, partition: Partition, offset: int | None) -> None:
-        next_poll = 1 + min(offset or 0, self._records - self._poll) // self._poll
-        async with asyncio.timeout(PATIENCE_SECONDS), self._processed:
-            await self._processed.wait_for(lambda: self._polls >= next_poll)
-        await super().committed(partition, offset)
-
-
-async def test_in_a_backlog_a_poll_is_processed_while_the_last_one_is_committed(
-    broker: Cluster,
-) -> None:
-    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
-    copy = Overlapping(streams.target, 50, 10)
-    await filled(streams, 0, [b"%d" % n for n in range(50)])
-    async with running(Stage(streams.clients, streams.stage(poll_records=10, ahead=True), copy, facts)):
-        assert await all_copied(streams) == [b"%d" % n for n in range(50)]
-    assert [commit.offset for commit in facts.of(TransactionCommitted)] == [10, 20, 30, 40, 50]
-    steps = [fact.step for fact in facts.of(TransactionStep)]
-    assert steps == ["begun", "written", "offsets", "committed"] * 5
-    assert copy.calls[1:5] == ["process 0", "process 0", "committed 0 10", "process 0"]
-
-
-async def test_what_was_processed_ahead_of_a_failed_commit_is_processed_again(broker: Cluster) -> None:
-    """Had it been committed, the count in it would be one too high."""
-    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
-    failures = iter([RetryError("the store is full")])
-
-    class Counting(Overlapping):
-        async def assigned(self, _partition: Partition) -> None:
-            self.count = len(await copied(streams))
-
-        async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
-            self.count += len(records)
-            outputs = await super().process(partition, records)
-            return [Output(streams.target, None, b"%s of %d" % (each.value, self.count)) for each in outputs]
-
-        async def committed(self, partition: Partition, offset: int | None) -> None:
-            await super().committed(partition, offset)
-            if offset == 20 and (error := next(failures, None)) is not None:
-                raise error
-
-    await filled(streams, 0, [b"%d" % n for n in range(50)])
-    stage = Stage(
-        streams.clients,
-        streams.stage(poll_records=10, ahead=True),
-        Counting(streams.target, 50, 10),
-        facts,
-    )
-    async with running(stage):
-        assert await all_copied(streams) == [b"%d of %d" % (n, n // 10 * 10 + 10) for n in range(50)]
-    assert [fact.detail for fact in facts.of(PartitionStopped)][:1] == ["the store is full"]
-    assert [fact.offset for fact in facts.of(PartitionStarted)] == [0, 20]
-
-
 async def test_partitions_run_side_by_side(broker: Cluster) -> None:
     """Each partition's first poll waits for the other's: in turn, neither would ever come."""
     streams = await made(broker.bootstrap, 2)
@@ -191,15 +121,13 @@ async def test_what_is_due_is_written_without_a_record(broker: Cluster) -> None:
     assert await committed_offsets(streams) == {Partition(streams.source, 0): 0}, "so that others are refused"
 
 
-@pytest.mark.parametrize("ahead", [False, True])
-async def test_an_output_too_large_is_refused_and_the_rest_written(broker: Cluster, *, ahead: bool) -> None:
+async def test_an_output_too_large_is_refused_and_the_rest_written(broker: Cluster) -> None:
     """By our own setting before it is sent; by the topic's, which is not configured, when the broker refuses it."""
     streams, facts = await made(broker.bootstrap, 1, target={"max.message.bytes": "20000"}), FactRecorder()
     values = [random.Random(n).randbytes(500 if n % 50 else 25_000) for n in range(200)]
     values[33] = b"y" * 1_100_000
     await filled(streams, 0, values)
-    settings = streams.stage(poll_records=50, ahead=ahead)
-    async with running(Stage(streams.clients, settings, Copy(streams.target), facts)):
+    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), facts)):
         got = await all_copied(streams)
     dead = [value for value in got if value.startswith(b"dead: output-too-large")]
     assert len(dead) == 5
@@ -221,10 +149,7 @@ async def test_a_record_at_the_brokers_limit_goes_through_and_one_byte_more_is_r
     assert facts.of(PartitionStopped)[0].reason == "stopped", "found out before it was sent"
 
 
-@pytest.mark.parametrize(("poll", "ahead"), [(64, False), (10, True)])
-async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(
-    broker: Cluster, poll: int, *, ahead: bool
-) -> None:
+async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(broker: Cluster) -> None:
     streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     poisonous = {13, 14, 77}
 
@@ -234,8 +159,9 @@ async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(
         return bytes(record.value)
 
     await filled(streams, 0, [b"%d" % n for n in range(100)])
-    settings = streams.stage(poll_records=poll, ahead=ahead)
-    async with running(Stage(streams.clients, settings, Copy(streams.target, make), facts)):
+    async with running(
+        Stage(streams.clients, streams.stage(poll_records=64), Copy(streams.target, make), facts)
+    ):
         got = await all_copied(streams)
     expected = [b"dead: record-failed 0" if n in poisonous else b"%d" % n for n in range(100)]
     assert got == expected

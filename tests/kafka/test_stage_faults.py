@@ -50,16 +50,15 @@ async def test_killed_at_random_moments(broker: Cluster, tmp_path: Path) -> None
     with workers(streams, tmp_path) as group:
         for round_ in range(KILLS):
             await filled_by_keys(streams, 400, 4, seed=round_)
-            options = ("--poll", "20", *(["--one-by-one"] if round_ % 2 else []))
             if round_ % 3 == 0:
-                worker = group.start(*options, "--kill-at", str(rng.randrange(1, 60)))
+                worker = group.start("--poll", "20", "--kill-at", str(rng.randrange(1, 60)))
                 await until(worker.ended, "its own kill")
             elif round_ % 3 == 1:
-                worker = group.start(*options)
+                worker = group.start("--poll", "20")
                 await until(worker.telling("PartitionStarted"), "a partition", every=0.01)
                 await asyncio.sleep(rng.random() * 0.3)
             else:
-                worker = group.start(*options)
+                worker = group.start("--poll", "20")
                 await asyncio.sleep(0.3 + rng.random())
             worker.signal(signal.SIGKILL)
             await until(worker.ended, "its end", every=0.01)

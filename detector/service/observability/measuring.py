@@ -1,7 +1,6 @@
 """Measures a handler: what it processed, how long that took, and what it wrote. Reported once that is committed."""
 
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -55,8 +54,7 @@ class MeasuredHandler:
         self._inner = inner
         self._observe = observe
         self._clock = clock
-        self._pending: dict[Partition, _Pending] = {}  # what goes into the next transaction
-        self._made: dict[Partition, deque[_Pending]] = defaultdict(deque)  # what is committed next
+        self._pending: dict[Partition, _Pending] = {}
 
     def report(self, fact: Any) -> None:
         """Takes a fact of the inner handler about its `partition`."""
@@ -64,7 +62,7 @@ class MeasuredHandler:
 
     async def assigned(self, partition: Partition) -> None:
         """Starts with nothing pending."""
-        self._forget(partition)
+        self._pending.pop(partition, None)
         await self._inner.assigned(partition)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> Sequence[ToWrite]:
@@ -85,8 +83,7 @@ class MeasuredHandler:
 
     async def committed(self, partition: Partition, offset: int | None) -> None:
         """Reports the facts of the transaction."""
-        made = self._made[partition]
-        pending = made.popleft() if made else _Pending()
+        pending = self._pending.pop(partition, None) or _Pending()
         await self._inner.committed(partition, offset)
         for fact in pending.facts:
             self._observe(fact)
@@ -112,18 +109,12 @@ class MeasuredHandler:
 
     async def revoked(self, partition: Partition) -> None:
         """Drops the facts of what was not committed."""
-        self._forget(partition)
+        self._pending.pop(partition, None)
         await self._inner.revoked(partition)
 
     def note(self, partition: Partition) -> str:
-        """See `Handler`. What comes after it belongs to the next transaction."""
-        if partition in self._pending:
-            self._made[partition].append(self._pending.pop(partition))
+        """See `Handler`."""
         return self._inner.note(partition)
-
-    def _forget(self, partition: Partition) -> None:
-        self._pending.pop(partition, None)
-        self._made.pop(partition, None)
 
     def _of(self, partition: Partition) -> _Pending:
         return self._pending.setdefault(partition, _Pending())

@@ -146,7 +146,7 @@ class _PartitionState:
     - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last, and
       `reported_at` when (ns).
     - `announced` once the work topic knows of the partition.
-    - `issues` wait for the commit, each with the offset of its record. `registered` is set while there are none.
+    - `issues` wait for the commit.
     """
 
     def __init__(self, partition: Partition, scanner: PartitionScanner, redaction: Redaction | None) -> None:
@@ -162,9 +162,7 @@ class _PartitionState:
         self.reported: int | None = None
         self.reported_at = 0
         self.announced = False
-        self.issues: list[tuple[int, CredentialIssued]] = []
-        self.registered = asyncio.Event()
-        self.registered.set()
+        self.issues: list[CredentialIssued] = []
         self.times = PollTimes()
 
     def scan(
@@ -249,10 +247,8 @@ class ScanHandler:
         )
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[ToWrite]:
-        """Reads, scans and routes one poll, once what was issued in the polls before is registered."""
-        state = self._state(partition)
-        await state.registered.wait()
-        now = self._clock()
+        """Reads, scans and routes one poll."""
+        state, now = self._state(partition), self._clock()
         first: list[ToWrite] = [*self._announce(partition, state)]
         if state.fresh:
             first += await self._reread(partition, state, records[0].offset, now)
@@ -363,14 +359,12 @@ class ScanHandler:
             for number in range(self._topics.work_partitions)
         ]
 
-    async def committed(self, partition: Partition, offset: int | None) -> None:
+    async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
         """Registers what was issued at once here. Other instances learn of it from the registry topic."""
         state = self._partitions.get(partition)
-        if state is None or offset is None or not state.issues or state.issues[0][0] >= offset:
-            return
-        issues, state.issues = state.issues, []
-        await self._registered.register([issue for _, issue in issues])
-        state.registered.set()
+        if state is not None and state.issues:
+            issues, state.issues = state.issues, []
+            await self._registered.register(issues)
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """A dead letter."""
@@ -398,8 +392,7 @@ class ScanHandler:
                 continue
             if isinstance(event, CredentialIssued):
                 issue = blinded(without_terms(event), self._keys)
-                state.issues.append((offset, issue))
-                state.registered.clear()
+                state.issues.append(issue)
                 outputs.append(
                     Output(self._topics.registry, registry_key(issue), encode(issue), FORMAT_HEADERS)
                 )

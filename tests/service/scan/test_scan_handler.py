@@ -135,20 +135,6 @@ async def test_events_go_to_the_aggregates_they_concern(scanner: PatternScanner)
     ]
 
 
-async def test_a_poll_waits_until_what_the_last_one_issued_is_registered(scanner: PatternScanner) -> None:
-    """The stage processes it while that is committed. A commit of what came before registers nothing."""
-    scan = Scan(scanner)
-    await scan.handler.assigned(PARTITION)
-    await scan.handler.process(PARTITION, [FakeRecord(issued(), 7)])
-    following = asyncio.create_task(scan.handler.process(PARTITION, [FakeRecord(log(f"token {SECRET}"), 8)]))
-    await scan.handler.committed(PARTITION, 7)
-    await asyncio.sleep(0.05)
-    assert not following.done()
-    assert len(scan.registered.registry) == 0
-    await scan.handler.committed(PARTITION, 8)
-    assert ("t:t", Leak) in routed([*singly(await following)])
-
-
 async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -> None:
     scan = Scan(scanner)
     scan.handler = ScanHandler(
