@@ -102,18 +102,12 @@ class PatternScanner:
 
     def scan(self, data: bytes) -> list[Match]:
         """The secrets in `data`, from left to right, none overlapping. `data` may have any number of lines."""
-        regions = self._regions(data)
-        if not regions:
-            return []
-        view = np.frombuffer(data, np.uint8)
-        candidates: list[tuple[Rank, Match]] = []
-        searched: dict[Any, Any] = {}
-        for number, found in regions.items():
-            matcher = self._matchers[number]
-            matches = matcher.matches(data, view, merged_regions(found), searched)
-            candidates.extend((matcher.rank(match), match) for match in matches)
-        best = _best(candidates)
+        best = _best(self._candidates(data))
         return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
+
+    def finders(self, data: bytes) -> set[str]:
+        """The ids of the patterns that find something in `data`, though another may win over it."""
+        return {match.pattern.id for _, match in self._candidates(data)}
 
     def count_refusals(self) -> Counter[tuple[str, str]]:
         """Counts from now on what checks refuse, by pattern and check. Call it once, before the first scan.
@@ -129,6 +123,19 @@ class PatternScanner:
     def _is_silenced(self, secret: Secret) -> bool:
         digest = hashlib.sha1(secret.reveal(), usedforsecurity=False)  # what detect-secrets' baselines hold
         return digest.hexdigest() in self._silenced
+
+    def _candidates(self, data: bytes) -> list[tuple[Rank, Match]]:
+        regions = self._regions(data)
+        if not regions:
+            return []
+        view = np.frombuffer(data, np.uint8)
+        candidates: list[tuple[Rank, Match]] = []
+        searched: dict[Any, Any] = {}
+        for number, found in regions.items():
+            matcher = self._matchers[number]
+            matches = matcher.matches(data, view, merged_regions(found), searched)
+            candidates.extend((matcher.rank(match), match) for match in matches)
+        return candidates
 
     def _regions(self, data: bytes) -> dict[int, list[Any]]:
         """The regions to search, by the number of the matcher: lists and arrays."""
