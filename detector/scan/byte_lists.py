@@ -327,6 +327,19 @@ def _read(
 
 
 @bare
+def _varied(out: Any, start: int, end: int) -> bool:
+    """Whether there are more than two different bytes: a year or a status over and over says nothing."""
+    first = second = out[start]
+    for at in range(start + 1, end):
+        byte = out[at]
+        if byte != first and byte != second:
+            if second != first:
+                return True
+            second = byte
+    return False
+
+
+@bare
 def _character_near(data: Any, low: int, high: int) -> int:
     """Where the first column of four with a character in it begins; -1 if there is none."""
     for stop in range(low + 3, min(high, data.size)):
@@ -397,6 +410,9 @@ def read_lists(
                 return to, count, texts
             after, rows, end = _read(data, start, form, out, to, segments, count)
             if after - to < LEAST or after + 2 > out.size:
+                continue
+            if not _varied(out, to, after):
+                done = max(done, end)
                 continue
             starts[texts], kinds[texts] = to, _NAME_OF[form]
             texts += 1

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
+from detector.scan.digits import HEX, NONE, PRINTABLE
 from detector.scan.kernels import ALNUM, CLASSES
 
 LEAST: Final = 16  # characters
@@ -120,6 +121,42 @@ def _changes(data: Any, begin: int, end: int, period: int, group: int) -> int:
 
 
 @bare
+def _recurs(data: Any, begin: int, end: int, period: int) -> bool:
+    """Whether the byte at `begin` stands a period on too, and so on to the end."""
+    for at in range(begin + period, end, period):
+        if data[at] != data[begin]:
+            return False
+    return True
+
+
+@bare
+def _all_say_text(data: Any, begin: int, end: int) -> bool:
+    """Whether each two of three bytes are the hex digits of a printable one."""
+    for at in range(begin, end - 1, 3):
+        first, second = HEX[data[at]], HEX[data[at + 1]]
+        if (first | second) == NONE or not PRINTABLE[(first << 4 | second) & 255]:
+            return False
+    return True
+
+
+@bare
+def _are_escapes(data: Any, begin: int, end: int, separator: int, period: int) -> bool:
+    r"""Whether the groups are `&#65;`, `\u0041`, `\x41` or `%41`, which have decoders of their own, or the same over and over."""
+    if period == 3 and separator == 1 and data[begin + 2] == 0x25 and _all_say_text(data, begin, end):
+        return True
+    same = True
+    for at in range(begin, min(begin + period, end - 1)):
+        recurs = _recurs(data, at, end, period)
+        same &= recurs
+        lead, kind = data[at], data[at + 1]
+        entity = lead == 0x26 and kind == 0x23
+        escape = lead == 0x5C and ((kind == 0x75 and period == 6) or (kind == 0x78 and period == 4))
+        if (entity or escape) and recurs and _recurs(data, at + 1, end, period):
+            return True
+    return same
+
+
+@bare
 def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
     """The text around a place, not from before `done` on: its start, end, separator and group, and what is done then.
 
@@ -168,7 +205,9 @@ def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
     if (end - begin + period - 1) // period * group < LEAST:
         return 0, 0, 0, 0, done  # another one may begin within it
     done = max(end, place + 1)
-    if _changes(data, begin, end, period, group) < _CHANGES:
+    if _changes(data, begin, end, period, group) < _CHANGES or _are_escapes(
+        data, begin, end, separator, period
+    ):
         return 0, 0, 0, 0, done
     return begin, end, separator, group, done
 

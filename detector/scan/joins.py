@@ -126,8 +126,23 @@ def turns_near(data: Any, start: int, end: int) -> int:
 
 
 @bare
+def _same(data: Any, start: int, other: int, size: int) -> bool:
+    """Whether the same bytes stand at both places."""
+    for at in range(size):  # noqa: SIM110 - what numba compiles
+        if data[start + at] != data[other + at]:
+            return False
+    return True
+
+
+@bare
 def may_be_one(data: Any, parts: Any, count: int) -> bool:
-    """Whether the parts make a word that may be a secret: in words, paths and numbers little changes."""
+    """Whether the parts make a word that may be a secret: in words, paths and numbers little changes.
+
+    No secret begins with the same part twice: then a line, or a string, stands there again.
+    """
+    size = parts[0, 1] - parts[0, 0]
+    if count > 1 and parts[1, 1] - parts[1, 0] == size and _same(data, parts[0, 0], parts[1, 0], size):
+        return False
     size = total = 0
     for row in range(count):
         start, end = parts[row, 0], parts[row, 1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from detector.scan import triggers
 from detector.scan.decoder import BETWEEN, LinearDecoder, Part
+from detector.scan.ranks import ranks
 from detector.values import forms
 
 _BELL: Final = 0x07
@@ -42,15 +43,17 @@ class _TakenOut(LinearDecoder):
         low, high = self.gone(view, places, feeds)
         if not len(low):
             return
-        order = low.argsort()
+        order = low.argsort(kind="stable")
         high = np.maximum.accumulate(high[order])
         low = np.maximum(low[order], np.append(0, high[:-1]))
-        lines = np.unique(feeds.searchsorted(low))
+        lines = ranks(feeds, low)
+        lines = lines[np.diff(lines, prepend=-1) > 0]
         (first,) = np.nonzero(np.diff(lines, prepend=-2) > 1)
         edges = np.concatenate([[0], feeds + 1, [len(view)]])
         texts = edges[lines[first]]
-        begins = np.sort(np.append(texts, high))
-        stops = np.sort(np.append(low, edges[lines[np.append(first[1:], len(lines)) - 1] + 1]))
+        # A stable sort merges two that are in order.
+        begins = np.sort(np.append(texts, high), kind="stable")
+        stops = np.sort(np.append(low, edges[lines[np.append(first[1:], len(lines)) - 1] + 1]), kind="stable")
         begins, stops = begins[stops > begins], stops[stops > begins]
         if not len(begins):
             return
@@ -79,7 +82,7 @@ def _with_what_is_left_out(segments: Any, low: Any, high: Any) -> Any:
     first[:, 3] = first[:, 1] - first[:, 2]
     segments[behind, :2] += 1
     segments = np.concatenate([first, segments[segments[:, 1] < segments[:, 2]]])
-    return segments[segments[:, 0].argsort()]
+    return segments[segments[:, 0].argsort(kind="stable")]
 
 
 class Overstrike(_TakenOut):
@@ -102,7 +105,7 @@ class Overstrike(_TakenOut):
         # In binary data backspaces stand by chance.
         within = _TEXT[view[starts - 1]] & ((ends == len(view)) | _TEXT[view[ends % len(view)]])
         starts, ends = starts[within], ends[within]
-        lines = np.append(0, feeds + 1)[feeds.searchsorted(starts)]
+        lines = np.append(0, feeds + 1)[ranks(feeds, starts)]
         return np.maximum(lines, 2 * starts - ends), ends
 
 

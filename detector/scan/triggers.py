@@ -333,7 +333,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """
     view = np.frombuffer(data, np.uint8)
     size = len(data)
-    for room in (BLOCK + size // 3, BLOCK + size):  # what is seldom used up; at most one place a byte
+    for room in (BLOCK + size // 2, BLOCK + size):  # what is seldom used up; at most one place a byte
         # Little of it is used: numpy would have it in pages of 2 MiB, each filled with zeros when it is touched.
         places = zeros(5 * room, np.int64).reshape(5, room)
         digits = zeros(8 * (room // 4 + 1), np.int64).reshape(2, -1, 4)  # a row is of five bytes or more

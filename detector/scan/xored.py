@@ -91,7 +91,10 @@ def _bytes_of(data: Any, start: int, end: int, table: Any, size: int, out: Any) 
 
 @bare
 def _tally(said: Any, tally: Any) -> int:
-    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there. How many differ."""
+    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there. How many differ.
+
+    None if one of them is half of all: that is a table, or padding.
+    """
     tally[1, :] = 0
     count = 0
     for byte in said:
@@ -99,6 +102,8 @@ def _tally(said: Any, tally: Any) -> int:
             tally[0, count] = byte
             count += 1
         tally[1, byte] += 1
+        if 2 * tally[1, byte] > said.size:
+            return 0
     return count
 
 
@@ -129,7 +134,9 @@ def _varied(said: Any) -> bool:
 
 @bare
 def _are_words(said: Any) -> bool:
-    """Whether it is text as it stands, with a blank behind each few bytes."""
+    """Whether it is text as it stands: it begins as JSON does, or has a blank behind each few bytes."""
+    if said[0] == 0x7B and said[1] == 0x22:
+        return True
     blanks = 0
     for byte in said:
         if not PRINTABLE[byte]:
@@ -146,6 +153,8 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
         return 0
     top = said[0] & 128
     different = _tally(said, tally)
+    if different == 0:
+        return 0
     as_it_stands = _score(tally, different, 0) if top == 0 else -1
     for low in range(128):
         score = _score(tally, different, low | top)

@@ -10,8 +10,9 @@ import pytest
 from detector.scan import triggers
 from detector.scan.decode import decoded
 from detector.scan.decoder import Decoder, SpanDecoder
-from detector.scan.decoders import BUNDLED, DECODERS, Decoders, Hex
+from detector.scan.decoders import BUNDLED, DECODERS, Decoders, Grid, Hex, Joined, Listed
 from detector.scan.shares import SECOND_LOOK
+from detector.scan.word_decoders import XoredBase64
 from detector.values.forms import FORMS
 
 EXAMPLES = [(decoder, *example) for decoder in DECODERS for example in decoder.examples]
@@ -34,6 +35,24 @@ def test_a_decoder_decodes_its_examples(decoder: Decoder, encoded: bytes, says: 
 @pytest.mark.parametrize(("decoder", "text"), NEAR_MISSES)
 def test_a_decoder_leaves_its_near_misses_alone(decoder: Decoder, text: bytes) -> None:
     assert texts(decoder, b"2026-05-01 a line: " + text + b"\nanother") == []
+
+
+@pytest.mark.parametrize(
+    ("decoder", "text"),
+    [
+        (Grid(), b"".join(b"&#%d;" % byte for byte in b"AbcD1234efGH5678")),
+        (Grid(), b"".join(rb"\u%04x" % byte for byte in b"Zklm1234jnGH567z")),
+        (Grid(), b"".join(rb"\x%02x" % byte for byte in b"Zklm1234jnGH567z")),
+        (Grid(), b"".join(b"%%%02x" % byte for byte in b"Zklm1234jnGH567z")),
+        (Grid(), b"-a1B2" * 20),
+        (Listed(), b"2026\n" * 40),
+        (Joined(), b"part 1: tok_Zb81kQx5Tq9LmN2w\n" * 2),
+        (XoredBase64(), base64.b64encode(b'{"id":731945,"k":"q8x","after":90125,"of":17}')),
+        (XoredBase64(), base64.b64encode(b"abcdefghij" + bytes([1]) * 40)),
+    ],
+)
+def test_text_that_says_nothing_in_a_form_is_not_decoded(decoder: Decoder, text: bytes) -> None:
+    assert texts(decoder, b"a line\n" + text + b"\nanother") == []
 
 
 @pytest.mark.parametrize("decoder", list(DECODERS), ids=lambda decoder: type(decoder).__name__)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import PART, TABLE, TELLS
 from detector.scan.names.lexicon import NAME_LONGEST
 from detector.scan.names.pairs import NAME_LEAST, is_value, pair_name
@@ -23,7 +23,7 @@ from detector.scan.names.value_places import value_of
 EARLY: Final = 40
 
 
-@compiled
+@bare
 def _stem_in(data: Any, start: int, end: int, stems: Any, sizes: Any, first: Any) -> bool:
     """Whether one of the stems, lower case, is in data[start:end] in any case. `first` is 1 for the two letters that begin one."""
     for at in range(start, end - 1):
@@ -39,7 +39,7 @@ def _stem_in(data: Any, start: int, end: int, stems: Any, sizes: Any, first: Any
     return False
 
 
-@compiled
+@bare
 def _grouped(data: Any, start: int, end: int) -> bool:
     """Whether the value is groups of 4, 5 or 6 letters with hyphens between: `abcd-efgh-ijkl-mnop`."""
     size = 0
@@ -53,7 +53,7 @@ def _grouped(data: Any, start: int, end: int) -> bool:
     return True
 
 
-@compiled
+@bare
 def _tells(data: Any, start: int, end: int) -> bool:
     """Whether one of `TELLING` is among the first bytes."""
     for at in range(start, min(end, start + EARLY)):
@@ -62,7 +62,7 @@ def _tells(data: Any, start: int, end: int) -> bool:
     return _grouped(data, start, end)
 
 
-@compiled
+@bare
 def assignments(
     data: Any,
     regions: Any,

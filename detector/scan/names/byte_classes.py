@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.value_kernel import starts
 from detector.scan.names.value_kinds import TELLING
 
@@ -36,7 +36,7 @@ def word(text: bytes) -> Any:
 TABLE: Final = _table()
 
 
-@compiled
+@bare
 def past_blanks(data: Any, at: int) -> int:
     """Where something stands behind blanks and tabs."""
     stop = min(data.size, at + BLANKS)
@@ -45,7 +45,7 @@ def past_blanks(data: Any, at: int) -> int:
     return at
 
 
-@compiled
+@bare
 def past_space(data: Any, at: int) -> int:
     """Where text goes on behind blanks and line feeds."""
     stop = min(data.size, at + BLANKS)
@@ -54,7 +54,7 @@ def past_space(data: Any, at: int) -> int:
     return at
 
 
-@compiled
+@bare
 def past_part(data: Any, at: int) -> int:
     """Where letters, digits and the signs of names end."""
     stop = min(data.size, at + BLANKS)
@@ -63,7 +63,7 @@ def past_part(data: Any, at: int) -> int:
     return at
 
 
-@compiled
+@bare
 def ends_line(data: Any, at: int) -> bool:
     """Whether nothing but blanks, after one `;`, stands between here and the end of the line; one closing quote may."""
     if at < data.size and TABLE[data[at]] & OPEN:
@@ -74,7 +74,7 @@ def ends_line(data: Any, at: int) -> bool:
     return bool(at >= data.size or data[at] in (10, 13))
 
 
-@compiled
+@bare
 def begins_line(data: Any, name: int) -> bool:
     """Whether nothing but blanks stands between the start of the line and the name."""
     at = name - 1
@@ -83,7 +83,7 @@ def begins_line(data: Any, name: int) -> bool:
     return bool(at < 0 or data[at] == 10)
 
 
-@compiled
+@bare
 def ends_with(data: Any, end: int, text: Any) -> bool:
     """Whether the word stands right before `end`, and no letter or digit before it."""
     start = end - text.size
@@ -92,7 +92,7 @@ def ends_with(data: Any, end: int, text: Any) -> bool:
     return bool(start == 0 or not (TABLE[data[start - 1]] & PART) or data[start - 1] in (45, 46, 95))
 
 
-@compiled
+@bare
 def opened(data: Any, name: int, opening: int, closing: int) -> bool:
     """Whether a bracket is open before the name, or, of a quote, whether an odd number of them stands there, in its line."""
     depth = 0

@@ -3,7 +3,7 @@
 
 from typing import Any, Final
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import past_part, past_space, word
 from detector.scan.names.value_kernel import LONGEST, starts
 
@@ -31,7 +31,7 @@ _CLOSING: Final = (*_INLINE, *(word(text) for text in (b"name", b"key", b"th", b
 _CDATA: Final = word(b"<![cdata[")
 
 
-@compiled
+@bare
 def tag_end(data: Any, at: int) -> int:
     """Where text begins behind the tag in which `at` is; -1 if the tag does not end near, or has no text."""
     stop = min(data.size, at + _TAG)
@@ -42,7 +42,7 @@ def tag_end(data: Any, at: int) -> int:
     return at + 1
 
 
-@compiled
+@bare
 def _accepted(data: Any, at: int) -> bool:
     """Whether a tag stands here between whose ends names and values stand."""
     if at + 1 < data.size and data[at + 1] == 47:
@@ -58,7 +58,7 @@ def _accepted(data: Any, at: int) -> bool:
     return False
 
 
-@compiled
+@bare
 def text_after_tags(data: Any, at: int) -> int:
     """Where the next text begins, behind blanks and the tags that may stand between a name and its value; -1 if others do."""
     for _ in range(_TAGS):
@@ -75,7 +75,7 @@ def text_after_tags(data: Any, at: int) -> int:
     return -1
 
 
-@compiled
+@bare
 def text_end(data: Any, start: int) -> int:
     """Where an element's text of one word ends; of `<![CDATA[`, too."""
     at = start

@@ -3,7 +3,7 @@
 
 from typing import Any, Final
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import CLOSE, PART, TABLE, ends_with, past_part, word
 from detector.scan.names.value_kernel import starts
 from detector.scan.names.value_places import value_of
@@ -17,7 +17,7 @@ _VALUE: Final = _VALUES[0]
 _GIVING: Final = tuple(word(text) for text in (b"set", b"create", b"add", b"put", b"update"))
 
 
-@compiled
+@bare
 def is_value(data: Any, start: int, end: int) -> bool:
     """Whether a key says that a value stands behind it."""
     if end - start >= _VALUE.size and starts(data, end - _VALUE.size, end, _VALUE):
@@ -28,7 +28,7 @@ def is_value(data: Any, start: int, end: int) -> bool:
     return False
 
 
-@compiled
+@bare
 def _is_name(data: Any, start: int, end: int) -> bool:
     """Whether a key says that a name stands behind it: `name`, `ParameterKey`, `--name`; `--vault-name` is the name of another thing."""
     flag = data[start] == 45
@@ -41,7 +41,7 @@ def _is_name(data: Any, start: int, end: int) -> bool:
     return False
 
 
-@compiled
+@bare
 def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool) -> tuple[int, int]:
     """The name under a key for names, or under such a flag, in data[at:stop], the last or the first one; (-1, -1) if there is none."""
     start, end = -1, -1
@@ -62,7 +62,7 @@ def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool) -> tup
     return start, end
 
 
-@compiled
+@bare
 def _container(data: Any, brace: int) -> tuple[int, int]:
     """The key of the object that opens at `brace`: `"NAME": {`, `variable "NAME" {`; (-1, -1) if it has none."""
     at = brace - 1
@@ -75,7 +75,7 @@ def _container(data: Any, brace: int) -> tuple[int, int]:
     return (at + 1, end) if end > at + 1 else (-1, -1)
 
 
-@compiled
+@bare
 def _given(data: Any, flag: int) -> tuple[int, int]:
     """The name behind `set` or the like, in front of the flag in its line: `secret set NAME --repo x --body`; (-1, -1) if there is none."""
     at = flag - 1
@@ -89,7 +89,7 @@ def _given(data: Any, flag: int) -> tuple[int, int]:
     return -1, -1
 
 
-@compiled
+@bare
 def _outer_line(data: Any, value: int) -> tuple[int, int]:
     """The key of the YAML mapping that the line of `value` is in; (-1, -1) if there is none near."""
     line = value
@@ -118,7 +118,7 @@ def _outer_line(data: Any, value: int) -> tuple[int, int]:
     return -1, -1
 
 
-@compiled
+@bare
 def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
     """The name of the value under the key at `value`; it ends at `end`. (-1, -1) if there is none.
 

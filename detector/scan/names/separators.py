@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import (
     BACKSLASH,
     BLANKS,
@@ -65,7 +65,7 @@ _WITH: Final = word(b"with")
 _HEADER: Final = word(b"content-type:")
 
 
-@compiled
+@bare
 def before_quote(data: Any, name: int) -> int:
     """Where the byte stands that is in front of the name's opening quote, -1 at the start; -2 if it has none."""
     at = name - 1
@@ -79,7 +79,7 @@ def before_quote(data: Any, name: int) -> int:
     return at
 
 
-@compiled
+@bare
 def _dumped(data: Any, start: int) -> int:
     """Where the quote of a string begins that PHP's `var_dump` shows with its length: `string(5) "`; -1 if there is none."""
     at = past_space(data, start)
@@ -93,7 +93,7 @@ def _dumped(data: Any, start: int) -> int:
     return -1
 
 
-@compiled
+@bare
 def _form_part(data: Any, name: int, end: int) -> int:
     """Where the body of a form's part begins: `name="NAME"`, the end of the line, and an empty line; -1 if there is none."""
     if name < _FORM.size or not starts(data, name - _FORM.size, name, _FORM):
@@ -117,7 +117,7 @@ def _form_part(data: Any, name: int, end: int) -> int:
     return -1
 
 
-@compiled
+@bare
 def _typed(data: Any, at: int) -> int:
     """Where a quoted value stands behind its type, `: &'static str = "`, from after the colon on; -1 if none does."""
     at = past_blanks(data, at)
@@ -131,7 +131,7 @@ def _typed(data: Any, at: int) -> int:
     return at if at < data.size and TABLE[data[at]] & OPEN else -1
 
 
-@compiled
+@bare
 def _below(data: Any, name: int, at: int) -> int:
     """Where a value begins on the next line, further in than its name or under a line of `-`; -1 if none does."""
     size = data.size
@@ -158,7 +158,7 @@ def _below(data: Any, name: int, at: int) -> int:
     return at if at - line > name - column and (column == 0 or data[column - 1] == 10) else -1
 
 
-@compiled
+@bare
 def _equals(data: Any, at: int, quoted: bool) -> tuple[int, int]:
     """Behind `=`."""
     after = data[at + 1] if at + 1 < data.size else np.uint8(10)
@@ -172,7 +172,7 @@ def _equals(data: Any, at: int, quoted: bool) -> tuple[int, int]:
     return at, PAIR
 
 
-@compiled
+@bare
 def _colon(data: Any, name: int, at: int, quoted: bool) -> tuple[int, int]:
     """Behind `:`."""
     size = data.size
@@ -208,7 +208,7 @@ def _colon(data: Any, name: int, at: int, quoted: bool) -> tuple[int, int]:
     return at + 1, PAIR | (SCALAR if after == 32 else 0)
 
 
-@compiled
+@bare
 def _angle(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, int]:
     """Behind `<`: the next element, R's arrow, or a here-document."""
     size = data.size
@@ -226,7 +226,7 @@ def _angle(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, 
     return -1, 0
 
 
-@compiled
+@bare
 def _in_tag(data: Any, name: int, at: int, quoted: bool) -> tuple[int, int]:
     """Behind `>` or a blank of the tag that the name is in: `<name>`, `<entry key="name">`, `<name type="string">`."""
     before = data[name - 1] if name > 0 else np.uint8(10)
@@ -249,7 +249,7 @@ def _in_tag(data: Any, name: int, at: int, quoted: bool) -> tuple[int, int]:
     return (start, ELEMENT) if start >= 0 else (-1, 0)
 
 
-@compiled
+@bare
 def _ticked(data: Any, at: int) -> tuple[int, int]:
     """Behind a name in backticks: a value in backticks, with `to` or the like between."""
     for verb in _VERBS:
@@ -261,7 +261,7 @@ def _ticked(data: Any, at: int) -> tuple[int, int]:
     return -1, 0
 
 
-@compiled
+@bare
 def _listed(data: Any, name: int, at: int) -> tuple[int, int]:
     """On the next line of a list, behind a flag of its own: `- --name`, `- value`."""
     if data[name] != 45:
@@ -270,7 +270,7 @@ def _listed(data: Any, name: int, at: int) -> tuple[int, int]:
     return (at + 2, LINE | WEAK) if at + 2 < data.size and data[at] == 45 and data[at + 1] == 32 else (-1, 0)
 
 
-@compiled
+@bare
 def _under_path(data: Any, name: int, at: int) -> tuple[int, int]:
     """On the line below a key that is a path, as `etcdctl get` shows them; another path is no value."""
     line = name
@@ -282,7 +282,7 @@ def _under_path(data: Any, name: int, at: int) -> tuple[int, int]:
     return (at, LINE | WEAK) if at < data.size and data[at] not in (32, 46, 47) else (-1, 0)
 
 
-@compiled
+@bare
 def _comma(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, int]:
     """Behind `,` or `;`: an argument, a pair in brackets, a line of values."""
     before = data[name - 1] if name > 0 else np.uint8(10)
@@ -306,7 +306,7 @@ def _comma(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, 
     return (at + 1, FIELD | WEAK) if begins_line(data, name) else (-1, 0)
 
 
-@compiled
+@bare
 def _command_before(data: Any, name: int) -> bool:
     """Whether the word before the name gives a value to it with nothing between: `ENV NAME value`, `set -gx NAME value`."""
     front = name - 1
@@ -321,7 +321,7 @@ def _command_before(data: Any, name: int) -> bool:
     return False
 
 
-@compiled
+@bare
 def _sentence(data: Any, at: int) -> int:
     """Where the value begins behind words such as `is`, `was set to`, or a row of dots; -1 if none stand here."""
     start = at
@@ -345,7 +345,7 @@ def _sentence(data: Any, at: int) -> int:
     return at if at > start else -1
 
 
-@compiled
+@bare
 def _blank(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, int]:
     """Behind blanks: flags, commands, columns, sentences."""
     size = data.size
@@ -390,7 +390,7 @@ def _blank(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, 
     return (spoken, WEAK) if spoken >= 0 else (-1, 0)
 
 
-@compiled
+@bare
 def _sets(data: Any, name: int, end: int) -> bool:
     """Whether a name is that of a method that sets: `config.setHarborToken`, `with_token`."""
     start = end
@@ -399,7 +399,7 @@ def _sets(data: Any, name: int, end: int) -> bool:
     return starts(data, start, end, _SET) or starts(data, start, end, _WITH)
 
 
-@compiled
+@bare
 def _closed(data: Any, name: int, at: int) -> tuple[int, int]:
     """Behind `[…variable=NAME]` and `[…variable=NAME;…]`."""
     for front in _NAMED:
@@ -411,7 +411,7 @@ def _closed(data: Any, name: int, at: int) -> tuple[int, int]:
     return -1, 0
 
 
-@compiled
+@bare
 def separated(data: Any, name: int, end: int) -> tuple[int, int]:
     """Where the value of the name data[name:end] may begin, and the flags of that place; (-1, 0) if it is given none."""
     size = data.size

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import (
     BACKSLASH,
     BLANKS,
@@ -37,7 +37,7 @@ def _plain_bytes() -> Any:
 _PLAIN: Final = _plain_bytes()
 
 
-@compiled
+@bare
 def _begins_pair(data: Any, at: int, colon: bool) -> bool:
     """Whether a name and `=` stand here, or `:` where that may be: the next assignment of a list."""
     end = past_part(data, at)
@@ -46,7 +46,7 @@ def _begins_pair(data: Any, at: int, colon: bool) -> bool:
     return bool(data[end] == 61 or (colon and data[end] == 58))
 
 
-@compiled
+@bare
 def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, scalar: bool) -> int:
     """Where an unquoted value ends; -1 if it is too long.
 
@@ -111,7 +111,7 @@ def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, sca
     return at
 
 
-@compiled
+@bare
 def quoted_end(data: Any, start: int, quote: int, backslashes: int) -> int:
     """Where the closing quote of a value begins, with its backslashes; -1 if there is none."""
     at = start
@@ -131,7 +131,7 @@ def quoted_end(data: Any, start: int, quote: int, backslashes: int) -> int:
     return -1
 
 
-@compiled
+@bare
 def bracketed_end(data: Any, start: int, closing: int) -> int:
     """Where the one value in brackets ends, `[value]`; -1 if it is none, or one of more."""
     at = start
@@ -145,7 +145,7 @@ def bracketed_end(data: Any, start: int, closing: int) -> int:
     return at if after <= 32 or after in (41, 44, 59, 93, 125) else -1
 
 
-@compiled
+@bare
 def ends_list(data: Any, stop: int) -> bool:
     """Whether the value that ends here is the last of its list: a bracket closes behind it."""
     at = stop
@@ -156,7 +156,7 @@ def ends_list(data: Any, stop: int) -> bool:
     return bool(at + 1 < data.size and data[at] == 62 and data[at + 1] == 62)  # >> of Erlang
 
 
-@compiled
+@bare
 def ends_cell(data: Any, stop: int) -> bool:
     """Whether a table's cell, or its line, ends behind blanks."""
     at = stop
@@ -165,7 +165,7 @@ def ends_cell(data: Any, stop: int) -> bool:
     return bool(at >= data.size or data[at] in (10, 13, 124) or (data[at] == 226 and at > stop))
 
 
-@compiled
+@bare
 def field_end(data: Any, start: int, stop: int) -> int:
     """Where the field of a line of values ends that begins at `start`."""
     at = start
@@ -174,7 +174,7 @@ def field_end(data: Any, start: int, stop: int) -> int:
     return at
 
 
-@compiled
+@bare
 def past_type(data: Any, at: int) -> int:
     """Where the next cell of a table begins, if this one is a short word such as `string`; else `at`."""
     end = at

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.letter_statistics import LOWER, NUMBER, OTHER, UPPER, kind_table, symbol_table
 from detector.scan.names.value_kinds import HEX, NOTHING, RANDOM, UUID, WORD
 
@@ -35,7 +35,7 @@ _HEX_DIGITS: Final = _bytes(b"0123456789abcdefABCDEF")
 _OF_PATHS: Final = _bytes(b"/._-~+:@,=%")
 
 
-@compiled
+@bare
 def starts(data: Any, at: int, end: int, text: Any) -> bool:
     """Whether data[at:end] begins with `text`, lower-case letters in either case."""
     if end - at < text.size:
@@ -49,7 +49,7 @@ def starts(data: Any, at: int, end: int, text: Any) -> bool:
     return True
 
 
-@compiled
+@bare
 def randomness(data: Any, start: int, end: int, entries: Any, kind_entries: Any) -> Any:
     """How much speaks for random characters and against text, in eighths of a bit.
 
@@ -58,7 +58,7 @@ def randomness(data: Any, start: int, end: int, entries: Any, kind_entries: Any)
     letters = 0
     lower = upper = 0
     first = second = np.int64(0)
-    kinds = np.zeros(3, np.int64)
+    plain = lowered = other = np.int64(0)
     before = earlier = np.int64(OTHER)
     for at in range(start, end):
         symbol = np.int64(_SYMBOL_OF[data[at]])
@@ -67,15 +67,15 @@ def randomness(data: Any, start: int, end: int, entries: Any, kind_entries: Any)
             letters += entries[first, second, symbol - 1]
         lower += kind == LOWER
         upper += kind == UPPER
-        for alphabet in range(3):
-            kinds[alphabet] += kind_entries[alphabet, earlier, before, kind]
+        plain += kind_entries[0, earlier, before, kind]
+        lowered += kind_entries[1, earlier, before, kind]
+        other += kind_entries[2, earlier, before, kind]
         first, second = second, symbol
         earlier, before = before, kind
-    plain = kinds[0] if lower and upper else kinds[1]
-    return letters + max(plain, kinds[2])
+    return letters + max(plain if lower and upper else lowered, other)
 
 
-@compiled
+@bare
 def _is_uuid(data: Any, start: int, end: int) -> bool:
     if end - start != _UUID_SIZE:
         return False
@@ -89,7 +89,7 @@ def _is_uuid(data: Any, start: int, end: int) -> bool:
     return True
 
 
-@compiled
+@bare
 def _is_hex(data: Any, start: int, end: int) -> bool:
     """Whether it is hexadecimal of one case, with letters and digits in it; `0x` may stand in front."""
     if end - start > 2 and data[start] == 48 and data[start + 1] | 32 == 120:  # 0x
@@ -114,7 +114,7 @@ def _is_hex(data: Any, start: int, end: int) -> bool:
     return digits > 1 and (lower > 1) != (upper > 1) and not (lower and upper) and different >= _DIFFERENT
 
 
-@compiled
+@bare
 def _hex_start(data: Any, start: int, end: int) -> int:
     """Where many hexadecimal digits begin behind a short prefix that ends with `_` or `-`; else `start`."""
     found = start
@@ -127,7 +127,7 @@ def _hex_start(data: Any, start: int, end: int) -> int:
     return found
 
 
-@compiled
+@bare
 def kind_of(  # noqa: PLR0911 - each kind is an answer
     data: Any, start: int, end: int, entries: Any, kind_entries: Any
 ) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import (
     BACKSLASH,
     DOUBLE,
@@ -49,7 +49,7 @@ from detector.scan.names.wrappers import unwrapped
 _STR: Final = word(b"str(")
 
 
-@compiled
+@bare
 def _ends_as(data: Any, stop: int, flags: int) -> bool:
     """Whether the text behind a value is what the place asks for."""
     if flags & LAST:
@@ -63,7 +63,7 @@ def _ends_as(data: Any, stop: int, flags: int) -> bool:
     return True
 
 
-@compiled
+@bare
 def _line_before(data: Any, name: int) -> bool:
     """Whether nothing but blanks, `+`, `export` and the like stands between the start of the line and the name."""
     at = name - 1
@@ -76,7 +76,7 @@ def _line_before(data: Any, name: int) -> bool:
     return at < 0 or data[at] == 10
 
 
-@compiled
+@bare
 def value_of(data: Any, name: int, end: int) -> tuple[int, int, bool]:
     """The value that the name data[name:end] is given: its start and end, and whether it has to be random; (-1, -1, …) if none."""
     size = data.size

@@ -4,7 +4,7 @@
 
 from typing import Any, Final
 
-from detector.jit import compiled
+from detector.jit import bare
 from detector.scan.names.byte_classes import (
     BACKSLASH,
     BLANKS,
@@ -34,7 +34,7 @@ _ATTRIBUTE: Final = word(b'{"s":')
 _ATTRIBUTE_SPACED: Final = word(b'{"s": ')
 
 
-@compiled
+@bare
 def _quote_behind(data: Any, at: int) -> bool:
     """Whether a quote, with backslashes or a letter before it, is here."""
     if at < data.size and data[at] in (64, 66, 82, 85, 98, 102, 114, 117):
@@ -45,7 +45,7 @@ def _quote_behind(data: Any, at: int) -> bool:
     return bool(at < data.size and TABLE[data[at]] & OPEN)
 
 
-@compiled
+@bare
 def _called(data: Any, at: int) -> int:
     """Behind the bracket of `Some("`, `String::from("`, `[]string{"`; -1 if there is none."""
     stop = min(data.size, at + BLANKS)
@@ -68,7 +68,7 @@ def _called(data: Any, at: int) -> int:
     return -1
 
 
-@compiled
+@bare
 def _masked_end(data: Any, at: int) -> int:
     """Where the new value begins behind a masked or empty old one, `"***" -> "value"`; -1 if there is none."""
     end = at + 1
@@ -79,7 +79,7 @@ def _masked_end(data: Any, at: int) -> int:
     return -1
 
 
-@compiled
+@bare
 def unwrapped(data: Any, at: int) -> int:
     """Where the value begins that may be wrapped at `at`."""
     size = data.size
