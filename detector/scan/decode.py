@@ -27,7 +27,7 @@ from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
 from detector.scan.decoders import BUNDLED, DECODERS, Decoders
 from detector.scan.ranks import origins, ranks
-from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
+from detector.scan.shares import SECOND_LOOK, LimitedText, Limits, Share, Spending
 
 DEPTH: Final = 4
 THIRDS: Final = 3  # of a byte: three bytes are four digits of base64
@@ -195,15 +195,13 @@ class DecodedText:
 class DecodedPiece:
     """All decoded text of whole lines of a text, data[start:end], nested up to `DEPTH`.
 
-    Iterate over `texts` once: then `limited` and `much` are complete. `much` is as `Spending` has it.
+    Iterate over `texts` once: then `limited`, `much` and `rare` are complete. These two are as `Spending` has them.
     """
 
-    def __init__(self, data: bytes, start: int, end: int, share: Share, narrow: Any = None) -> None:
+    def __init__(self, data: bytes, start: int, end: int, share: Share, limits: Limits | None = None) -> None:
         self._data = data if end - start == len(data) else data[start:end]
         self._start = start
-        self._decoding = _PieceDecoding(
-            self._data, share, None if narrow is None else narrow - [start, start, 0]
-        )
+        self._decoding = _PieceDecoding(self._data, share, None if limits is None else limits.behind(start))
 
     def texts(self) -> Iterator[DecodedText]:
         """Each text that something decodes to."""
@@ -227,6 +225,11 @@ class DecodedPiece:
     def much(self) -> Any:
         """Rows (start, bytes) of the lines that asked for much, and by how much."""
         return self._decoding.much() + np.array([self._start, 0])
+
+    @property
+    def rare(self) -> Any:
+        """Rows (start, form, bytes) of the lines that had text in rare forms."""
+        return self._decoding.rare() + np.array([self._start, 0, 0])
 
 
 class Decoding:
@@ -262,8 +265,8 @@ def pieces(
 class _PieceDecoding:
     """The decoding of one piece, and what its lines ask for."""
 
-    def __init__(self, data: bytes, share: Share, narrow: Any = None) -> None:
-        self._spending = Spending(data, share, narrow)
+    def __init__(self, data: bytes, share: Share, limits: Limits | None = None) -> None:
+        self._spending = Spending(data, share, limits)
         self._uncounted: list[tuple[Layer, ...]] = []  # these are less than any line's share, together
         self._uncounted_size = 0
         self._widened: Layer | None = None
@@ -281,6 +284,10 @@ class _PieceDecoding:
     def much(self) -> Any:
         """Which lines asked for much."""
         return self._spending.much()
+
+    def rare(self) -> Any:
+        """Which lines had text in rare forms."""
+        return self._spending.rare()
 
     def room(self, above: tuple[Layer, ...] = ()) -> "_Room":
         """What the lines may still ask for, for decoders of the data under some layers."""
@@ -378,6 +385,21 @@ class _Room:
         """As `Spending`."""
         return self._spending.open(lines)
 
+    def examined(self, form: int, places: Any) -> Any:
+        """Those of the places of a rare form whose streams are still examined for it. Lines with others are cut short."""
+        if not self._spending.may_be_barred(form):
+            return places
+        return places[self._spending.examined(form, self.lines(places if places.ndim == 1 else places[:, 0]))]
+
+    @property
+    def counts_rare(self) -> bool:
+        """As `Spending`; but not in decoded text, of which some depends on the lines beside, such as words put together."""
+        return self._spending.counts_rare and not self._above
+
+    def had(self, form: int, starts: Any, sizes: Any) -> None:
+        """What begins at `starts` decoded to so many bytes in a rare form."""
+        self._spending.had(form, self.lines(starts), sizes)
+
 
 def _digits(part: Part) -> Any:
     """The `digits` of a part, if need be from its segments; a column for each segment."""
@@ -416,14 +438,18 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
     """One step of decoding of all of `data`: one layer, or several if much of it is inflated."""
     parts: list[Part] = []
     growing: list[tuple[GrowingDecoder, Any]] = []
-    for decoder, places in _begun(data, DECODERS.of(room.forms)):
+    for decoder, begun in _begun(data, DECODERS.of(room.forms)):
+        places = _examined(decoder, begun, room)
         if isinstance(decoder, LinearDecoder):
-            parts += decoder.decode(data, places)
-        elif isinstance(decoder, GrowingDecoder):
+            for part in decoder.decode(data, places) if len(places) else ():
+                _count(decoder, part, room)
+                parts.append(part)
+        elif isinstance(decoder, GrowingDecoder) and len(places):
             growing.append((decoder, places))
     linear = size = sum(len(part.data) + len(BETWEEN) for part in parts)
     for decoder, places in growing:
         for part in decoder.decode(data, places, room):
+            _count(decoder, part, room)
             parts.append(part)
             size += len(part.data) + len(BETWEEN)
             if size - linear >= AT_ONCE:
@@ -431,6 +457,24 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
                 parts, linear, size = [], 0, 0
     if parts:
         yield Layer(parts, linear)
+
+
+def _examined(decoder: Decoder, places: Any, room: _Room) -> Any:
+    """The places without those in lines whose streams are no longer examined for this form."""
+    return (
+        room.examined(decoder.trigger, places)
+        if decoder.rare and isinstance(decoder.trigger, int)
+        else places
+    )
+
+
+def _count(decoder: Decoder, part: Part, room: _Room) -> None:
+    """Counts a part in a rare form."""
+    if decoder.rare and isinstance(decoder.trigger, int) and room.counts_rare:
+        sizes = part.rare
+        if sizes is None:
+            sizes = np.diff(part.segments[:, 0], append=len(part.data) + len(BETWEEN))
+        room.had(decoder.trigger, part.segments[:, 1], sizes)
 
 
 def _begun(data: bytes, decoders: Decoders) -> Iterator[tuple[Decoder, Any]]:

@@ -26,6 +26,8 @@ class Part(msgspec.Struct, frozen=True):
 
     `digits` says of segments that come as a whole where in the origin each of their bytes begins: a row (place of the
     first, step), in thirds of a byte, for each segment. None if that is as `segments` say.
+
+    `rare` says of a rare form how many bytes of each segment ordinary text hardly has; None if that is all.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -34,6 +36,7 @@ class Part(msgspec.Struct, frozen=True):
     starts: Any = ONE
     kinds: Any = ONE
     digits: Any = None
+    rare: Any = None
 
 
 def part_of_texts(names: tuple[str, ...], data: bytes, segments: Any, digits: Any = None) -> Part:
@@ -72,6 +75,8 @@ class Decoder(ABC):
     - `trigger`: where it may begin. For a decoder of one's own these are literals, for a bundled one the number of its
       kind in `triggers`, which looks for all of them in one compiled pass.
     - `bound`: how many bytes from a trigger on are decoded at most; None if that is linear in the text anyway.
+    - `rare`: whether ordinary text hardly has it. A stream that goes on having it, and shows nothing in it, is no longer
+      examined for it (`decoding_shares`). Base64, hex, percent-encoding and escapes never are.
     - `examples`: (encoded text, what it says). `near_misses`: texts that look like it and are not. A test decodes both
       as the scan does.
     """
@@ -80,6 +85,7 @@ class Decoder(ABC):
     group: ClassVar[str | None] = None
     trigger: ClassVar[int | tuple[bytes, ...]]
     bound: ClassVar[int | None] = None
+    rare: ClassVar[bool] = False
     examples: ClassVar[tuple[tuple[bytes, bytes], ...]]
     near_misses: ClassVar[tuple[bytes, ...]]
 

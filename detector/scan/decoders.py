@@ -7,8 +7,10 @@ all bundled decoders.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, ClassVar, Final
 
+import msgspec
 import numpy as np
 
 from detector.scan import (
@@ -26,6 +28,7 @@ from detector.scan import (
 )
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 from detector.scan.joins import LONGEST, MOST_PARTS
+from detector.scan.kernels import ALNUM, CLASSES
 from detector.scan.terminal_controls import ControlStrings, Overstrike
 from detector.scan.word_decoders import (
     Ascii85,
@@ -191,11 +194,20 @@ class Ansi(_Rewritten):
 class Html(_Rewritten):
     """HTML entities, in whole lines."""
 
+    rare = True
     names = (("html",),)
     trigger = triggers.ENTITY
     loop = escapes.ENTITIES
     examples = ((b"key&#61;tok&lowbar;Zb81 &amp; more", b"key=tok_Zb81 & more"),)
     near_misses = (b"a & b; c", b"&unknown;", b"?a=1&b=2")
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Of the letters and digits of ASCII says that they are rare: who escapes markup or other scripts leaves them."""
+        for part in super().decode(data, places):
+            counts = np.append(0, np.cumsum(CLASSES[np.frombuffer(part.data, np.uint8)] == ALNUM))
+            first, starts, ends, steps = part.segments.T
+            after = first + np.where(steps < 0, (ends - starts) // np.maximum(1, -steps), 0)
+            yield msgspec.structs.replace(part, rare=counts[after] - counts[first])
 
 
 class QuotedPrintable(_Rewritten):
@@ -572,3 +584,15 @@ class Decoders:
 
 
 DECODERS: Final = Decoders(BUNDLED)
+
+
+@cache
+def rare_forms(encodings: tuple[str, ...]) -> tuple[int, ...]:
+    """The numbers of the rare forms that text in these encodings may have been in."""
+    return tuple(
+        decoder.trigger
+        for decoder in BUNDLED
+        if decoder.rare
+        and isinstance(decoder.trigger, int)
+        and any(set(names) <= {*encodings} for names in decoder.names)
+    )

@@ -182,10 +182,14 @@ class LeakFinder:
         self, batch: Batch, shares: FindingShares | None, decoding: DecodingShares | None, *, every_span: bool
     ) -> tuple[list[Sighting], list[LimitedText]]:
         """All secrets found, and the text that was not examined whole: without what only patterns see in text that is cut short."""
-        streams = None if decoding is None else BatchStreams(decoding, batch.texts, batch.locate)
         search = every_span or shares is None or self._known.needs_patterns
         spans = None if search or shares is None else shares.cut_short(batch.texts)
         scanner = self._scanner if spans is None else NoPatterns()
+        streams = None
+        if decoding is not None and (spans is None or shares is None):
+            streams = BatchStreams(decoding, batch.texts, batch.locate)
+        elif decoding is not None and shares is not None:  # of others, patterns would find more
+            streams = BatchStreams(decoding, batch.texts, batch.locate, shares.used_up)
         seen, limited = sightings_in(batch.data, scanner, self._known, self._share, streams)
         if decoding is not None:
             decoding.end()

@@ -4,6 +4,7 @@ A line's share depends on the line alone. So no line takes anything from another
 whatever stands beside it; but for the lines of a stream that went on asking for too much (`decoding_shares`).
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -53,17 +54,38 @@ class LimitedText(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What some streams may no longer ask for.
+
+    `narrow` are rows (start, end, shut), in order, whose lines have a `NARROW` share. Of those that are `shut` nothing is
+    decoded that may grow. Of rare forms, by their numbers, `barred` has the rows (start, end) that are not examined for it.
+    """
+
+    narrow: Any = None
+    barred: Mapping[int, Any] = {}
+
+    def behind(self, start: int) -> "Limits":
+        """The same for the text from there on."""
+        return Limits(
+            None if self.narrow is None else self.narrow - [start, start, 0],
+            {form: rows - start for form, rows in self.barred.items()},
+        )
+
+
 class Spending:
     """What the lines of a text have asked for so far, and which of them asked for more than their share.
 
-    `narrow` are rows (start, end, shut) of the text, in order, whose lines have a `NARROW` share. Of those that are `shut`
-    nothing is decoded that may grow.
+    With `limits`, which are those of streams, what the lines have in rare forms is counted.
     """
 
-    def __init__(self, data: bytes, share: Share, narrow: Any = None) -> None:
+    def __init__(self, data: bytes, share: Share, limits: Limits | None = None) -> None:
         self._data = data
         self.share = share
-        self._narrow = narrow
+        self.counts_rare = limits is not None  # whether what is decoded in rare forms is counted
+        self._limits = Limits() if limits is None else limits
+        self._narrow = self._limits.narrow
+        self._rare: dict[int, Any] = {}  # by form and line, bytes
+        self._barred: dict[int, Any] = {}  # by form and line
         self.asked = False  # whether any line has asked for anything that counts
 
     @cached_property
@@ -77,12 +99,15 @@ class Spending:
     @cached_property
     def _spans(self) -> Any:
         """By line, the row of `narrow` that holds it; -1 if none does."""
-        begin = self._ends - self._sizes
         if self._narrow is None:
-            return np.full(len(begin), -1, np.int64)
-        starts, ends, _ = self._narrow.T
-        span = starts.searchsorted(begin, "right") - 1
-        return np.where(begin < ends[span], span, -1)
+            return np.full(len(self._ends), -1, np.int64)
+        return self._rows_of(self._narrow)
+
+    def _rows_of(self, rows: Any) -> Any:
+        """By line, the one of the rows (start, end, …) that holds it; -1 if none does."""
+        begin = self._ends - self._sizes
+        span = rows[:, 0].searchsorted(begin, "right") - 1
+        return np.where(begin < rows[span, 1], span, -1)
 
     @cached_property
     def _narrowed(self) -> Any:
@@ -145,6 +170,25 @@ class Spending:
         left = self._spent[lines] < self._shares[lines]
         return left if self._narrow is None else left & ~self._shut[lines]
 
+    def may_be_barred(self, form: int) -> bool:
+        """Whether some stream is no longer examined for a rare form."""
+        return form in self._limits.barred
+
+    def examined(self, form: int, lines: Any) -> Any:
+        """By line, whether its stream is still examined for a rare form. The others are cut short."""
+        if form not in self._barred:
+            self._barred[form] = self._rows_of(self._limits.barred[form]) >= 0
+        there = self._barred[form][lines]
+        if there.any():
+            self.cut_short(lines[there])
+        return ~there
+
+    def had(self, form: int, lines: Any, sizes: Any) -> None:
+        """Some lines decoded to so many bytes in a rare form."""
+        if form not in self._rare:
+            self._rare[form] = np.zeros(len(self._ends), np.int64)
+        np.add.at(self._rare[form], lines, sizes)
+
     def cut_short(self, lines: Any) -> None:
         """A line, or some, asked for more than was left."""
         self.asked = True
@@ -175,6 +219,15 @@ class Spending:
         beyond = np.where(narrow, self._spent, self._spent - MUCH * self._sizes)
         (found,) = np.nonzero(beyond > 0)
         return np.column_stack([(self._ends - self._sizes)[found], beyond[found]])
+
+    def rare(self) -> Any:
+        """Rows (start, form, bytes) of the lines that had text in rare forms."""
+        found = [np.empty((0, 3), np.int64)]
+        for form, sizes in self._rare.items():
+            (lines,) = np.nonzero(sizes)
+            starts = (self._ends - self._sizes)[lines]
+            found.append(np.column_stack([starts, np.full(len(lines), form), sizes[lines]]))
+        return np.concatenate(found)
 
     def limited(self) -> list[LimitedText]:
         """The lines that were not examined whole, in order."""

@@ -16,12 +16,12 @@ import numpy as np
 
 from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.decode import DecodedPiece, DecodedText, pieces
-from detector.scan.decoders import CHANGED, JOINED, SPACED
+from detector.scan.decoders import CHANGED, JOINED, SPACED, rare_forms
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
 from detector.scan.scanner import Match
-from detector.scan.shares import SECOND_LOOK, LimitedText, Share
+from detector.scan.shares import SECOND_LOOK, LimitedText, Limits, Share
 from detector.values.events import Identifier
 from detector.values.findings import severity_of
 from detector.values.secrets import Secret
@@ -91,11 +91,14 @@ class NoPatterns:
 class Streams(Protocol):
     """The streams that a text is of, and what they may ask for: `detector.scan.decoding_shares.BatchStreams`."""
 
-    def narrow(self) -> Any:
-        """Rows (start, end, shut) of the lines that have a narrow share, None if there are none."""
+    def limits(self) -> Limits:
+        """What they may no longer ask for."""
 
-    def charge(self, much: Any, end: int) -> bool:
-        """Charges the streams of lines before `end` that asked for much. Whether further ones have a narrower share now."""
+    def charge(self, piece: DecodedPiece, gave: Sequence[tuple[int, int]], end: int) -> bool:
+        """Charges the streams with what lines before `end` asked for. Whether one may ask for less now.
+
+        `gave` are the places of what was seen in rare forms, and the numbers of these.
+        """
 
 
 def sightings_in(
@@ -133,11 +136,11 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     """
     seen: list[Sighting] = []
     limited: list[LimitedText] = []
-    narrow = None if streams is None else streams.narrow()
+    limits = None if streams is None else streams.limits()
     todo = list(pieces(data))[::-1]
     while todo:
         start, end = todo.pop()
-        piece = DecodedPiece(data, start, end, share, narrow)
+        piece = DecodedPiece(data, start, end, share, limits)
         found: list[Sighting] = []
         divisible = streams is not None and end - start > _SMALL
         for view in piece.texts():
@@ -149,13 +152,18 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
                 divisible = False
             found += _seen_in(view, scanner, known, whole)
         else:
-            if streams is not None and streams.charge(piece.much, end):
-                narrow = streams.narrow()
+            if streams is not None and streams.charge(piece, _given(found), end):
+                limits = streams.limits()
                 todo.append((start, end))
                 continue
             seen += found
             limited += piece.limited
     return seen, limited
+
+
+def _given(found: Sequence[Sighting]) -> list[tuple[int, int]]:
+    """Where something was seen in rare forms, and in which."""
+    return [(one.begins, form) for one in found for form in rare_forms(one.encodings)]
 
 
 def _seen_in(

@@ -97,6 +97,7 @@ class _Turned(LinearDecoder):
     """Digits of text that were turned in one way or another."""
 
     group = forms.OBFUSCATED
+    rare = True
     trigger: ClassVar[int]
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:

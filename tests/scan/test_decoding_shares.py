@@ -56,8 +56,9 @@ def batch(lines: Sequence[Line], first: int) -> Batch:
         return RecordAt(int(starts[index]), int(ends[index]), str(at), line=at, stream=lines[index][0])
 
     def texts() -> list[Texts]:
-        at = range(first, first + len(lines))
-        return [Texts(starts, ends, at, lambda index: (None, lines[index][0]), None, len(lines))]
+        at, streams = range(first, first + len(lines)), {stream for stream, _ in lines}
+        alike = (None, lines[0][0]) if len(streams) == 1 else None
+        return [Texts(starts, ends, at, lambda index: (None, lines[index][0]), alike, len(lines))]
 
     return Batch("logs", b"\n".join(text for _, text in lines), locate, texts)
 
@@ -67,10 +68,10 @@ def looked(
     lines: Sequence[Line],
     cuts: Sequence[int] = (),
     window: int = WINDOW,
-    most_narrow: int = MOST_NARROW,
+    **most: int,
 ) -> tuple[set[tuple[int | None, str]], list[int]]:
     """The leaks (position, fingerprint), and the positions of what was not examined whole."""
-    shares = DecodingShares(MOST, window, most_narrow=most_narrow)
+    shares = DecodingShares(MOST, window, **most)
     leaks, limited = set(), []
     for first, after in itertools.pairwise([0, *cuts, len(lines)]):
         if first == after:
@@ -187,3 +188,104 @@ def test_the_cuts_of_batches_change_nothing(
     cuts = data.draw(st.lists(st.integers(0, len(lines)), max_size=4).map(sorted))
     whole = looked(finder, lines, most_narrow=most_narrow)
     assert looked(finder, lines, cuts, most_narrow=most_narrow) == whole
+
+
+def entities(text: bytes) -> bytes:
+    return b"".join(b"&#%d;" % byte for byte in text)
+
+
+def turned(text: bytes) -> bytes:
+    return base64.b64encode(text)[::-1]
+
+
+FLOOD: Final = turned(b"nothing here is of interest to anybody, 0123 456")
+SPELLED: Final = entities(b"nothing here is of interest to anybody, 0123 456")
+TURNED: Final = b"nothing here is of interest to anybody, 0123 456".hex().encode()[::-1]
+IN_VAIN: Final = 400  # bytes: some lines of these
+
+
+@pytest.mark.parametrize(
+    ("flood", "hidden"),
+    [
+        (FLOOD, turned(SECRET.encode())),
+        (SPELLED, entities(SECRET.encode())),
+        (TURNED, SECRET.encode().hex().encode()[::-1]),
+    ],
+)
+def test_a_stream_is_not_examined_for_a_rare_form_that_showed_nothing_and_this_is_told(
+    finder: LeakFinder, flood: bytes, hidden: bytes
+) -> None:
+    lines = [*[("a", flood)] * 20, ("a", hidden), ("b", hidden), ("a", b"nothing")]
+    assert looked(finder, lines)[1] == []
+    leaks, limited = looked(finder, lines, most_in_vain=IN_VAIN)
+    assert {line for line, _ in leaks} == {21}
+    assert limited == [*range(limited[0], 21)]
+    assert limited[0] < 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET.encode(),
+        base64.b64encode(SECRET.encode()),
+        SECRET.encode().hex().encode(),
+        b"".join(b"%%%02X" % byte for byte in SECRET.encode()),
+        b"".join(rb"\u%04x" % byte for byte in SECRET.encode()),
+        packed(SECRET.encode()),
+        SECRET.encode()[::-1],
+        TOKEN.encode(),
+        base64.b64encode(TOKEN.encode()),
+    ],
+)
+def test_all_other_forms_are_found_behind_a_rare_one(finder: LeakFinder, text: bytes) -> None:
+    lines = [*[("a", FLOOD)] * 20, *[("a", SPELLED)] * 20, ("a", text), *[("a", FLOOD)] * 3]
+    leaks, _ = looked(finder, lines, most_in_vain=IN_VAIN)
+    assert {line for line, _ in leaks} == {40}
+
+
+def test_a_rare_form_that_showed_a_secret_is_looked_at_to_the_end(finder: LeakFinder) -> None:
+    lines = [
+        ("a", FLOOD),
+        ("a", turned(SECRET.encode())),
+        *[("a", FLOOD)] * 40,
+        ("a", turned(SECRET.encode())),
+    ]
+    leaks, limited = looked(finder, lines, most_in_vain=IN_VAIN)
+    assert ({line for line, _ in leaks}, limited) == ({1, 42}, [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"&lt;item name=&quot;a&quot;&gt;one &amp; two, nothing else&lt;/item&gt;",
+        "".join(f"&#{ord(letter)};" for letter in "\u043d\u0438\u0447\u0435\u0433\u043e").encode(),
+    ],
+)
+def test_escaped_markup_and_other_scripts_are_not_rare(finder: LeakFinder, line: bytes) -> None:
+    hidden = entities(SECRET.encode())
+    leaks, limited = looked(finder, [*[("a", line)] * 400, ("a", hidden)], most_in_vain=IN_VAIN)
+    assert ({line for line, _ in leaks}, limited) == ({400}, [])
+
+
+FORMS = st.sampled_from(["a", "ab"]).flatmap(
+    lambda streams: st.lists(
+        st.tuples(
+            st.sampled_from(streams),
+            st.sampled_from(
+                [FLOOD, FLOOD, SPELLED, turned(SECRET.encode()), entities(TOKEN.encode()), BOMB, b"nothing"]
+            ),
+        ),
+        max_size=40,
+    )
+)
+
+
+@settings(max_examples=40)
+@given(lines=FORMS, data=st.data(), window=st.sampled_from([15, WINDOW]))
+def test_the_cuts_of_batches_change_nothing_of_what_is_examined_in_rare_forms(
+    finder: LeakFinder, lines: list[Line], data: st.DataObject, window: int
+) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(lines)), max_size=4).map(sorted))
+    lines = [(stream, text + b" ok") for stream, text in lines]  # no word goes on in the next line
+    whole = looked(finder, lines, (), window, most_narrow=SHUT, most_in_vain=IN_VAIN)
+    assert looked(finder, lines, cuts, window, most_narrow=SHUT, most_in_vain=IN_VAIN) == whole
