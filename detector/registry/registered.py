@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -74,9 +75,9 @@ class RegisteredCredentials:
         self._renewing = None
         self.registry.use_image(image)
         known = self.finders.unfilled()
-        for claims in self.registry.claims():
-            known.add_checked(claims.checked)
-            known.add(claims.others)
+        claims = list(self.registry.claims())
+        known.add_checked(chain.from_iterable(some.checked for some in claims))
+        known.add(chain.from_iterable(some.others for some in claims))
         self.finders.use(known)
 
     async def apply(self, records: Sequence[Any]) -> None:

@@ -317,13 +317,18 @@ class KnownIndex:
         ).digest()
 
     def add_checked(self, some: Iterable[Checked]) -> None:
-        """Registers more whose digests are in `registered`."""
+        """Registers more whose digests are in `registered`: all alike together, so that tables grow once."""
+        alike: dict[tuple[str | None, str | None], list[Checked]] = {}
         for each in some:
-            self._unchecked |= bool((each.checks >> np.uint64(32) < np.uint64(SHORTEST)).any())
-            self._checked_count += each.checks.size
-            self._add_keys(each.key_id, each.shape, each.checks)
-            for keyed in self._under(each.key_id) if each.folded_lengths.size else ():
-                keyed.folded_lengths = np.union1d(keyed.folded_lengths, each.folded_lengths)
+            alike.setdefault((each.key_id, each.shape), []).append(each)
+        for (key_id, shape), parts in alike.items():
+            checks = np.concatenate([each.checks for each in parts])
+            self._unchecked |= bool((checks >> np.uint64(32) < np.uint64(SHORTEST)).any())
+            self._checked_count += checks.size
+            self._add_keys(key_id, shape, checks)
+            folded = np.unique(np.concatenate([each.folded_lengths for each in parts]))
+            for keyed in self._under(key_id) if folded.size else ():
+                keyed.folded_lengths = np.union1d(keyed.folded_lengths, folded)
         self._prepare_forms()
         self.version += 1
 
