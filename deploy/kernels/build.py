@@ -16,6 +16,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,8 +72,10 @@ def build(level: str, signatures: Path, folder: Path) -> int:
     compiled, objects = [], []
     with tempfile.TemporaryDirectory() as name_of_folder:
         parts = Path(name_of_folder)
-        for number, (name, arguments) in enumerate(read(signatures)):
-            done, code = _compiled(name, arguments, level)
+        wanted = list(read(signatures))
+        with ProcessPoolExecutor() as processes:  # one a core: numba compiles in one thread
+            made = list(processes.map(_compiled, *zip(*wanted, strict=True), repeat(level)))
+        for number, ((name, arguments), (done, code)) in enumerate(zip(wanted, made, strict=True)):
             if done is None:
                 print(f"{name}: numba compiles it when it is called: no wrapper for {arguments}")
                 continue

@@ -48,7 +48,9 @@ class PlainPattern:
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Where its secrets stand."""
-        found = []
+        found: list[tuple[int, int]] = []
+        if not self._named(data):
+            return found  # then no line is
         for low, high in [(0, len(data))] if self.pattern.multiline else _lines(data):
             if not self._named(data[low:high]):
                 continue

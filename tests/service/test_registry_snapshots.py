@@ -61,7 +61,8 @@ class Start:
 
 def one_is_known(start: Start) -> Callable[[], Awaitable[bool]]:
     async def known() -> bool:
-        return len(start.registered.registry) == 1
+        # Records are applied first: a snapshot of that moment says that they are still to be read.
+        return len(start.registered.registry) == 1 and start.follower.positions.get(0, 0) > 0
 
     return known
 
