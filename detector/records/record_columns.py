@@ -90,7 +90,7 @@ class RecordColumns(Sequence[Any]):
         """Where in `data` the keys and values of all begin and end: a fetch is shared by the polls that it gives."""
         if not len(self.columns):
             return 0, 0
-        return int(self.columns[:, kernel.KEY].min()), int(self.columns[:, kernel.HEADERS].max())
+        return int(np.min(self.column(kernel.KEY))), int(np.max(self.column(kernel.HEADERS)))
 
     def column(self, number: int) -> Ints:
         """One of the columns that `batch_kernel` names."""
