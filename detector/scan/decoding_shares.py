@@ -159,19 +159,19 @@ class DecodingShares:
 
         It does so only where all texts of a part are of one stream: to ask for each record costs more than its line.
         """
+        if not len(rare):
+            return True
         rows = rare[rare[:, 0].argsort(kind="stable")]
         sums: Counter[tuple[Key, int]] = Counter()
         done = 0
         for part in texts:
             if part.alike is None or not len(part.starts):
-                return not len(rows)
+                return False
             low, high = rows[:, 0].searchsorted((part.starts[0], part.ends[-1] + 1)).tolist()
             starts, forms, sizes = rows[low:high].T
-            at = np.asarray(part.at)[part.starts.searchsorted(starts, "right") - 1]
-            for number, form, size in zip(
-                (at // self._window).tolist(), forms.tolist(), sizes.tolist(), strict=True
-            ):
-                sums[(number, *part.alike), form] += size
+            lines = part.starts.searchsorted(starts, "right") - 1
+            for line, form, size in zip(lines.tolist(), forms.tolist(), sizes.tolist(), strict=True):
+                sums[(int(part.at[line]) // self._window, *part.alike), form] += size
             done += high - low
         if done < len(rows):
             return False
