@@ -76,9 +76,8 @@ class DecodingShares:
         self._window = window
         self._asked: dict[Key, _Asked] = {}
         self._done = 0  # up to where the batch was charged
-        self._fresh: dict[
-            Key, int
-        ] = {}  # those that may ask for less since the last charge, and from where on
+        # Those that may ask for less since the last charge, and from where on.
+        self._fresh: dict[Key, int] = {}
         self._charged = False
 
     def begin(self) -> None:
@@ -118,7 +117,7 @@ class DecodingShares:
         piece: DecodedPiece,
         gave: Iterable[tuple[int, int]],
         end: int,
-        texts: Sequence[Texts],
+        texts: Callable[[], Sequence[Texts]],
         locate: Callable[[int], Record],
         searched: Callable[[Record], bool] | None = None,
     ) -> bool:
@@ -133,11 +132,11 @@ class DecodingShares:
         again = None if end > self._done else self._fresh
         self._done, self._fresh = max(end, self._done), {}
         first_given = self._first_given(gave, locate)
-        whole = again is None and searched is None and not first_given and not len(piece.much)
-        if whole and self._fits(piece.rare, texts):
+        much, rare = piece.much, piece.rare
+        whole = again is None and searched is None and not first_given and not len(much)
+        if whole and (not len(rare) or self._fits(rare, texts())):
             return False
-        much = np.insert(piece.much, 1, _MUCH, axis=1)
-        rows = np.concatenate([much, piece.rare])
+        rows = np.concatenate([np.insert(much, 1, _MUCH, axis=1), rare])
         for start, form, size in rows[rows[:, 0].argsort(kind="stable")].tolist():
             record = locate(start)
             key = key_of(record, self._window)
@@ -159,8 +158,6 @@ class DecodingShares:
 
         It does so only where all texts of a part are of one stream: to ask for each record costs more than its line.
         """
-        if not len(rare):
-            return True
         rows = rare[rare[:, 0].argsort(kind="stable")]
         sums: Counter[tuple[Key, int]] = Counter()
         done = 0
@@ -242,4 +239,4 @@ class BatchStreams:
 
     def charge(self, piece: DecodedPiece, gave: Iterable[tuple[int, int]], end: int) -> bool:
         """As `DecodingShares`."""
-        return self._shares.charge(piece, gave, end, self._texts(), self._locate, self._searched)
+        return self._shares.charge(piece, gave, end, self._texts, self._locate, self._searched)

@@ -185,11 +185,10 @@ class LeakFinder:
         search = every_span or shares is None or self._known.needs_patterns
         spans = None if search or shares is None else shares.cut_short(batch.texts)
         scanner = self._scanner if spans is None else NoPatterns()
-        streams = None
-        if decoding is not None and (spans is None or shares is None):
-            streams = BatchStreams(decoding, batch.texts, batch.locate)
-        elif decoding is not None and shares is not None:  # of others, patterns would find more
-            streams = BatchStreams(decoding, batch.texts, batch.locate, shares.used_up)
+        searched = (
+            None if spans is None or shares is None else shares.used_up
+        )  # of others, patterns would find more
+        streams = None if decoding is None else BatchStreams(decoding, batch.texts, batch.locate, searched)
         seen, limited = sightings_in(batch.data, scanner, self._known, self._share, streams)
         if decoding is not None:
             decoding.end()
