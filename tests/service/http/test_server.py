@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,9 +49,14 @@ async def connected(
 
 
 async def asked(server: HttpServer, request: bytes, address: str = "127.0.0.1") -> bytes:
-    """All that is sent until the server closes."""
-    reader, writer = await connected(server, address)
-    writer.write(request)
+    """All that is sent until the server closes. The request is there before the server accepts the connection."""
+    connection = socket.create_connection(
+        (server.address.host, server.address.port), source_address=(address, 0)
+    )
+    connection.setblocking(False)
+    sent = connection.send(request) if request else 0
+    reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 20)
+    writer.write(request[sent:])
     async with asyncio.timeout(PATIENCE_SECONDS):
         answer = await reader.read()
     writer.close()
