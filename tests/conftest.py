@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser
 
 from detector.configuration.settings import KEY_VARIABLE
-from tests.broker import Cluster
+from tests.broker import Cluster, shared
+from tests.broker.secure import SecureBroker
 from tests.browser import launched
 from tests.revoke.servers import KeycloakServer, OAuthServer, Postgres, RedisServer
 
@@ -26,54 +27,55 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a test needs that takes long to start follows from its fixtures: no test has to say it again.
 MARKS: Final = {
-    "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo", "loop_demo"},
+    "broker": {"broker", "frail_broker", "secure", "guarded", "three", "upgraded", "live_demo", "loop_demo"},
     "browser": {"browser"},
     "clusters": {"keycloak_server", "kubernetes", "vault"},
     "servers": {"loop_demo", "oauth_server", "postgres", "redis_server"},
 }
 
 
-# Seconds of the modules whose tests wait for other programs, the network or a time limit more than they work; about, on a
-# machine with little else to do. Others with such fixtures take some seconds.
+# What a test starts for all tests of its process. One process has all that use it, unless others are idle.
+APART: Final = ("frail_broker", "secure", "browser")
+# Seconds of the modules, or of the tests with a fixture of those, that wait for other programs, the network or a time
+# limit more than they work; about, beside the others. Others with such fixtures take some seconds.
 WAITS: Final = {
-    "tests/service/whole/test_process_faults.py": 250,
-    "tests/service/whole/test_upgrade.py": 170,
-    "tests/service/whole/test_broker_away.py": 160,
-    "tests/service/whole/test_http_attacks.py": 130,
+    "tests/service/whole/test_process_faults.py": 260,
+    "frail_broker": 250,
+    "tests/service/whole/test_http_attacks.py": 150,
+    "tests/revoke/test_revoker_on_kafka.py": 150,
+    "browser": 150,
+    "tests/service/whole/test_replay_parity.py": 130,
     "tests/service/whole/test_standbys.py": 130,
-    "tests/service/whole/test_broker_faults.py": 100,
-    "tests/service/whole/test_disk_faults.py": 90,
-    "tests/service/whole/test_replay_parity.py": 90,
-    "tests/service/whole/test_workers.py": 90,
-    "tests/service/judge/test_totals.py": 80,
-    "tests/service/whole/test_metrics_and_logs.py": 80,
-    "tests/deploy/test_alerts.py": 70,
-    "tests/deploy/test_deploy_image.py": 70,
-    "tests/service/whole/test_open_transaction.py": 70,
-    "tests/kafka/test_stage_faults.py": 60,
-    "tests/service/whole/test_redacted_topic.py": 60,
-    "tests/service/whole/test_stream_reassembly.py": 60,
-    "tests/deploy/test_deploy_compose.py": 50,
+    "tests/service/whole/test_upgrade.py": 110,
+    "tests/service/whole/test_poison_records.py": 100,
+    "tests/service/whole/test_open_transaction.py": 90,
+    "tests/service/whole/test_finding_retention_on_kafka.py": 80,
+    "tests/service/whole/test_workers.py": 70,
+    "tests/service/whole/test_declared_topics.py": 70,
+    "tests/deploy/test_alerts.py": 65,
+    "tests/deploy/test_deploy_image.py": 65,
+    "tests/service/whole/test_disk_faults.py": 60,
+    "tests/service/whole/test_broker_faults.py": 50,
+    "tests/service/whole/test_candidates_on_kafka.py": 50,
     "tests/deploy/test_deploy_prometheus.py": 50,
-    "tests/revoke/test_revoker_on_kafka.py": 50,
-    "tests/service/test_rights.py": 50,
-    "tests/service/whole/test_planted_secrets.py": 50,
-    "tests/service/whole/test_declared_topics.py": 40,
-    "tests/service/whole/test_poison_records.py": 40,
-    "tests/service/whole/test_secure_connections.py": 40,
+    "tests/service/whole/test_service_sources.py": 45,
+    "tests/service/whole/test_trust_on_kafka.py": 45,
+    "tests/kafka/test_stage_faults.py": 45,
+    "tests/service/whole/test_default_session_names_on_kafka.py": 40,
+    "tests/deploy/test_deploy_compose.py": 40,
+    "tests/service/judge/test_totals.py": 40,
+    "secure": 35,
+    "tests/service/whole/test_redacted_topic.py": 35,
+    "tests/service/whole/test_planted_secrets.py": 30,
     "tests/kafka/test_stage.py": 30,
     "tests/revoke/test_loop_demo.py": 30,
-    "tests/service/whole/test_candidates_on_kafka.py": 30,
-    "tests/service/whole/test_live_demo.py": 30,
-    "tests/service/test_topics.py": 25,
-    "tests/service/whole/test_default_session_names_on_kafka.py": 25,
-    "tests/service/whole/test_run_command.py": 25,
-    "tests/service/whole/test_service_sources.py": 25,
-    "tests/service/whole/test_trust_on_kafka.py": 25,
-    "tests/revoke/test_whole_way.py": 20,
-    "tests/service/whole/test_view_on_kafka.py": 20,
-    "tests/receive/test_receive_on_kafka.py": 35,
-    "tests/terminal/test_completion.py": 20,
+    "tests/service/whole/test_live_demo.py": 25,
+    "tests/service/whole/test_metrics_and_logs.py": 25,
+    "tests/service/whole/test_stream_reassembly.py": 20,
+    "tests/service/test_rights.py": 20,
+    "tests/service/whole/test_run_command.py": 20,
+    "tests/revoke/test_whole_way.py": 15,
+    "tests/terminal/test_completion.py": 15,
 }
 WAITS_BY_FIXTURES: Final = 5
 # Modules with four and more seconds of CPU: with them the inner loop would take minutes.
@@ -100,21 +102,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by their fixtures, and has those that wait, and then those that work long, begin first.
 
     Each of five workers starts with a slice of the tests, and takes some from another's end when it is done. So four
-    slices begin with tests that wait, by modules, the longest first, and the fifth with the slow ones; the short ones
+    slices begin with tests that wait, by modules or by what they start, the longest first, and the fifth with the slow ones; the short ones
     fill all five, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
     """
     waiting: dict[str, list[pytest.Item]] = {}
     slow, busy = list[pytest.Item](), list[pytest.Item]()
     slow_modules = frozenset(SLOW.split())
     for item in items:
+        used = getattr(item, "fixturenames", ())
         for mark, fixtures in MARKS.items():
-            if fixtures.intersection(getattr(item, "fixturenames", ())):
+            if fixtures.intersection(used):
                 item.add_marker(mark)
         module = item.nodeid.split("::", 1)[0]
         if module.removeprefix("tests/").removesuffix(".py") in slow_modules:
             item.add_marker("slow")
         if module in WAITS or any(map(item.get_closest_marker, (*MARKS, "monitoring"))):
-            waiting.setdefault(module, []).append(item)
+            together = next((fixture for fixture in APART if fixture in used), module)
+            waiting.setdefault(together, []).append(item)
         elif item.get_closest_marker("slow"):
             slow.append(item)
         else:
@@ -135,22 +139,37 @@ def pytest_runtest_teardown() -> None:
     assert os.environ.pop(KEY_VARIABLE, None) is None, f"{KEY_VARIABLE} is still set when the test has ended"
 
 
-def spread(modules: Mapping[str, Sequence[T]], waits: Mapping[str, int]) -> list[list[T]]:
-    """The tests of each module, the longest modules first, each to the worker that has the least to wait for."""
+def spread(together: Mapping[str, Sequence[T]], waits: Mapping[str, int]) -> list[list[T]]:
+    """The tests of each module or fixture, the longest first, each to the worker that has the least to wait for."""
     workers: list[list[T]] = [[] for _ in range(WAITING_WORKERS)]
     seconds = [0] * WAITING_WORKERS
-    for module in sorted(modules, key=lambda name: (-waits.get(name, WAITS_BY_FIXTURES), name)):
+    for name in sorted(together, key=lambda name: (-waits.get(name, WAITS_BY_FIXTURES), name)):
         least = seconds.index(min(seconds))
-        workers[least] += modules[module]
-        seconds[least] += waits.get(module, WAITS_BY_FIXTURES)
+        workers[least] += together[name]
+        seconds[least] += waits.get(name, WAITS_BY_FIXTURES)
     return workers
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One node of Apache Kafka. Tests share it: each makes topics and groups of its own."""
+    """One node of Apache Kafka. Tests of all processes share it: each makes topics and groups of its own."""
+    folder = tmp_path_factory.getbasetemp()
+    with shared((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "kafka") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def frail_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One that tests kill, pause and start again; it runs when they end."""
     with Cluster(tmp_path_factory.mktemp("kafka")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
+    """A broker with listeners for TLS, SCRAM and tokens. Tests share it: each makes topics of its own."""
+    with SecureBroker(tmp_path_factory.mktemp("secure")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

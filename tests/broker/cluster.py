@@ -1,8 +1,10 @@
 """Starts Apache Kafka from its Maven artifacts, and does to it what happens to brokers."""
 
 import base64
+import contextlib
 import fcntl
 import os
+import pickle
 import secrets
 import shutil
 import signal
@@ -10,10 +12,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 HERE: Final = Path(__file__).parent
 JARS: Final = HERE.parent.parent / ".cache" / "kafka"
@@ -136,6 +138,10 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes, whose child it is not."""
+        return {**self.__dict__, "_process": None}
 
     @property
     def pid(self) -> int | None:
@@ -299,3 +305,37 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+_STARTED: Final[list[Cluster]] = []  # for others too, so not ended with what holds it
+
+
+@contextlib.contextmanager
+def shared(folder: Path) -> Iterator[Cluster]:
+    """One node for all processes that share the folder: the first starts it, the last ends it. None can signal it."""
+    folder.mkdir(exist_ok=True)
+    kept, using = folder / "broker", folder / f"used-by-{os.getpid()}"
+    with _alone(folder):
+        if not kept.exists():
+            started = Cluster(Path(tempfile.mkdtemp(dir=folder))).start()
+            _STARTED.append(started)
+            kept.write_bytes(pickle.dumps((started, started.nodes[0].pid)))
+        using.touch()
+        cluster, pid = pickle.loads(kept.read_bytes())  # noqa: S301 - the lines above wrote it
+    try:
+        yield cluster
+    finally:
+        with _alone(folder):
+            using.unlink()
+            others = [each.name.removeprefix("used-by-") for each in folder.glob("used-by-*")]
+            if not any(Path("/proc", other).exists() for other in others):
+                kept.unlink()
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other process has the lock of the folder."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -165,24 +165,24 @@ async def test_partitions_are_added_while_it_runs(broker: Cluster, tmp_path: Pat
 
 
 async def test_the_broker_answers_nobody_for_longer_than_a_transaction_may_take(
-    broker: Cluster, tmp_path: Path
+    frail_broker: Cluster, tmp_path: Path
 ) -> None:
-    streams = await made(broker.bootstrap)
+    streams = await made(frail_broker.bootstrap)
     await filled_by_keys(streams, 2000, 4)
     with workers(streams, tmp_path) as group:
         worker = group.start("--poll", "20", "--transaction", "1")
         await until(worker.telling("TransactionCommitted"), "work", every=0.01)
-        broker.nodes[0].signal(signal.SIGSTOP)
+        frail_broker.nodes[0].signal(signal.SIGSTOP)
         try:
             await until(worker.telling("PartitionStopped"), "a transaction given up")
         finally:
-            broker.nodes[0].signal(signal.SIGCONT)
+            frail_broker.nodes[0].signal(signal.SIGCONT)
         await all_done(streams)
         assert worker.process.poll() is None
 
 
-async def test_the_broker_is_killed_and_comes_back(broker: Cluster, tmp_path: Path) -> None:
-    streams = await made(broker.bootstrap)
+async def test_the_broker_is_killed_and_comes_back(frail_broker: Cluster, tmp_path: Path) -> None:
+    streams = await made(frail_broker.bootstrap)
     with workers(streams, tmp_path) as group:
         running = [group.start("--poll", "20"), group.start("--poll", "20")]
         for worker in running:
@@ -190,8 +190,8 @@ async def test_the_broker_is_killed_and_comes_back(broker: Cluster, tmp_path: Pa
         await filled_by_keys(streams, 4000, 4)
         for worker in running:
             await until(worker.telling("TransactionCommitted"), "work")
-        await asyncio.to_thread(broker.nodes[0].kill)
-        await asyncio.to_thread(broker.nodes[0].start)
+        await asyncio.to_thread(frail_broker.nodes[0].kill)
+        await asyncio.to_thread(frail_broker.nodes[0].start)
         await filled_by_keys(streams, 400, 4, seed=2)
         await all_done(streams)
         assert [worker.process.poll() for worker in running] == [None, None]

@@ -51,10 +51,10 @@ async def keys_in(bootstrap: str, topic: str) -> list[str]:
 
 
 async def test_nothing_acknowledged_is_lost_when_it_is_killed_or_the_broker_is(
-    broker: Cluster, tmp_path: Path
+    frail_broker: Cluster, tmp_path: Path
 ) -> None:
-    receiver = Receiver(tmp_path, broker.bootstrap, "received")
-    await create(broker.bootstrap, receiver.topic)
+    receiver = Receiver(tmp_path, frail_broker.bootstrap, "received")
+    await create(frail_broker.bootstrap, receiver.topic)
     async with receiver.sending():
         with receiver.running() as process:
             await receiver.ready()
@@ -63,15 +63,15 @@ async def test_nothing_acknowledged_is_lost_when_it_is_killed_or_the_broker_is(
         with receiver.running() as process:
             await receiver.ready()
             await receiver.acknowledges()
-            await asyncio.to_thread(broker.nodes[0].kill)
+            await asyncio.to_thread(frail_broker.nodes[0].kill)
             async with asyncio.timeout(SILENT_SECONDS + 10):
                 await receiver.ready(is_ready=False)
-            await asyncio.to_thread(broker.nodes[0].start)
+            await asyncio.to_thread(frail_broker.nodes[0].start)
             await receiver.ready()
             await receiver.acknowledges()
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 30) == 0
-    found = await keys_in(broker.bootstrap, receiver.topic)
+    found = await keys_in(frail_broker.bootstrap, receiver.topic)
     assert receiver.acknowledged - set(found) == set()
     assert len(receiver.acknowledged) >= 600
     assert SECRET not in receiver.log.read_text()

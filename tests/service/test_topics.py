@@ -33,12 +33,6 @@ WRONG = "not-the-password-at-all"
 TOPICS = ("work", "registry", "state", "findings", "revocations", "dead-letters")
 
 
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
-    with SecureBroker(tmp_path_factory.mktemp("secure")) as broker:
-        yield broker
-
-
 @pytest.fixture(autouse=True)
 def _the_logs_of_aiokafka_are_as_they_were() -> Iterator[None]:
     log = logging.getLogger("aiokafka")

@@ -54,13 +54,18 @@ async def unready(deployment: Disturbed) -> bool:
 
 
 async def test_a_broker_is_away_for_two_minutes(
-    broker: Cluster, told: tuple[Records, Expected], tmp_path: Path
+    frail_broker: Cluster, told: tuple[Records, Expected], tmp_path: Path
 ) -> None:
     """One is killed and one paused, side by side."""
     with Cluster(tmp_path / "other") as other:
         async with asyncio.TaskGroup() as both:
             both.create_task(
-                away(broker.nodes[0], Disturbed(broker.bootstrap, tmp_path / "a"), told, paused=True)
+                away(
+                    frail_broker.nodes[0],
+                    Disturbed(frail_broker.bootstrap, tmp_path / "a"),
+                    told,
+                    paused=True,
+                )
             )
             both.create_task(
                 away(other.nodes[0], Disturbed(other.bootstrap, tmp_path / "b"), told, paused=False)

@@ -131,22 +131,22 @@ async def tried(facts: FactRecorder, times: int) -> bool:
     return len(facts.of(BrokersUnreachable)) >= times
 
 
-async def test_a_stage_that_finds_no_broker_waits_for_one(broker: Cluster) -> None:
+async def test_a_stage_that_finds_no_broker_waits_for_one(frail_broker: Cluster) -> None:
     """The broker was there when the service first asked, and is gone when its stages start."""
-    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
+    streams, facts = await made(frail_broker.bootstrap, 1), FactRecorder()
     await filled(streams, 0, [b"before"])
     stage = Stage(streams.clients, streams.stage(), Copy(streams.target), facts)
-    await asyncio.to_thread(broker.nodes[0].kill)
+    await asyncio.to_thread(frail_broker.nodes[0].kill)
     try:
         async with running(stage):
             await until(lambda: tried(facts, 2), "a second try")
             assert stage.problem is not None
-            await asyncio.to_thread(broker.nodes[0].start)
+            await asyncio.to_thread(frail_broker.nodes[0].start)
             await until(lambda: drained(streams), "the end of the source")
             assert stage.problem is None
     finally:
-        if not broker.nodes[0].running:
-            await asyncio.to_thread(broker.nodes[0].start)
+        if not frail_broker.nodes[0].running:
+            await asyncio.to_thread(frail_broker.nodes[0].start)
 
 
 async def test_a_stage_that_finds_no_broker_can_be_stopped() -> None:
@@ -174,8 +174,8 @@ async def test_a_stage_whose_coordination_ended_joins_anew(broker: Cluster) -> N
     assert sorted(copies) == [b"after", b"before"]
 
 
-async def test_the_registry_is_followed_on_when_the_broker_comes_back(broker: Cluster) -> None:
-    streams = await made(broker.bootstrap, 1)
+async def test_the_registry_is_followed_on_when_the_broker_comes_back(frail_broker: Cluster) -> None:
+    streams = await made(frail_broker.bootstrap, 1)
     registered, follower = followed(streams, discovery_seconds=1)
     following = asyncio.create_task(follower.run())
 
@@ -187,9 +187,9 @@ async def test_the_registry_is_followed_on_when_the_broker_comes_back(broker: Cl
 
     try:
         await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
-        await asyncio.to_thread(broker.nodes[0].kill)
+        await asyncio.to_thread(frail_broker.nodes[0].kill)
         await until(waits, "a problem")
-        await asyncio.to_thread(broker.nodes[0].start)
+        await asyncio.to_thread(frail_broker.nodes[0].start)
         await until(follows, "the end of the problem")
         assert not following.done()
     finally:

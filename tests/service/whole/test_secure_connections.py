@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tests.service.whole.disturbed import Disturbed, deployed, history
 
 WRONG = "not-the-password-at-all"
 SECONDS = 300  # to say no, on a machine that is busy
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
-    with SecureBroker(tmp_path_factory.mktemp("secure")) as broker:
-        yield broker
 
 
 def tls(secure: SecureBroker, protocol: str = "SSL") -> str:
