@@ -68,6 +68,16 @@ def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(item, (*way, name))
 
 
+def unlike() -> list[dict[str, Any]]:
+    """Of records of a source with the same fields and the same kinds of events, one."""
+    found: dict[Any, dict[str, Any]] = {}
+    for source, record in records():
+        fields = frozenset(tuple(name for name in way if isinstance(name, str)) for way in places(record))
+        told = tuple((one.error and one.error.field, *map(type, one.events)) for one in read(record))
+        found.setdefault((source, fields, told), record)
+    return copy.deepcopy(list(found.values()))
+
+
 def with_changed(record: dict[str, Any], way: tuple[Any, ...], value: Any) -> dict[str, Any]:
     changed = copy.deepcopy(record)
     node: Any = changed
@@ -88,10 +98,14 @@ def test_the_stories_have_records_of_many_sources() -> None:
 
 @pytest.mark.slow
 def test_any_value_in_a_field_is_read_or_told() -> None:
-    for _, record in records():
-        for way in places(record):
-            for value in STRANGE:
-                _check(with_changed(record, way, value))
+    for record in unlike():
+        for way in list(places(record)):
+            node, name = _at(record, way[:-1]), way[-1]
+            kept = node[name]
+            for value in STRANGE:  # in place: copies would take as long as the reading
+                node[name] = value
+                _check(record)
+            node[name] = kept
 
 
 @settings(max_examples=200)
