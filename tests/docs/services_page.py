@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from detector.patterns.pattern import Pattern, load_bundled
-from detector.scan.scanner import PatternScanner
+from tests.scan.plain_scan import PlainPattern
 
 ROOT: Final = Path(__file__).parents[2]
 SERVICES: Final = ROOT / "docs" / "services.tsv"
@@ -100,9 +100,10 @@ def _kind(pattern: Pattern) -> str:
     """What tells a credential of that pattern."""
     if pattern.proven:
         return "checksum"
-    alone = PatternScanner([pattern])
-    secrets = [match.secret.reveal() for text in pattern.examples for match in alone.scan(text.encode())]
-    return "form" if secrets and all(alone.scan(secret) for secret in secrets) else "name and form"
+    alone = PlainPattern(pattern)
+    texts = [text.encode() for text in pattern.examples]
+    secrets = [text[start:end] for text in texts for start, end in alone.spans(text)]
+    return "form" if secrets and all(map(alone.spans, secrets)) else "name and form"
 
 
 if __name__ == "__main__":

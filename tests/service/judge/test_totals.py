@@ -5,7 +5,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.judge.join_coverage import count_joins, join_coverage
@@ -22,7 +22,7 @@ from detector.service.judge.store import digest_of
 from detector.values.times import HOUR, SECOND
 from tests.histories import History, arrivals, histories
 from tests.service.judge.judge_without_kafka import World, feed, longer, run, through_crashes
-from tests.service.judge.test_judge_handler import thorough
+from tests.service.judge.test_judge_handler import EXAMPLES, thorough
 from tests.service.judge.test_judge_over_time import HMAC, POLICY, T0, Story, issue, leak, run_story, use
 
 
@@ -108,7 +108,7 @@ async def lived(policy: Policy, world: World, history: History, data: st.DataObj
 
 
 @pytest.mark.slow
-@thorough
+@settings(thorough, max_examples=int(EXAMPLES or 30))  # each opens a dozen stores
 @given(histories(), st.data(), st.integers(0, 10**6))
 def test_totals_are_those_of_the_changelog_and_joins_those_of_a_replay(
     history: History, data: st.DataObject, seed: int
