@@ -144,7 +144,7 @@ async def test_who_writes_byte_by_byte_is_not_waited_for(
     server: HttpServer, refused: list[Refused], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also not on a connection that has served a request."""
-    monkeypatch.setattr(port, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(port, "READ_SECONDS", 1.0)
     reader, writer = await connected(server)
     writer.write(get("/healthz", ""))
     assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200 ")
@@ -164,14 +164,14 @@ async def test_who_writes_byte_by_byte_is_not_waited_for(
 async def test_who_leaves_in_time_is_not_counted(
     server: HttpServer, refused: list[Refused], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(port, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(port, "READ_SECONDS", 1.0)
     for begun in (b"", b"GET /metr"):
         _, writer = await connected(server)
         writer.write(begun)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(1.2)
     assert server.connections == 0
     assert refused == []
 
