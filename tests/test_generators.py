@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.scanner import PatternScanner
 from detector.scan.sightings import sightings_in
-from tests.bundled import bundled_patterns
+from tests.bundled import regex_scanner, with_regex
 from tests.patterns.generators import Generator
 from tests.scan.surroundings import ENCODINGS, LINES, Surrounded, surrounded
 
@@ -18,13 +18,13 @@ STRINGS, SURROUNDINGS = 4, 5  # of each string
 # Runs on into whatever is decoded beside it.
 OPEN_ENDED = frozenset({"private-key-cut-off"})
 EVERY: list[str | None] = [None, *ENCODINGS]
-PATTERNS = tuple(pattern for pattern in bundled_patterns() if pattern.named is None)
+PATTERNS = with_regex()
 BETWEEN = b"\n" + b"nothing here\n" * 30  # a key without an end is told from what follows it
 
 
 @pytest.fixture(scope="module")
 def scanner() -> PatternScanner:
-    return PatternScanner(PATTERNS)
+    return regex_scanner()
 
 
 @pytest.mark.slow

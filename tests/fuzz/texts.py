@@ -17,7 +17,6 @@ from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
 from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
-from detector.patterns.pattern import Pattern
 from detector.records.dead_letters import BINARY, DeadLetter
 from detector.scan.decode import Decoding, decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
@@ -27,7 +26,7 @@ from detector.scan.shares import Share
 from detector.scan.sightings import Sighting, sightings_in
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, Secret
-from tests.bundled import bundled_patterns
+from tests.bundled import regex_scanner, with_regex
 from tests.ingest.collecting import NOW
 from tests.patterns.generators import Generator
 from tests.scan.origins import origin_of
@@ -49,17 +48,6 @@ _MASKS = re.compile("‹[^›]*›")
 
 
 @cache
-def patterns() -> tuple[Pattern, ...]:
-    """Those with a regex: what names give away has tests of its own."""
-    return tuple(pattern for pattern in bundled_patterns() if pattern.named is None)
-
-
-@cache
-def scanner_of_all() -> PatternScanner:
-    return PatternScanner(patterns())
-
-
-@cache
 def known(*, forms: bool = True) -> KnownIndex:
     ring = KeyRing((KEY,))
     identifiers = (one for secret in KNOWN for one in ring.identifiers(Secret(secret)))
@@ -69,14 +57,14 @@ def known(*, forms: bool = True) -> KnownIndex:
 @cache
 def finder() -> LeakFinder:
     """Without other forms of registered secrets, which the plain search does not look for."""
-    return LeakFinder(scanner_of_all(), known(forms=False), (KEY,))
+    return LeakFinder(regex_scanner(), known(forms=False), (KEY,))
 
 
 @cache
 def plain() -> tuple[PlainScanner, PlainKnown]:
     ring = KeyRing((KEY,))
     identifiers = [one for secret in KNOWN for one in ring.identifiers(Secret(secret))]
-    return PlainScanner(patterns()), PlainKnown(KNOWN, identifiers)
+    return PlainScanner(with_regex()), PlainKnown(KNOWN, identifiers)
 
 
 ENCODERS: tuple[Callable[[bytes], bytes], ...] = (
@@ -101,7 +89,7 @@ ENCODERS: tuple[Callable[[bytes], bytes], ...] = (
 def fragments() -> tuple[bytes, ...]:
     """128 of them, always the same."""
     rng = random.Random(5)
-    every = patterns()
+    every = with_regex()
     texts = [
         Generator(every[at * len(every) // _MADE]).make(rng).text[:_LONGEST_FRAGMENT] for at in range(_MADE)
     ]
@@ -126,7 +114,7 @@ def seeds() -> Iterator[bytes]:
     for number in range(128):
         yield bytes((0, 0x80 | number))
         yield b"\0at=" + bytes((0x80 | number, 0x20, 0x80 | (number * 7 + 3) & 0x7F, 0x0A))
-    for pattern in patterns():
+    for pattern in with_regex():
         yield b"\x01" + pattern.examples[0].encode()
 
 
@@ -156,7 +144,7 @@ def decoder(data: bytes) -> None:
 def scanner(data: bytes) -> None:
     """What is found stands in the text, shows in no excerpt, and does not depend on how the text was cut."""
     text = composed(data)
-    seen, _ = sightings_in(text, scanner_of_all(), known())
+    seen, _ = sightings_in(text, regex_scanner(), known())
     for one in seen:
         assert 0 <= one.start < one.end <= len(text)
         assert len(one.secret) > 0
@@ -236,7 +224,7 @@ def differential(data: bytes) -> None:
     """The scanner finds what a plain search finds, and nothing else."""
     text = composed(data).replace(b"\x0b", b" ")
     slow, registered = plain()
-    assert _spans(scanner_of_all(), text) == _spans(slow, text)
+    assert _spans(regex_scanner(), text) == _spans(slow, text)
     assert known().find(text) == registered.find(text)
 
 

@@ -46,27 +46,36 @@ class PlainPattern:
         self._regex = re.compile(b"(?m:" + pattern.regex.encode() + b")")
         self._keywords = [word.encode() for word in pattern.keywords]
 
-    def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where its secrets stand."""
+    def spans(self, data: bytes, lowered: bytes | None = None) -> list[tuple[int, int]]:
+        """Where its secrets stand. `lowered` is the text in lower case, made once for all patterns."""
+        lowered = data.lower() if lowered is None else lowered
+        if not self._named(lowered):
+            return []  # then no line is
         found: list[tuple[int, int]] = []
-        if not self._named(data):
-            return found  # then no line is
-        for low, high in [(0, len(data))] if self.pattern.multiline else _lines(data):
-            if not self._named(data[low:high]):
-                continue
+        for low, high in [(0, len(data))] if self.pattern.multiline else self._lines(lowered):
             for match in self._regex.finditer(data[low:high]):
                 start, end = (low + at for at in match.span())
                 secret = match["secret"]
                 if not secret or end - start > LONGEST_MATCH:
                     continue
                 line = _line_around(data, start, end)
-                if self._named(line) and self._stands(secret, match[0], line):
+                if self._named(line.lower()) and self._stands(secret, match[0], line):
                     found.append((low + match.start("secret"), low + match.end("secret")))
         return found
 
-    def _named(self, text: bytes) -> bool:
-        lowered = text.lower()
+    def _named(self, lowered: bytes) -> bool:
         return not self._keywords or any(word in lowered for word in self._keywords)
+
+    def _lines(self, lowered: bytes) -> list[tuple[int, int]]:
+        """The lines that have one of its keywords; all lines if it has none."""
+        found = set[tuple[int, int]]()
+        for word in self._keywords or [b""]:
+            at = lowered.find(word)
+            while at >= 0:
+                start, end = lowered.rfind(b"\n", 0, at) + 1, lowered.find(b"\n", at)
+                found.add((start, len(lowered) if end < 0 else end))
+                at = -1 if end < 0 else lowered.find(word, end + 1)
+        return sorted(found)
 
     def _stands(self, secret: bytes, match: bytes, line: bytes) -> bool:
         if not self.pattern.placeholder_ok and is_placeholder(secret):
@@ -83,11 +92,11 @@ class PlainScanner:
 
     def scan(self, data: bytes) -> list[Match]:
         """The secrets in `data`, left to right, of those that overlap the best."""
-        candidates = []
+        candidates, lowered = [], data.lower()
         for order, plain in enumerate(self._patterns):
             pattern = plain.pattern
             proven = any(check.kind in _PROOFS for check in pattern.checks)
-            for start, end in plain.spans(data):
+            for start, end in plain.spans(data, lowered):
                 rank = (pattern.generic, not proven, start - end, order, start)
                 candidates.append((rank, Match(start, end, pattern, Secret(data[start:end]))))
         taken: list[Match] = []
@@ -130,13 +139,6 @@ class PlainKnown:
                     after = end
                 at = data.find(secret, at + 1)
         return sorted(found)
-
-
-def _lines(data: bytes) -> Iterator[tuple[int, int]]:
-    at = 0
-    for line in data.split(b"\n"):
-        yield at, at + len(line)
-        at += len(line) + 1
 
 
 def _line_around(data: bytes, start: int, end: int) -> bytes:

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.patterns.pattern import load_bundled
 from detector.scan.decode import decoded
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Redactor
 from detector.scan.scanner import PatternScanner
+from tests.bundled import bundled_patterns, bundled_scanner
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=24, max_size=120)
-GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+GITHUB = next(pattern for pattern in bundled_patterns() if pattern.id == "github-pat-classic")
 TOKEN = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal().decode()
-SCANNER = PatternScanner(load_bundled())
+SCANNER = bundled_scanner()
 
 
 @settings(max_examples=40, deadline=None)

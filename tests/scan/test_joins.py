@@ -6,17 +6,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detector.patterns.pattern import load_bundled
 from detector.scan.decode import decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
 from detector.scan.triggers import CUT, found
 from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_patterns, bundled_scanner
 
 KEY = DeploymentKey.of(b"k" * 32)
 KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
-GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+GITHUB = next(pattern for pattern in bundled_patterns() if pattern.id == "github-pat-classic")
 TOKEN = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal()
 STAMP = b"2026-11-24T10:00:01.123Z "
 FORMS = {
@@ -46,7 +46,7 @@ WIDTHS = (20, 40, 80, 120)
 @cache
 def finder() -> LeakFinder:
     known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(KNOWN)), (KEY,))
-    return LeakFinder(PatternScanner(load_bundled()), known, [KEY])
+    return LeakFinder(bundled_scanner(), known, [KEY])
 
 
 def masked(data: bytes) -> bytes:

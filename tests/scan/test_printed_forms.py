@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.cli import main
-from detector.patterns.pattern import load_bundled
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner import PatternScanner
 from detector.stages.scan import PartitionScanner
 from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_patterns, bundled_scanner
 
 KEY = DeploymentKey.of(b"k" * 32)
 KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
-GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+GITHUB = next(pattern for pattern in bundled_patterns() if pattern.id == "github-pat-classic")
 TOKEN = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal()
 Print = Callable[[bytes], bytes]
 
@@ -95,7 +95,7 @@ def known() -> KnownIndex:
 
 @cache
 def finder() -> LeakFinder:
-    return LeakFinder(PatternScanner(load_bundled()), known(), [KEY])
+    return LeakFinder(bundled_scanner(), known(), [KEY])
 
 
 def text_of(secret: bytes) -> bytes:
