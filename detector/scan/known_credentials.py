@@ -484,7 +484,8 @@ def compile_known() -> None:
         Identifier(SHA256, hashlib.sha256(value).hexdigest(), len(value)),
     )
     index = KnownIndex((*checked, *unchecked), [key])
-    text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1]))
+    others = (value[at:] + value[:at] for at in range(1, _FEW + 1))  # with `value` enough for a loop
+    text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1], *others))
     index.find(text)
     index.disguised(text)
 

@@ -289,7 +289,9 @@ def test_after_the_start_nothing_is_compiled_for_the_first_credential() -> None:
     """In a process of its own: others have compiled all of it."""
     code = """
 import gc
-from detector.scan.known_credentials import compile_known
+from hashlib import sha256
+from detector.scan.known_credentials import SHA256, compile_known
+from detector.values.events import Identifier
 from tests.scan.test_known_forms import AROUND, FORMS, SECRET, KnownIndex, KEY, registered
 def compiled():
     return {str(one): len(one.signatures) for one in gc.get_objects() if type(one).__name__ == "CPUDispatcher"}
@@ -301,6 +303,8 @@ for form in FORMS.values():
     assert len(index.disguised(data)) == 1
     assert not index.find(data)
 assert index.find(SECRET)
+plain = KnownIndex([Identifier(SHA256, sha256(SECRET).hexdigest(), len(SECRET))], [KEY])
+assert len(plain.find(b" ".join((SECRET, *(b"%02d" % n + SECRET[2:] for n in range(40)))))) == 1
 later = compiled()
 print(*(name for name in later if later[name] != before.get(name)), sep=", ")
 """
