@@ -57,13 +57,15 @@ def boundary_spans(data: bytes) -> list[tuple[int, int]]:
     def edge(at: int) -> bool:
         return data[at] <= 32 or data[at] == 127
 
+    def stop(start: int) -> int:
+        return next((at for at in range(start, len(data)) if data[at] in SPACES), len(data))
+
     return [
         (start, end)
         for start in range(len(data))
         if not edge(start) and not (alnum(start - 1) and alnum(start))
-        for end in range(start + 1, len(data) + 1)
+        for end in range(start + 1, stop(start) + 1)
         if not edge(end - 1) and not (alnum(end - 1) and alnum(end))
-        if not any(byte in SPACES for byte in data[start:end])
     ]
 
 

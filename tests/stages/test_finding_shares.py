@@ -270,7 +270,7 @@ def test_it_does_not_matter_how_a_stream_is_cut_into_polls(
 
 def test_what_is_kept_is_bounded_whoever_names_the_streams() -> None:
     shares, rng = FindingShares(), random.Random(1)
-    for number in range(200_000):
+    for number in range(80_000):
         record = RecordAt(0, 1, str(number), offset=number, task_id=f"{number}", stream="x")
         assert shares.admit(record, f"{rng.random()}")
     assert shares.kept <= 1 << 16
