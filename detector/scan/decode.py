@@ -461,20 +461,16 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
 
 def _examined(decoder: Decoder, places: Any, room: _Room) -> Any:
     """The places without those in lines whose streams are no longer examined for this form."""
-    return (
-        room.examined(decoder.trigger, places)
-        if decoder.rare and isinstance(decoder.trigger, int)
-        else places
-    )
+    return places if decoder.rare_form is None else room.examined(decoder.rare_form, places)
 
 
 def _count(decoder: Decoder, part: Part, room: _Room) -> None:
     """Counts a part in a rare form."""
-    if decoder.rare and isinstance(decoder.trigger, int) and room.counts_rare:
+    if decoder.rare_form is not None and room.counts_rare:
         sizes = part.rare
         if sizes is None:
             sizes = np.diff(part.segments[:, 0], append=len(part.data) + len(BETWEEN))
-        room.had(decoder.trigger, part.segments[:, 1], sizes)
+        room.had(decoder.rare_form, part.segments[:, 1], sizes)
 
 
 def _begun(data: bytes, decoders: Decoders) -> Iterator[tuple[Decoder, Any]]:

@@ -89,6 +89,11 @@ class Decoder(ABC):
     examples: ClassVar[tuple[tuple[bytes, bytes], ...]]
     near_misses: ClassVar[tuple[bytes, ...]]
 
+    @property
+    def rare_form(self) -> int | None:
+        """The number of its form, if that is rare. One of your own has none."""
+        return self.trigger if self.rare and isinstance(self.trigger, int) else None
+
 
 class LinearDecoder(Decoder):
     """A decoder that writes no more than a few bytes for each that it reads, whatever stands there."""

@@ -590,9 +590,7 @@ DECODERS: Final = Decoders(BUNDLED)
 def rare_forms(encodings: tuple[str, ...]) -> tuple[int, ...]:
     """The numbers of the rare forms that text in these encodings may have been in."""
     return tuple(
-        decoder.trigger
+        decoder.rare_form
         for decoder in BUNDLED
-        if decoder.rare
-        and isinstance(decoder.trigger, int)
-        and any(set(names) <= {*encodings} for names in decoder.names)
+        if decoder.rare_form is not None and any(set(names) <= {*encodings} for names in decoder.names)
     )
