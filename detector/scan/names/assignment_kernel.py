@@ -16,7 +16,7 @@ from detector.jit import bare
 from detector.scan.names.byte_classes import PART, TABLE, TELLS
 from detector.scan.names.lexicon import NAME_LONGEST
 from detector.scan.names.pairs import NAME_LEAST, is_value, pair_name
-from detector.scan.names.value_kernel import kind_of, starts
+from detector.scan.names.value_kernel import kind_of, nested_kind_of, starts
 from detector.scan.names.value_kinds import NOTHING
 from detector.scan.names.value_places import value_of
 
@@ -74,14 +74,17 @@ def assignments(
     out: Any,
     region: int,
     begin: int,
+    plain: Any,
+    summed: Any,
+    sums: Any,
 ) -> tuple[int, int, int]:
     """Fills `out` with rows: start and end of a name and of its value, the kind of value, its randomness, 1 if it has to be random.
 
     Begins at `begin` in the region of that number; returns how many rows there are and where to go on, (rows, regions.shape[0], 0) at
-    the end. Values of no kind are left out.
+    the end. Values of no kind are left out. `plain`, `summed` and `sums` are as for `unquoted_end` and `nested_kind_of`.
     """
     size = data.size
-    count = 0
+    count = before = 0  # where the values end that were read so far
     while region < regions.shape[0]:
         low, high = regions[region, 0], regions[region, 1]
         at = max(low, begin)
@@ -106,15 +109,19 @@ def assignments(
             bare = is_value(data, name, at)
             if not (bare or _stem_in(data, name, at, stems, sizes, first)):
                 continue
-            start, end, weak = value_of(data, name, at)
+            start, end, weak = value_of(data, name, at, plain)
             if start < 0 or end <= start or not _tells(data, start, end):
                 continue
-            kind, rating = kind_of(data, start, end, entries, kind_entries)
+            if start < before:
+                kind, rating = nested_kind_of(data, start, end, entries, kind_entries, sums, summed)
+            else:
+                kind, rating = kind_of(data, start, end, entries, kind_entries)
+            before = max(before, end)
             if kind == NOTHING:
                 continue
             stop = at
             if bare:
-                pair, pair_end = pair_name(data, name, end)
+                pair, pair_end = pair_name(data, name, end, plain)
                 if (
                     pair >= 0
                     and pair_end - pair <= NAME_LONGEST

@@ -27,6 +27,7 @@ from detector.values.secrets import Secret
 _LEAST: Final = 8  # bytes of a value that nothing but a blank or a comma announces
 _ROWS: Final = 1024  # assignments at a time
 _ROW: Final = 7  # numbers of each
+_SUMS: Final = 2048, 12  # rows and columns of what is summed up of values that are in each other
 _MANY: Final = 64  # assignments, of which it pays to judge like ones once
 _ALIKE: Final = 160  # bytes of a name and its value, at most, that may be like others
 _BLANK: Final = 0x20
@@ -147,10 +148,23 @@ def assignments(view: Any, regions: Any) -> Any:
     found: list[Any] = []
     region, begin = 0, 0
     stems, sizes, first, entries, kind_entries = _tables()
+    plain, summed, sums = np.zeros(2, np.int64), np.zeros(2, np.int64), np.empty(_SUMS, np.int32)
     while region < len(regions):
         out = np.empty((_ROWS, _ROW), np.int64)
         count, region, begin = kernel.assignments(
-            view, regions, stems, sizes, first, entries, kind_entries, out, region, begin
+            view,
+            regions,
+            stems,
+            sizes,
+            first,
+            entries,
+            kind_entries,
+            out,
+            region,
+            begin,
+            plain,
+            summed,
+            sums,
         )
         found.append(out[:count])
     return found[0] if len(found) == 1 else np.concatenate(found)

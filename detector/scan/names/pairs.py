@@ -1,5 +1,5 @@
 """A name and a value under keys of their own: `{"name": "NAME", "value": "value"}`, `"NAME": {"value": "value"}`. Compiled loops."""
-# ruff: noqa: PLR2004, FBT001 - bytes are compared with bytes; numba knows no keywords
+# ruff: noqa: PLR0913, PLR0917, PLR2004, FBT001 - bytes are compared with bytes; numba knows no keywords and no struct
 
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ def _is_name(data: Any, start: int, end: int) -> bool:
 
 
 @bare
-def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool) -> tuple[int, int]:
+def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool, plain: Any) -> tuple[int, int]:
     """The name under a key for names, or under such a flag, in data[at:stop], the last or the first one; (-1, -1) if there is none."""
     start, end = -1, -1
     while at < stop:
@@ -53,7 +53,7 @@ def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool) -> tup
         while at < stop and TABLE[data[at]] & PART:
             at += 1
         if (data[begin] == 45 or not flag) and _is_name(data, begin, at):
-            low, high, _ = value_of(data, begin, at)
+            low, high, _ = value_of(data, begin, at, plain)
             if low > 0 and high <= stop and high - low >= NAME_LEAST:
                 start, end = low, high
                 if not last:
@@ -119,10 +119,11 @@ def _outer_line(data: Any, value: int) -> tuple[int, int]:
 
 
 @bare
-def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
+def pair_name(data: Any, value: int, end: int, plain: Any) -> tuple[int, int]:
     """The name of the value under the key at `value`; it ends at `end`. (-1, -1) if there is none.
 
     It stands under a key for names in the same object or command, in front of the value or behind it, or it is the key of the object.
+    `plain` is as for `value_of`.
     """
     flag = data[value] == 45
     for _ in range(2):
@@ -132,7 +133,7 @@ def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
         while at >= least and feeds <= _FEEDS and data[at] not in (123, 125, 60, 62):  # { } < >
             feeds += data[at] == 10
             at -= 1
-        start, stop = _named_between(data, at + 1, value, True, flag)
+        start, stop = _named_between(data, at + 1, value, True, flag, plain)
         if start < 0 and flag:
             start, stop = _given(data, value)
         if start >= 0:
@@ -155,5 +156,5 @@ def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
         ):  # the next of a list
             break
         at += 1
-    start, stop = _named_between(data, end, at, False, flag)
+    start, stop = _named_between(data, end, at, False, flag, plain)
     return (start, stop) if start >= 0 else _outer_line(data, value)

@@ -47,13 +47,21 @@ def _begins_pair(data: Any, at: int, colon: bool) -> bool:
 
 
 @bare
-def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, scalar: bool) -> int:
+def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, scalar: bool, plain: Any) -> int:
     """Where an unquoted value ends; -1 if it is too long.
 
-    `whole`: what is in front says that the rest of the line is the value; `scalar`: that of YAML.
+    `whole`: what is in front says that the rest of the line is the value; `scalar`: that of YAML. `plain` is where the
+    plain bytes begin and end that were read last: of `token=token=…` each name has nearly the same value.
     """
     size = data.size
     at = start
+    if plain[0] <= start < plain[1]:
+        at = min(plain[1], start + LONGEST + 1)
+    else:
+        plain[0] = start
+    while at < size and at - start <= LONGEST and _PLAIN[data[at]]:
+        at += 1
+    plain[1] = max(plain[1], at) if plain[0] < start else at
     inner = 0  # brackets that open in the value
     while at < size and at - start <= LONGEST:
         byte = data[at]

@@ -1,5 +1,6 @@
 """What kind of value stands behind a name: random, a UUID, hexadecimal, a word. Compiled loops."""
 # ruff: noqa: PLR2004 - bytes are compared with bytes
+# ruff: noqa: PLR0913, PLR0917 - compiled loops: numba cannot see into a struct
 
 from typing import Any, Final
 
@@ -55,24 +56,32 @@ def randomness(data: Any, start: int, end: int, entries: Any, kind_entries: Any)
 
     The entries are those of `letter_statistics.load`: arguments, as numba would keep a copy of what is global in its cache.
     """
-    letters = 0
     lower = upper = 0
+    for at in range(start, end):
+        kind = np.int64(_KIND_OF[data[at]])
+        lower += kind == LOWER
+        upper += kind == UPPER
+    letters, plain, lowered, other = _terms(data, start, end, entries, kind_entries)
+    return letters + max(plain if lower and upper else lowered, other)
+
+
+@bare
+def _terms(data: Any, start: int, end: int, entries: Any, kind_entries: Any) -> tuple[Any, Any, Any, Any]:
+    """What speaks for randomness: by letters; and by kinds, for plain text, for such in one case, for other."""
+    letters = plain = lowered = other = np.int64(0)
     first = second = np.int64(0)
-    plain = lowered = other = np.int64(0)
     before = earlier = np.int64(OTHER)
     for at in range(start, end):
         symbol = np.int64(_SYMBOL_OF[data[at]])
         kind = np.int64(_KIND_OF[data[at]])
         if 1 <= symbol <= 26:  # the letters
             letters += entries[first, second, symbol - 1]
-        lower += kind == LOWER
-        upper += kind == UPPER
         plain += kind_entries[0, earlier, before, kind]
         lowered += kind_entries[1, earlier, before, kind]
         other += kind_entries[2, earlier, before, kind]
         first, second = second, symbol
         earlier, before = before, kind
-    return letters + max(plain if lower and upper else lowered, other)
+    return letters, plain, lowered, other
 
 
 @bare
@@ -128,9 +137,7 @@ def _hex_start(data: Any, start: int, end: int) -> int:
 
 
 @bare
-def kind_of(  # noqa: PLR0911 - each kind is an answer
-    data: Any, start: int, end: int, entries: Any, kind_entries: Any
-) -> tuple[int, int]:
+def kind_of(data: Any, start: int, end: int, entries: Any, kind_entries: Any) -> tuple[int, int]:
     """The kind of data[start:end], and its randomness in eighths of a bit."""
     size = end - start
     if size < LEAST or size > LONGEST:
@@ -149,16 +156,93 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         strange += kind == OTHER and not _OF_PATHS[byte]
         beyond += byte >= 128
         dots += byte == 46  # .
-    if (
-        letters < 2 or signs * 3 > size * 2 or beyond * 4 > size
-    ):  # a number, an address, a time, a line of signs
+    if _says_nothing(size, letters, signs, beyond):
         return NOTHING, 0
     if _is_hex(data, start, end) or (signs and _is_hex(data, _hex_start(data, start, end), end)):
         return HEX, 0
     rating = randomness(data, start, end, entries, kind_entries)
-    path = slashes and (dots or data[start] in (46, 47, 126))  # . / ~
+    return _rated(data[start], size, rating, slashes, dots, strange), rating
+
+
+@bare
+def _says_nothing(size: int, letters: int, signs: int, beyond: int) -> bool:
+    """Whether it is a number, an address, a time or a line of signs."""
+    return letters < 2 or signs * 3 > size * 2 or beyond * 4 > size
+
+
+@bare
+def _rated(first: int, size: int, rating: int, slashes: int, dots: int, strange: int) -> int:
+    """The kind of a value that begins with the byte `first`, by its randomness and by what is in it."""
+    path = slashes and (dots or first in (46, 47, 126))  # . / ~
     if path and rating < (_RARE if strange < _STRANGE else _DENSE) * size:
-        return NOTHING, rating
+        return NOTHING
     if rating >= _SURE and rating >= _DENSE * size:
-        return RANDOM, rating
-    return WORD, rating
+        return RANDOM
+    return WORD
+
+
+@bare
+def _summed(data: Any, begin: int, end: int, entries: Any, kind_entries: Any, sums: Any, start: int) -> None:
+    """Fills the rows of `sums` for data[begin:end]: each has the sums over data[start:at], the first of all is of nothing.
+
+    Of a row's byte the two before it count, so they have to be in the text.
+    """
+    for at in range(begin, end):
+        byte = data[at]
+        kind = np.int64(_KIND_OF[byte])
+        symbol = np.int64(_SYMBOL_OF[byte])
+        row, after = sums[at - start], sums[at - start + 1]
+        for column in range(row.size):
+            after[column] = row[column]
+        after[0] += byte <= 32 or byte == 127
+        after[1] += kind == LOWER
+        after[2] += kind == UPPER
+        after[3] += kind == OTHER
+        after[4] += byte == 47  # /
+        after[5] += kind == OTHER and not _OF_PATHS[byte]
+        after[6] += byte >= 128
+        after[7] += byte == 46  # .
+        if at - start < 2:
+            continue
+        first, second = np.int64(_SYMBOL_OF[data[at - 2]]), np.int64(_SYMBOL_OF[data[at - 1]])
+        earlier, before = np.int64(_KIND_OF[data[at - 2]]), np.int64(_KIND_OF[data[at - 1]])
+        if 1 <= symbol <= 26:
+            after[8] += entries[first, second, symbol - 1]
+        for which in range(3):
+            after[9 + which] += kind_entries[which, earlier, before, kind]
+
+
+@bare
+def nested_kind_of(
+    data: Any, start: int, end: int, entries: Any, kind_entries: Any, sums: Any, summed: Any
+) -> tuple[int, int]:
+    """As `kind_of`, for one of many values that are in each other: `token=token=…`. Each byte of them is read once.
+
+    The first rows of `sums` are those of data[summed[0] : summed[1]].
+    """
+    size = end - start
+    if size < LEAST or size > LONGEST:
+        return NOTHING, 0
+    if _is_uuid(data, start, end):
+        return UUID, 0
+    if not (summed[0] <= start <= summed[1] and end - summed[0] < sums.shape[0]):
+        sums[0] = 0
+        summed[0] = summed[1] = start
+    if end > summed[1]:
+        _summed(data, summed[1], end, entries, kind_entries, sums, summed[0])
+        summed[1] = end
+    low, high = sums[start - summed[0]], sums[end - summed[0]]
+    if high[0] > low[0]:
+        return NOTHING, 0
+    lower, upper, signs = high[1] - low[1], high[2] - low[2], high[3] - low[3]
+    if _says_nothing(size, lower + upper, signs, high[6] - low[6]):
+        return NOTHING, 0
+    if _is_hex(data, start, end) or (signs and _is_hex(data, _hex_start(data, start, end), end)):
+        return HEX, 0
+    # Nothing stands before the first two bytes, so that they count otherwise than in a longer value.
+    begun = sums[start + 2 - summed[0]]
+    letters, plain, lowered, other = _terms(data, start, start + 2, entries, kind_entries)
+    cased = plain + high[9] - begun[9] if lower and upper else lowered + high[10] - begun[10]
+    rating = letters + high[8] - begun[8] + max(cased, other + high[11] - begun[11])
+    slashes, strange, dots = high[4] - low[4], high[5] - low[5], high[7] - low[7]
+    return _rated(data[start], size, rating, slashes, dots, strange), rating

@@ -77,8 +77,11 @@ def _line_before(data: Any, name: int) -> bool:
 
 
 @bare
-def value_of(data: Any, name: int, end: int) -> tuple[int, int, bool]:
-    """The value that the name data[name:end] is given: its start and end, and whether it has to be random; (-1, -1, …) if none."""
+def value_of(data: Any, name: int, end: int, plain: Any) -> tuple[int, int, bool]:
+    """The value that the name data[name:end] is given: its start and end, and whether it has to be random; (-1, -1, …) if none.
+
+    `plain` is as for `unquoted_end`.
+    """
     size = data.size
     behind, flags = separated(data, name, end)
     if behind < 0:
@@ -127,7 +130,7 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int, bool]:
     query = before in (63, 38)  # ? &
     alone = bool(flags & (WHOLE | LINE | COLUMN))
     whole = alone or (behind == end + 1 and not query and _line_before(data, name))
-    stop = unquoted_end(data, start if alone else name, start, query, whole, bool(flags & SCALAR))
+    stop = unquoted_end(data, start if alone else name, start, query, whole, bool(flags & SCALAR), plain)
     if flags & FIELD:
         stop = field_end(data, start, stop)
     if stop > start and flags & LINE and data[stop - 1] == 59:  # name value;

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.patterns.pattern import load_bundled
+from detector.scan.names.byte_classes import PART, TABLE
 from detector.scan.names.letter_statistics import FILE
 from detector.scan.names.lexicon import NAME_LONGEST
 from detector.scan.names.named_values import NamedMatcher, assignments
@@ -346,6 +347,23 @@ def test_a_value_is_judged_alike_however_many_like_it_there_are(rng: random.Rand
         for match in SCANNER.scan(b"\n".join(lines))
     ]
     assert told == expected
+
+
+NESTED = st.sampled_from([
+    "token=", "token=", "secret: ", "password=", "PASS(", "value=", "name=token ", "é", "a/b.c", "'", '"', "(", ")",
+    ",", "&", ";", " ", "\n", "x" * 300, HEX, UUID, BASE62, SIGNS, "{}", "[", "]", "~" * 40,
+])  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(NESTED, min_size=1, max_size=150))
+def test_values_in_each_other_are_judged_as_if_each_were_alone(pieces: list[str]) -> None:
+    view = np.frombuffer("".join(pieces).encode(), np.uint8)
+    inside = (TABLE[view] & PART) != 0
+    names = np.flatnonzero(inside & ~np.concatenate([[False], inside[:-1]]))
+    alone = [assignments(view, np.array([[name, name + 1]])) for name in names]
+    expected = np.concatenate([np.empty((0, 7), np.int64), *alone])
+    assert assignments(view, np.array([[0, view.size]])).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("end", ["", "_X", "9"])
