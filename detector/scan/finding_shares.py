@@ -206,6 +206,15 @@ class FindingShares:
         count = leaks.get(hash(fingerprint), 0)
         return _OFTEN - count if count or len(leaks) + different <= _MOST_OFTEN else _NEVER
 
+    def surely_admitted(self, record: Record, different: int) -> int:
+        """How many places are admitted whatever they show, if the batch shows so many `different` secrets: the first ones."""
+        if not self._most:
+            return _NEVER
+        spent = self._spent.get(key_of(record, self.window), _Spent())
+        if spent.unreported is not None or len(spent.fingerprints) + different > self._most:
+            return 0
+        return max(0, MOST_LEAKS - spent.places)
+
     def _of(self, record: Record) -> _Spent:
         key = key_of(record, self.window)
         spent = self._spent.get(key)

@@ -251,19 +251,27 @@ class LeakFinder:
                 leaks.append(leak if also is None else msgspec.structs.replace(leak, also=also))
         return Look(leaks, spans, limited)
 
-    @staticmethod
     def _repeated(
-        batch: Batch, seen: Sequence[Sighting], shares: FindingShares, details: LeakDetailsCache
-    ) -> Iterator[Repeated]:
-        """The sightings that say no more than others."""
-        return repeated_leaks(
-            seen,
-            batch.texts(),
-            shares.window,
-            lambda one, different: shares.more_shown(
-                batch.locate(one.begins), details.of(one).fingerprint, different
-            ),
-        )
+        self, batch: Batch, seen: Sequence[Sighting], shares: FindingShares, details: LeakDetailsCache
+    ) -> list[Repeated]:
+        """The sightings that say no more than others. Their places are spent."""
+
+        def shown(one: Sighting, different: int) -> tuple[int, int]:
+            record, what = batch.locate(one.begins), details.of(one)
+            if what.known:
+                most = len(seen)
+            elif self._allowlist:  # it may ask for the line
+                most = 0
+            else:
+                most = shares.surely_admitted(record, different)
+            return shares.more_shown(record, what.fingerprint, different), most
+
+        found = list(repeated_leaks(seen, batch.texts(), shares.window, shown))
+        for each in found:
+            first = seen[each.first]
+            if not details.of(first).known:
+                shares.spend(batch.locate(first.begins), len(each.others))
+        return found
 
     def _tell(
         self,

@@ -5,6 +5,7 @@ adds a record to the count of a finding and nothing else. So those of one batch 
 in one fact, which names all their lines.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -27,12 +28,16 @@ class Repeated(NamedTuple):
 
 
 def repeated_leaks(
-    seen: Sequence[Sighting], texts: Sequence[Texts], window: int, shown: Callable[[Sighting, int], int]
+    seen: Sequence[Sighting],
+    texts: Sequence[Texts],
+    window: int,
+    shown: Callable[[Sighting, int], tuple[int, int]],
 ) -> Iterator[Repeated]:
-    """Sightings of registered secrets, one in each record, of which the stream has shown so many that text around says nothing new.
+    """Sightings of one secret, one in each record, of which the stream has shown so many that text around says nothing new.
 
     `shown` says of how many more, in its `window` of positions, the text is shown, where so many different secrets are
-    seen. `seen` is in the order in which they begin.
+    seen; and how many sightings, from the first of all on, may be told together. `seen` is in the order in which they
+    begin.
     """
     if len(seen) < _MANY:
         return
@@ -47,35 +52,31 @@ def repeated_leaks(
         np.int64,
     )
     for each in _repeated(rows.T, texts, window):
-        more = shown(seen[each.first], different)
-        if not more:
-            yield each
-        elif more < len(each.others):
-            yield Repeated(each.others[more - 1], each.others[more:], each.lines[more:])
+        more, most = shown(seen[each.first], different)
+        last = bisect_left(each.others, most)
+        if more < last:
+            first = each.others[more - 1] if more else each.first
+            yield Repeated(first, each.others[more:last], each.lines[more:last])
 
 
 def _kinds(seen: Sequence[Sighting]) -> tuple[list[int], int]:
-    """A number for each sighting, the same for those that say the same, -1 if its secret is not told as registered.
-
-    And how many different secrets there are, at most.
-    """
+    """A number for each sighting, the same for those that say the same; and how many different secrets there are, at most."""
     kinds: dict[tuple[object, ...], int] = {}
-    plain: dict[int, int] = {}  # by the secret as an object: mostly one is made for each value
-    others: set[bytes] = set()
+    plain: dict[tuple[int, int], int] = {}  # by objects: mostly one secret is made for each value
     numbers: list[int] = []
     for one in seen:
-        number = None if one.encodings else plain.get(id(one.secret))
+        alone = one.named is None and not one.encodings
+        same = id(one.secret), id(one.pattern)
+        number = plain.get(same) if alone else None
         if number is None:
-            value = one.secret.reveal()
-            if one.pattern is not None:
-                others.add(value)
-                number = -1
-            else:
-                number = kinds.setdefault((value, one.encodings, one.owner), len(kinds))
-            if not one.encodings:
-                plain[id(one.secret)] = number
+            pattern = None if one.pattern is None else one.pattern.id
+            named = None if one.named is None else (one.named.name, one.named.confidence)
+            kind = one.secret.reveal(), one.encodings, one.owner, pattern, named
+            number = kinds.setdefault(kind, len(kinds))
+            if alone:
+                plain[same] = number
         numbers.append(number)
-    return numbers, len(kinds) + len(others)
+    return numbers, len(kinds)
 
 
 def repeatedly_limited(limited: Sequence[LimitedText], texts: Sequence[Texts]) -> Iterator[Repeated]:
@@ -91,7 +92,7 @@ def repeatedly_limited(limited: Sequence[LimitedText], texts: Sequence[Texts]) -
 
 
 def _repeated(found: Any, texts: Sequence[Texts], window: int) -> Iterator[Repeated]:
-    """What says the same, of `found`: rows (where it begins, start and end, its kind, -1: of none), in order.
+    """What says the same, of `found`: rows (where it begins, start and end, its kind), in order.
 
     The texts that hold it have nothing else, one time and one window.
     """
@@ -103,15 +104,24 @@ def _repeated(found: Any, texts: Sequence[Texts], window: int) -> Iterator[Repea
         some = slice(low, high)
         rows = part.starts.searchsorted(begins[some], "right") - 1
         again = rows[1:] == rows[:-1]
-        alone = (kinds[some] >= 0) & (starts[some] >= part.starts[rows]) & (ends[some] <= part.ends[rows])
+        alone = (starts[some] >= part.starts[rows]) & (ends[some] <= part.ends[rows])
         alone[1:] &= ~again
         alone[:-1] &= ~again
         indexes, rows = low + np.flatnonzero(alone), rows[alone]
         lines = np.asarray(part.at)[rows]
-        names = np.column_stack([kinds[indexes], lines // window, part.moments(rows)])
-        _, numbers, counts = np.unique(names, axis=0, return_inverse=True, return_counts=True)
-        order = np.argsort(numbers.ravel(), kind="stable")
-        for group in np.split(order, np.cumsum(counts)[:-1]) if len(order) else ():
+        numbers, counts = _numbered(kinds[indexes], lines // window, part.moments(rows))
+        several = counts[numbers] > 1
+        order = np.flatnonzero(several)[np.argsort(numbers[several], kind="stable")]
+        for group in np.split(order, np.cumsum(counts[counts > 1])[:-1]) if len(order) else ():
             first, *others = indexes[group].tolist()
-            if others:
-                yield Repeated(first, others, tuple(lines[group[1:]].tolist()))
+            yield Repeated(first, others, tuple(lines[group[1:]].tolist()))
+
+
+def _numbered(*columns: Any) -> tuple[Any, Any]:
+    """A number for each row, the same for equal ones, and how many have each. numpy sorts whole numbers much sooner than rows."""
+    numbers = counts = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        _, values = np.unique(column, return_inverse=True)
+        both = numbers * (len(column) + 1) + values
+        _, numbers, counts = np.unique(both, return_inverse=True, return_counts=True)
+    return numbers, counts

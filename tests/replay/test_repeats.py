@@ -1,10 +1,15 @@
 """A file whose records say the same very often gives the same findings as if each were told by itself."""
 
 import random
+import string
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
@@ -12,13 +17,16 @@ from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.records.blocks import BLOCK
 from detector.replay.replay import Result
-from detector.scan import repeats
+from detector.scan import finding_shares, repeats
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leaks import LeakFinder
 from detector.stages.ranges import RangeFacts, RangeScanner
 from detector.values.events import Identifier, Leak
-from detector.values.findings import MAX_EVIDENCES, SCAN_LIMITED
+from detector.values.findings import MAX_EVIDENCES, MOST_LEAKS, SCAN_LIMITED
+from tests.bundled import bundled_scanner
 from tests.replay.test_limited_records import BOMB
 from tests.replay.test_replay import finder_of, run
-from tests.small_history import NOW, at, event, identifier_of, jsonl, secret_of
+from tests.small_history import KEY, NOW, at, event, identifier_of, jsonl, secret_of
 
 TIMES = (10, 40, 40, 90, 20)  # seconds; the credential of two secrets is revoked at 60
 EACH = 9_000  # lines at each time: more than a batch holds
@@ -56,7 +64,7 @@ def alone(path: Path, **options: Any) -> Result:
         return run(*path.parent.glob("*"), **options)
 
 
-def scanned(path: Path) -> RangeFacts:
+def scanned(path: Path, finder: LeakFinder) -> RangeFacts:
     data = path.read_bytes()
     source = Source(
         "f",
@@ -64,8 +72,7 @@ def scanned(path: Path) -> RangeFacts:
         len(data),
         raw=lambda start, end: (data[at : min(at + BLOCK, end)] for at in range(start, end, BLOCK)),
     )
-    identifiers = [Identifier(**identifier_of(number)) for number in (1, 2, 3)]
-    scanner = RangeScanner(finder_of(identifiers))
+    scanner = RangeScanner(finder)
     return scanner.facts(read(source, 0, len(data), scanner, Reading(NOW)))
 
 
@@ -91,9 +98,66 @@ def test_they_are_the_same_however_the_file_is_cut(history: tuple[Path, Path], u
 
 
 def test_most_leaks_are_told_together(history: tuple[Path, Path]) -> None:
-    leaks = scanned(history[1]).leaks
+    identifiers = [Identifier(**identifier_of(number)) for number in (1, 2, 3)]
+    leaks = scanned(history[1], finder_of(identifiers)).leaks
     assert sum(1 + len(leak.also) for leak in leaks) > 5 * EACH
     assert len(leaks) < 2 * EACH
+
+
+NOBODYS = st.lists(
+    st.tuples(
+        st.sampled_from([
+            "{0}", "{0}", "{1}", "{0} {1}", "password=k#9Vw!2xQ;z&Lp7$", "{2}", "see {3}", "nothing", "{0} {2}", "é {1}",
+        ]),
+        st.integers(1, 60),
+        st.integers(3, 9),
+    ),
+    min_size=20,
+)  # fmt: skip
+
+
+def unregistered(number: int) -> str:
+    return "hf_" + "".join(random.Random(number).choices(string.ascii_letters, k=34))
+
+
+@settings(max_examples=25, deadline=None)
+@given(NOBODYS, st.sampled_from([120, 350, 5000]), st.integers(2, 9), st.sampled_from([2_000, 1 << 20]))
+def test_secrets_that_nobody_registered_are_told_together_as_if_told_one_by_one(
+    drawn: list[tuple[str, int, int]], places: int, different: int, unit: int
+) -> None:
+    """Also where a stream shows more of them than are reported, at more places, or one of them in other ways."""
+    tokens = [*map(unregistered, range(3)), secret_of(3).decode()]
+    lines = [
+        form.format(*tokens[:2], unregistered(other), tokens[3])
+        for form, count, other in drawn
+        for _ in range(count)
+    ]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder, "print.log")
+        path.write_text("\n".join(lines) + "\n")
+        Path(folder, "events.jsonl").write_bytes(jsonl([
+            event(1, "credential.issued", 1, credential_id="other", task_id="t", identifiers=[identifier_of(3)]),
+        ]))  # fmt: skip
+        patch.setattr(repeats, "_MANY", 8)
+        patch.setattr(finding_shares, "_OFTEN", 5)
+        patch.setattr(finding_shares, "MOST_LEAKS", places)
+
+        def made(identifiers: Iterable[Identifier]) -> LeakFinder:
+            return LeakFinder(
+                bundled_scanner(), KnownIndex(identifiers, [KEY]), [KEY], most_findings=different
+            )
+
+        options: dict[str, Any] = {"finder_of": made, "unit": unit}
+        result = run(*path.parent.glob("*"), **options)
+        assert told(result) == told(alone(path, **options))
+
+
+def test_most_leaks_of_one_secret_that_nobody_registered_are_told_together(tmp_path: Path) -> None:
+    path = tmp_path / "print.log"
+    path.write_text(f"{unregistered(1)}\n{unregistered(2)}\n" * 6000)
+    leaks = scanned(path, LeakFinder(bundled_scanner(), KnownIndex(), [KEY])).leaks
+    assert sum(1 + len(leak.also) for leak in leaks) == MOST_LEAKS
+    assert len(leaks) < MOST_LEAKS // 2
 
 
 @pytest.fixture
