@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from enum import IntEnum
 from heapq import nsmallest
+from itertools import repeat
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -313,15 +314,12 @@ class FinalTally:
     def _add_several(self, entry: EvidenceEntry, found: Leak | LimitedRecord) -> None:
         """Adds the pieces of several records at one time, which differ in nothing but their line."""
         self.add(entry._replace(event=msgspec.structs.replace(found, also=())))
-        time, source = entry.time, entry.source
-        keys = {
-            hash((time, source, name)): line for name, line in zip(found.ids[1:], found.also, strict=True)
-        }
+        names = found.ids[1:]
+        keys = dict(zip(map(hash, zip(repeat(entry.time), repeat(entry.source), names)), names, strict=True))
         again = keys.keys() & self._seen
-        shown = again.union(nsmallest(MAX_EVIDENCES, keys.keys() - again, lambda key: str(keys[key])))
-        for key in shown:
-            line = keys[key]
-            piece = msgspec.structs.replace(found, id=str(line), line=line, also=())
+        shown = again.union(nsmallest(MAX_EVIDENCES, keys.keys() - again, keys.__getitem__))
+        for name in map(keys.__getitem__, shown):
+            piece = msgspec.structs.replace(found, id=name, line=int(name), also=())
             self.add(entry._replace(id=piece.id, event=piece))
         self._seen.update(keys)
 

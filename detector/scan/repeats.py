@@ -62,19 +62,16 @@ def repeated_leaks(
 def _kinds(seen: Sequence[Sighting]) -> tuple[list[int], int]:
     """A number for each sighting, the same for those that say the same; and how many different secrets there are, at most."""
     kinds: dict[tuple[object, ...], int] = {}
-    plain: dict[tuple[int, int], int] = {}  # by objects: mostly one secret is made for each value
+    by_objects: dict[tuple[int, ...], int] = {}  # mostly one of each is made for what says the same
     numbers: list[int] = []
     for one in seen:
-        alone = one.named is None and not one.encodings
-        same = id(one.secret), id(one.pattern)
-        number = plain.get(same) if alone else None
+        objects = id(one.secret), id(one.pattern), id(one.named), id(one.encodings), id(one.owner)
+        number = by_objects.get(objects)
         if number is None:
             pattern = None if one.pattern is None else one.pattern.id
             named = None if one.named is None else (one.named.name, one.named.confidence)
-            kind = one.secret.reveal(), one.encodings, one.owner, pattern, named
-            number = kinds.setdefault(kind, len(kinds))
-            if alone:
-                plain[same] = number
+            kind = one.secret.reveal(), pattern, named, one.encodings, one.owner
+            number = by_objects[objects] = kinds.setdefault(kind, len(kinds))
         numbers.append(number)
     return numbers, len(kinds)
 
