@@ -14,6 +14,7 @@ from detector.service.judge.store import Position, Store
 from detector.values.errors import CurfewdError, RetryError
 from detector.values.stored_format import STORED_FORMAT, check_format
 
+_IN_USE: Final = ("IO error: While lock file", "IO error: lock hold by current process")  # RocksDB's words
 REMOVE: Final = "remove that folder: its state is read again from the state topic"
 
 
@@ -83,13 +84,16 @@ def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str
     """The store on the disk, or None and the reason why it cannot be used.
 
     Raises:
+        RetryError: another process has it open. To remove it would break both.
         StopError: a later version wrote it.
     """
     if not path.exists():
         return None, "none there"
     try:
         store = Store(path)
-    except Exception as error:  # noqa: BLE001 - RocksDB's errors have no class; the changelog has it all
+    except Exception as error:  # RocksDB's errors have no class; the changelog has it all
+        if str(error).startswith(_IN_USE):
+            raise RetryError(f"another process has the store {path} open") from error
         return None, f"unreadable: {type(error).__name__}"
     try:
         position = store.position()

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from detector.kafka.changelog import Change
 from detector.kafka.handlers import Partition
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.restore import Restoring, restore
+from detector.service.judge.store import Position, Store
 from detector.values.errors import RetryError
 from tests.service.judge.judge_without_kafka import RUN, Logs
 
@@ -79,3 +82,30 @@ async def test_whatever_part_of_a_store_cannot_be_read_it_is_built_anew(tmp_path
     store = handler.stores[partition]
     assert (store.watermark(), store.sources(), store.totals()) == (17, {}, Totals(3))
     await handler.revoked(partition)
+
+
+async def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path) -> None:
+    changelog, path = Stuck(), tmp_path / "0"
+    changelog.going_on.set()
+    store = Store(path)
+    store.restore(CHANGES)
+    store.restored(Position(3, 1))
+    store.close()
+    files = {each.name for each in path.glob("*.sst")}
+    hold = "import fcntl, sys; file = open(sys.argv[1], 'r+'); fcntl.lockf(file, fcntl.LOCK_EX); print(flush=True); input()"
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", hold, str(path / "LOCK"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None
+        await other.stdout.readline()
+        with pytest.raises(RetryError, match="open"):
+            await restore(path, 0, changelog, 2)
+        assert {each.name for each in path.glob("*.sst")} == files
+    finally:
+        await other.communicate(b"\n")
+    store, restored = await restore(path, 0, changelog, 2)
+    try:
+        assert (store.watermark(), restored.reason, restored.changes) == (17, None, 0)
+    finally:
+        store.close()
