@@ -19,6 +19,7 @@ _FILES: Final = 16  # RocksDB delays writes from 20 on that were not merged yet
 _GATHERED: Final = 48  # are merged at once: each time, all that is there already is written anew
 _GATHERED_MOST: Final = 64
 _PAUSE_SECONDS: Final = 0.05
+_NAME: Final = "restored-"
 
 
 class BulkLoad:
@@ -37,6 +38,8 @@ class BulkLoad:
         self._gathers = False
 
     async def __aenter__(self) -> Self:
+        for left in self._folder.glob(f"{_NAME}*"):  # RocksDB keeps what a process that was killed has left
+            left.unlink()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,7 +99,7 @@ class BulkLoad:
             raise
 
     def _load(self, polls: Sequence[RecordColumns]) -> None:
-        file = self._folder / f"restored-{uuid.uuid4().hex}"
+        file = self._folder / f"{_NAME}{uuid.uuid4().hex}"
         try:
             with file.open("wb") as opened:
                 write_sst(opened, polls)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,18 @@ async def test_changes_go_into_files_and_one_by_one_where_files_are_refused(
         await load(store, tmp_path / "store", changes, 4, 30)
         assert (store.watermark(), store.singly) == (27, singly)
         assert not list((tmp_path / "store").glob("restored-*"))
+    finally:
+        store.close()
+
+
+async def test_files_of_a_load_that_was_killed_are_removed_by_the_next(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    left = tmp_path / "store" / f"restored-{uuid.uuid4().hex}"
+    left.write_bytes(b"half a file")
+    try:
+        await load(store, tmp_path / "store", [(b"w", b"1")], 1, 1)
+        assert not left.exists()
+        assert store.watermark() == 1
     finally:
         store.close()
 
