@@ -52,16 +52,20 @@ class NamedNumbers:
         self._keys = {name: number for number, name in enumerate(self.keys)}
 
     def name_of(self, identifier: Identifier) -> tuple[int, str]:
-        """The number of the scheme, and the value."""
+        """The number of the scheme, and the value. A scheme without a number gets none: anybody may ask for any."""
         scheme = identifier.scheme
         number = self._schemes.get(scheme)
         if number is None:
-            number = len(self.schemes)
-            if number == _OTHER:
-                return _OTHER, f"{len(scheme)}:{scheme}{identifier.value}"
-            self._schemes[scheme] = number
-            self.schemes.append(scheme)
+            return _OTHER, f"{len(scheme)}:{scheme}{identifier.value}"
         return number, identifier.value
+
+    def numbered(self, identifier: Identifier) -> tuple[int, str]:
+        """The same of an identifier that is registered: its scheme gets a number while there are some."""
+        scheme = identifier.scheme
+        if scheme not in self._schemes and len(self.schemes) < _OTHER:
+            self._schemes[scheme] = len(self.schemes)
+            self.schemes.append(scheme)
+        return self.name_of(identifier)
 
     def key(self, key_id: str | None) -> int | None:
         """The number of a key, None if the numbers are used up."""
@@ -144,7 +148,7 @@ class _Texts:
             count,
         )
         for one in issue.identifiers:
-            scheme, value = self._numbers.name_of(one)
+            scheme, value = self._numbers.numbered(one)
             kept, beside = _kept(one, scheme, self._numbers)
             self._identifiers.append((scheme, *self._text(encoded(value)), *kept, *self._text(beside), 0))
 

@@ -120,3 +120,19 @@ def test_it_answers_as_dictionaries_do(steps: list[Any], strangers: list[Credent
         assert (len(registry), registry.conflicts) == (len(plain), plain.conflicts)
         kept = sorted(repr(each) for each in registry.identifiers())
         assert kept == sorted(repr(half(each)) for one in plain.issues() for each in one.identifiers)
+
+
+def test_questions_for_schemes_that_nobody_has_registered_leave_nothing_behind() -> None:
+    registry, plain = CredentialRegistry(), PlainRegistry()
+    one = made(0, 0, 0, None, [Identifier("vault-accessor", "v")])
+    registry.add(one)
+    plain.add(one)
+    before = registry.image().schemes
+    for number in range(100):
+        assert registry.by_identifier(Identifier(f"scheme-{number}", "v")) is None
+    assert registry.image().schemes == before
+    another = made(1, 1, 1, None, [Identifier("scheme-7", "v")])
+    registry.add(another)
+    plain.add(another)
+    asked(registry, plain, one)
+    asked(registry, plain, another)
