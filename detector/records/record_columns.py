@@ -4,7 +4,6 @@ A Python object for each record costs more than all that is done with most of th
 asks for one; its value, among others of its kind, is never taken out.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from operator import attrgetter
@@ -21,7 +20,6 @@ from detector.records.timestamps import Ints
 _LINE_FEED: Final = ord("\n")
 _VALUE: Final = attrgetter("value")
 _HEADERS: Final = attrgetter("headers")
-_OFFSET: Final = attrgetter("offset")
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -239,18 +237,6 @@ def newest_of(records: Sequence[Any]) -> int:
     if isinstance(records, RecordColumns):
         return int(np.max(records.column(kernel.TIMESTAMP)))
     return int(max(record.timestamp for record in records))
-
-
-def timestamp_at(records: Sequence[Any], offset: int) -> int | None:
-    """The timestamp (ms) of the record at an offset, None if no record is there."""
-    if isinstance(records, RecordColumns):
-        offsets = records.column(kernel.OFFSET)
-        at = int(offsets.searchsorted(offset))
-        found = at < len(offsets) and offsets[at] == offset
-        return int(records.column(kernel.TIMESTAMP)[at]) if found else None
-    at = bisect_left(records, offset, key=_OFFSET)
-    found = at < len(records) and records[at].offset == offset
-    return int(records[at].timestamp) if found else None
 
 
 def headers_at(data: bytes, at: int, count: int) -> Headers:

@@ -4,12 +4,12 @@ A record of the work topic bears that time as its own timestamp, as far as that 
 refuse what is ahead of their clock. So it is never in the future, and never further back than `longest_backdating`.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from detector.records.record_columns import timestamp_at
+from detector.records.record_columns import offsets_of, timestamps_of
 from detector.values.times import HOUR, MILLISECOND
 
 LONGEST: Final = HOUR
@@ -51,14 +51,16 @@ class RecordTimes:
     """Timestamps (ms) by offset: the record's own if it is in this poll, else that of the first record of its poll."""
 
     def __init__(self, records: Sequence[Any], polls: Sequence[tuple[int, int]]) -> None:
-        self._records = records
+        self._offsets = offsets_of(records)
+        self._times = timestamps_of(records)
         self._polls = polls
 
     def of(self, offset: int | None) -> int | None:
         """When that record was appended, None if that is not known."""
         if offset is None:
             return None
-        if (time := timestamp_at(self._records, offset)) is not None:
-            return time
+        at = bisect_left(self._offsets, offset)
+        if at < len(self._offsets) and self._offsets[at] == offset:
+            return self._times[at]
         at = bisect_right(self._polls, offset, key=lambda poll: poll[0])
         return self._polls[max(at - 1, 0)][1] if self._polls else None

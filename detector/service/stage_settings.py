@@ -49,6 +49,6 @@ def stage_of(
         rebalance_seconds=live.rebalance_timeout / SECOND,
         drain_seconds=live.drain_timeout / SECOND,
         session_seconds=live.session_timeout / SECOND,
-        columns=name == "scan",
+        columns=name in {"scan", "judge"},
         counts={topic.name: topic.partitions for topic in (live.topics.work, live.topics.state)},
     )

@@ -297,7 +297,8 @@ def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
         columns=True,
         counts={"curfewd.work": 16, "curfewd.state": 16},
     )
-    assert stage_of(live, "judge", ("work",)).poll_records == 1000
+    judge = stage_of(live, "judge", ("work",))
+    assert (judge.poll_records, judge.columns) == (1000, True)
     assert connection_of(live) == ConnectionSettings(
         ("127.0.0.1:9092",), security={"security_protocol": "PLAINTEXT"}
     )

@@ -16,7 +16,6 @@ from detector.records.record_columns import (
     newest_of,
     offsets_of,
     size_of,
-    timestamp_at,
     timestamps_of,
 )
 from detector.registry.finders import Finders
@@ -97,7 +96,3 @@ def test_what_is_asked_of_all_records_at_once() -> None:
             assert ask(columns[some]) == ask(records[some])
         for ask_each in (offsets_of, timestamps_of):
             assert list(ask_each(columns[some])) == ask_each(records[some])
-    asked = [records[0].offset - 1, *(record.offset for record in records), records[-1].offset + 1]
-    times = [timestamp_at(records, offset) for offset in asked]
-    assert times == [None, *timestamps_of(records), None]
-    assert times == [timestamp_at(columns, offset) for offset in asked]

@@ -110,6 +110,8 @@ class MetricsObserver:
                 continue
             by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
             fact = output.fact
+            if fact is None:  # of most
+                continue
             if isinstance(fact, FindingChange):
                 metrics.add(
                     series.FINDINGS,
@@ -163,8 +165,8 @@ class MetricsObserver:
         metrics = self._metrics
         for name, count in fact.formats.items():
             metrics.add(series.FORMATS, metrics.bounded("format", name), amount=count)
-        for event in fact.events:
-            metrics.add(series.EVENTS, str(event.__struct_config__.tag))
+        for event, count in Counter(fact.events).items():
+            metrics.add(series.EVENTS, str(event.__struct_config__.tag), amount=count)
         if fact.unknown:
             metrics.add(series.EVENTS, "unknown", amount=fact.unknown)
         for reason in fact.dead:

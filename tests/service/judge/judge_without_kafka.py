@@ -17,6 +17,7 @@ from detector.judge.routing import Fact, encode, route
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Partition
 from detector.outputs.output import Run
+from detector.records.made_columns import columns_of
 from detector.registry.credential_registry import CredentialRegistry
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.reports import JudgedTransaction
@@ -140,7 +141,8 @@ class World:
         """One transaction of a partition. A crash comes `before` the commit, or `after` it and before the store's."""
         partition, at = self.partitions[number], self.offsets[number]
         records = self.work[number][at : at + most]
-        outputs = await self.handler.process(partition, records) if records else []
+        columns = columns_of(partition.topic, number, records)  # as the stage polls them
+        outputs = await self.handler.process(partition, columns) if records else []
         if crash == "before":
             return
         for output in outputs:

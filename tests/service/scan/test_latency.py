@@ -1,5 +1,7 @@
 """Latency counts from the record that was appended to an input, through both stages."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from detector.judge.routing import encode, route
 from detector.kafka.handlers import singly
+from detector.records.made_columns import columns_of
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.record_times import LONGEST, PollTimes, longest_backdating, output_timestamp
@@ -75,6 +78,16 @@ def test_polls_long_past_are_remembered_roughly_and_not_without_end() -> None:
     assert polls.earlier().of(9985) == 998
     assert polls.earlier().of(0) == 1000 - 64
     assert polls.earlier().of(None) is None
+
+
+@pytest.mark.parametrize("as_polled", [list, partial(columns_of, "logs", 0)])
+def test_a_record_of_this_poll_has_its_own_time_and_any_other_that_of_its_poll(
+    as_polled: Callable[[Sequence[Any]], Sequence[Any]],
+) -> None:
+    polls = PollTimes()
+    polls.read(as_polled([FakeRecord(b"", 3, timestamp=30), FakeRecord(b"", 4, timestamp=40)]))
+    times = polls.read(as_polled([FakeRecord(b"", 7, timestamp=70), FakeRecord(b"", 9, timestamp=90)]))
+    assert [times.of(offset) for offset in (4, 7, 8, 9, 10)] == [30, 70, 70, 90, 70]
 
 
 def appended(one: Story, at_ms: int, *events: Any) -> None:
