@@ -21,7 +21,7 @@ import msgspec
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
-from detector.judge.routing import InputProgress, encode, registry_key, without_terms
+from detector.judge.routing import InputProgress, Owners, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING, IDLE
 from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
@@ -32,7 +32,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.service.scan.redaction import Held, Redacted, Redaction, noted_offset, offset_note
-from detector.service.scan.work_records import WorkRecords
+from detector.service.scan.work_records import PendingIssues, WorkRecords
 from detector.stages.blinding import blinded
 from detector.stages.masking import EventMasker
 from detector.stages.scan import PartitionScanner, ScanFacts
@@ -146,10 +146,16 @@ class _PartitionState:
     - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last, and
       `reported_at` when (ns).
     - `announced` once the work topic knows of the partition.
-    - `issues` wait for the commit.
+    - `pending` are the issues that wait for the commit.
     """
 
-    def __init__(self, partition: Partition, scanner: PartitionScanner, redaction: Redaction | None) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        scanner: PartitionScanner,
+        redaction: Redaction | None,
+        pending: PendingIssues,
+    ) -> None:
         self.partition = partition
         self.scanner = scanner
         self.redaction = redaction
@@ -162,7 +168,7 @@ class _PartitionState:
         self.reported: int | None = None
         self.reported_at = 0
         self.announced = False
-        self.issues: list[CredentialIssued] = []
+        self.pending = pending
         self.times = PollTimes()
 
     def scan(
@@ -239,7 +245,7 @@ class ScanHandler:
         trust = settings.trust_of(partition.topic)
         scanner = PartitionScanner(partition.topic, partition.number, classifier, trust, skew=settings.skew)
         redaction = None if name is None else Redaction(partition, name, classifier, settings.unexamined)
-        return _PartitionState(partition, scanner, redaction)
+        return _PartitionState(partition, scanner, redaction, PendingIssues(self._registered.registry))
 
     def _state(self, partition: Partition) -> _PartitionState:
         return self._partitions.get(partition) or self._partitions.setdefault(
@@ -362,9 +368,9 @@ class ScanHandler:
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
         """Registers what was issued at once here. Other instances learn of it from the registry topic."""
         state = self._partitions.get(partition)
-        if state is not None and state.issues:
-            issues, state.issues = state.issues, []
-            await self._registered.register(issues)
+        if state is not None and state.pending.issues:
+            await self._registered.register(state.pending.issues)
+            state.pending.clear()
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """A dead letter."""
@@ -386,13 +392,13 @@ class ScanHandler:
     ) -> list[Output]:
         outputs: list[Output] = []
         for offset, event in facts.events:
-            routed = self._routed(event, offset, times)
+            routed = self._routed(event, offset, times, state.pending)
             if any(len(output.value or b"") > self._topics.largest for output in routed):
                 outputs.append(self._too_large(partition, offset))
                 continue
             if isinstance(event, CredentialIssued):
                 issue = blinded(without_terms(event), self._keys)
-                state.issues.append(issue)
+                state.pending.add(issue)
                 outputs.append(
                     Output(self._topics.registry, registry_key(issue), encode(issue), FORMAT_HEADERS)
                 )
@@ -405,9 +411,11 @@ class ScanHandler:
         outputs += self._dead(facts.dead_letters)
         return outputs
 
-    def _routed(self, event: AnyEvent, offset: int | None, times: RecordTimes) -> list[Output]:
+    def _routed(
+        self, event: AnyEvent, offset: int | None, times: RecordTimes, owners: Owners | None = None
+    ) -> list[Output]:
         began = output_timestamp(times.of(offset), self._clock(), self._topics.longest_backdating)
-        return self._work.of(event, offset, began)
+        return self._work.of(event, offset, began, owners)
 
 
 def _scanned_poll(

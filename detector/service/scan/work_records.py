@@ -3,14 +3,57 @@
 from collections.abc import Sequence
 from typing import Final
 
-from detector.judge.routing import Fact, LeakWithdrawal, encode, secret_key
+from detector.judge.routing import (
+    Fact,
+    LeakWithdrawal,
+    Owners,
+    credential_key,
+    encode,
+    identifier_key,
+    issue_key,
+    name_key,
+    secret_key,
+)
 from detector.kafka.handlers import Output
 from detector.registry.registered import RegisteredCredentials
 from detector.service.scan.dead_letter_records import origin
 from detector.stages.scan import routes
-from detector.values.events import AnyEvent, Leak
+from detector.values.events import AnyEvent, CredentialEvent, CredentialIssued, Identifier, Leak
 
 _LARGE: Final = 64 << 10  # outputs above it name the record that they came from
+
+
+class PendingIssues:
+    """Issues that wait for their commit, and an owner of each name in them that the registry does not know yet.
+
+    Most credentials are used soon. A use in the same poll as the issue would go to the credential's name, and the judge
+    would pass it on: twice the work. Leaks are not asked for here: the scan does not know these credentials either.
+    """
+
+    def __init__(self, registry: Owners) -> None:
+        self.issues: list[CredentialIssued] = []
+        self._registry = registry
+        self._owners: dict[str, str] = {}
+
+    def add(self, issue: CredentialIssued) -> None:
+        """Takes an issue, after those before it in its partition."""
+        self.issues.append(issue)
+        owner = issue_key(issue)
+        for name in (credential_key(issue.credential_id), *map(identifier_key, issue.identifiers)):
+            self._owners.setdefault(name, owner)
+
+    def clear(self) -> None:
+        """Forgets them: the registry knows them now."""
+        self.issues.clear()
+        self._owners.clear()
+
+    def by_identifier(self, identifier: Identifier) -> str | None:
+        """As the registry has it."""
+        return self._registry.by_identifier(identifier)
+
+    def owner(self, event: CredentialEvent) -> str | None:
+        """The key of the aggregate that judges the credential of an event."""
+        return self._registry.owner(event) or self._owners.get(name_key(event))
 
 
 class WorkRecords:
@@ -21,12 +64,22 @@ class WorkRecords:
         self._registered = registered
         self._keys = keys
 
-    def of(self, event: AnyEvent, offset: int | None, timestamp_ms: int | None = None) -> list[Output]:
-        """An event or leak for each aggregate that it concerns. `offset` is that of its record."""
+    def of(
+        self,
+        event: AnyEvent,
+        offset: int | None,
+        timestamp_ms: int | None = None,
+        owners: Owners | None = None,
+    ) -> list[Output]:
+        """An event or leak for each aggregate that it concerns. `offset` is that of its record.
+
+        The registry says which, unless there are other `owners`.
+        """
+        known = self._registered.registry if owners is None else owners
         outputs: list[Output] = []
         encoded: Fact | None = None
         value = b""
-        for key, fact in routes(event, self._registered.registry, self._keys):
+        for key, fact in routes(event, known, self._keys):
             if fact is not encoded:  # most aggregates get the same one
                 encoded, value = fact, encode(fact)
             headers = origin(offset) if offset is not None and len(value) > _LARGE else ()

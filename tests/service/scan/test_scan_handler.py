@@ -127,12 +127,37 @@ async def test_events_go_to_the_aggregates_they_concern(scanner: PatternScanner)
     assert ("t:t", TaskStarted) in found
     assert ("t:t", CredentialIssued) in found
     assert ("c:c", Claim) in found
-    assert ("c:c", CredentialUsed) in found  # the issue counts when it is committed
+    assert [key for key, kind in found if kind is CredentialUsed] == ["t:t"]
     assert [output.key for output in outputs if output.topic == "registry"] == [b'["cred","c","s","1"]']
     await scan.handler.committed(PARTITION, 3)
     assert routed(await scan.poll([FakeRecord(event("credential.used", 3, credential_id="c"), 3)])) == [
         ("t:t", CredentialUsed)
     ]
+
+
+async def test_the_owner_of_an_issue_that_was_not_committed_is_forgotten(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    used = event("credential.used", 2, credential_id="c")
+    assert ("t:t", CredentialUsed) in routed(
+        [*singly(await scan.handler.process(PARTITION, records([issued(), used])))]
+    )
+    await scan.handler.revoked(
+        PARTITION
+    )  # the transaction was aborted: another may have read on before the issue
+    await scan.handler.assigned(PARTITION)
+    assert routed(await scan.poll(records([used]))) == [("c:c", CredentialUsed)]
+
+
+async def test_whoever_registered_a_credential_first_owns_it_until_the_names_say_otherwise(
+    scanner: PatternScanner,
+) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    assert await scan.poll(records([issued()]))
+    again = event("credential.issued", 4, credential_id="c", task_id="another")
+    some = records([again, event("credential.used", 5, credential_id="c")])
+    assert [key for key, kind in routed(await scan.poll(some)) if kind is CredentialUsed] == ["t:t"]
 
 
 async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -> None:
