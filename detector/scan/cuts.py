@@ -12,7 +12,16 @@ import numpy as np
 from detector.jit import bare, place
 from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.joined_strings import CLOSES, COLON, string_parts, string_start
-from detector.scan.joins import BACKSLASH, MOST_PARTS, NEWLINE, changes, line_parts, may_be_one, turns_near
+from detector.scan.joins import (
+    BACKSLASH,
+    MOST_PARTS,
+    NEWLINE,
+    changes,
+    first_of,
+    line_parts,
+    may_be_one,
+    turns_near,
+)
 from detector.scan.line_wraps import add_line_feeds, add_wraps, wrapped_parts
 
 FEW: Final = 8  # parts that tell whether there may be a word
@@ -99,19 +108,19 @@ def joined(data: Any, places: Any, parts: Any, out: Any, segments: Any, starts: 
         if not may_be_one(data, parts, found):
             continue
         done = parts[found - 1, 1]
-        size = 2
-        for row in range(found):
+        first, size = first_of(data, parts, found), 2
+        for row in range(first, found):
             size += parts[row, 1] - parts[row, 0]
         if to + 2 * size > out.size or count + 2 * found > segments.shape[0] or texts + 2 > starts.size:
             break
-        if data[at] == NEWLINE and found > 2:
+        if data[at] == NEWLINE and found - first > 2:
             starts[texts] = to
-            to = _written(data, parts[: found - 1], out, to, segments, count)
-            count += found - 1
+            to = _written(data, parts[first : found - 1], out, to, segments, count)
+            count += found - 1 - first
             texts += 1
         starts[texts] = to
-        to = _written(data, parts[:found], out, to, segments, count)
-        count += found
+        to = _written(data, parts[first:found], out, to, segments, count)
+        count += found - first
         texts += 1
     return to, count, texts
 

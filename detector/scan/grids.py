@@ -140,6 +140,23 @@ def _all_say_text(data: Any, begin: int, end: int) -> bool:
 
 
 @bare
+def _are_entities(data: Any, begin: int, end: int, period: int) -> bool:
+    """Whether `&#65;` or `&#x41;` stands at each place a period on but the last, and not `&#` as a sign between characters."""
+    for at in range(begin, end - 2 * period + 1, period):
+        digit = at + 2 + int(data[at + 2] | 0x20 == 0x78)
+        if (
+            data[at] != 0x26
+            or data[at + 1] != 0x23
+            or data[at + period - 1] != 0x3B
+            or HEX[data[digit]] == NONE
+        ):
+            return False
+        if digit == at + 2 and data[digit] > 0x39:
+            return False
+    return True
+
+
+@bare
 def _are_escapes(data: Any, begin: int, end: int, separator: int, period: int) -> bool:
     r"""Whether the groups are `&#65;`, `\u0041`, `\x41` or `%41`, which have decoders of their own, or the same over and over."""
     if period == 3 and separator == 1 and data[begin + 2] == 0x25 and _all_say_text(data, begin, end):
@@ -149,9 +166,10 @@ def _are_escapes(data: Any, begin: int, end: int, separator: int, period: int) -
         recurs = _recurs(data, at, end, period)
         same &= recurs
         lead, kind = data[at], data[at + 1]
-        entity = lead == 0x26 and kind == 0x23
+        if lead == 0x26 and kind == 0x23 and _are_entities(data, at, end, period):
+            return True
         escape = lead == 0x5C and ((kind == 0x75 and period == 6) or (kind == 0x78 and period == 4))
-        if (entity or escape) and recurs and _recurs(data, at + 1, end, period):
+        if escape and recurs and _recurs(data, at + 1, end, period):
             return True
     return same
 

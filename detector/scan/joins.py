@@ -135,23 +135,30 @@ def _same(data: Any, start: int, other: int, size: int) -> bool:
 
 
 @bare
-def may_be_one(data: Any, parts: Any, count: int) -> bool:
-    """Whether the parts make a word that may be a secret: in words, paths and numbers little changes.
-
-    No secret begins with the same part twice: then a line, or a string, stands there again.
-    """
+def first_of(data: Any, parts: Any, count: int) -> int:
+    """The part that a word begins with. No secret begins with the same part twice: then a line, or a string, stands there again."""
     size = parts[0, 1] - parts[0, 0]
-    if count > 1 and parts[1, 1] - parts[1, 0] == size and _same(data, parts[0, 0], parts[1, 0], size):
+    for row in range(1, count):
+        if parts[row, 1] - parts[row, 0] != size or not _same(data, parts[0, 0], parts[row, 0], size):
+            return row - 1
+    return count - 1
+
+
+@bare
+def may_be_one(data: Any, parts: Any, count: int) -> bool:
+    """Whether the parts make a word that may be a secret: in words, paths and numbers little changes."""
+    if count < 2:
         return False
+    first = first_of(data, parts, count)
     size = total = 0
-    for row in range(count):
+    for row in range(first, count):
         start, end = parts[row, 0], parts[row, 1]
         size += end - start
         here = changes(data, start, end)
         total += here
-        if row == 1 and not here and end - start >= _PLAIN:
+        if row == first + 1 and not here and end - start >= _PLAIN:
             return False
-    return bool(count > 1 and size >= _LEAST and total > 2 and _SELDOM * total >= size)
+    return bool(count > first + 1 and size >= _LEAST and total > 2 and _SELDOM * total >= size)
 
 
 @bare

@@ -134,15 +134,16 @@ def _varied(said: Any) -> bool:
 
 @bare
 def _are_words(said: Any) -> bool:
-    """Whether it is text as it stands: it begins as JSON does, or has a blank behind each few bytes."""
-    if said[0] == 0x7B and said[1] == 0x22:
-        return True
-    blanks = 0
+    """Whether it is text as it stands: it begins as JSON does and has a key, or has a blank behind each few bytes."""
+    blanks, before, named = 0, np.uint8(0), False
     for byte in said:
         if not PRINTABLE[byte]:
             return False
         blanks += byte == 0x20
-    return bool(blanks > 2 and _WORDS * blanks >= said.size)
+        named |= byte == 0x3A and before == 0x22
+        before = byte
+    in_json = named and said[0] == 0x7B and said[1] == 0x22
+    return bool(in_json or (blanks > 2 and _WORDS * blanks >= said.size))
 
 
 @bare

@@ -29,6 +29,8 @@ SEPARATORS: Final = (
     "\u00a0",
     "\u200d",
     "', '",
+    "&#",
+    "%",
 )
 _TOKENS: Final = st.text(string.ascii_letters + string.digits, min_size=20, max_size=60).map(
     lambda token: f"a1B2{token}"

@@ -74,6 +74,27 @@ def test_both_halves_are_masked(form: str, secret: bytes, head: str) -> None:
     assert shown.endswith(b"\nafter it\n")
 
 
+REPEATED = {
+    "lines": b"part 1: %(a)s\npart 2: %(a)s\npart 3: %(b)s",
+    "assignments": b"TOKEN_A=%(a)s\nTOKEN_B=%(a)s\nTOKEN_C=%(b)s",
+    "more lines than are looked at": b"part 0: %(a)s\n" * 70 + b"part 1: %(b)s",
+    "equal lines before": b"part 0: nothing7Here4See\n" * 3 + b"part 1: %(a)s\npart 2: %(b)s",
+    "strings": b'const token = "%(a)s" + "%(a)s" + "%(b)s";',
+    "a list": b'["%(a)s", "%(a)s", "%(b)s"].join("")',
+}
+
+
+@pytest.mark.parametrize("form", sorted(REPEATED))
+@pytest.mark.parametrize("head", ["no head", "a time"])
+def test_a_part_that_is_printed_again_hides_no_secret(form: str, head: str) -> None:
+    middle = len(KNOWN) // 2
+    printed = REPEATED[form] % {b"a": KNOWN[:middle], b"b": KNOWN[middle:]}
+    printed = with_stamps(printed) if head == "a time" else printed
+    shown = masked(b"before it\n" + printed + b"\nafter it\n")
+    assert "‹known-credential:".encode() in shown
+    assert KNOWN[middle:-2] not in shown
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("head", [b"", STAMP], ids=["no head", "a time"])

@@ -43,6 +43,14 @@ def test_a_registered_credential_is_found(encode: Callable[[bytes], bytes], key:
     assert not limited
 
 
+@pytest.mark.parametrize("secret", [b"8aQ7xW2pL9vRk4tsD8hBn3Ycd6mJf1zZ", b"8ac31b7e904d5f26ac31907e5f2b46d8"])
+def test_a_text_that_begins_as_json_by_chance_is_found(secret: bytes) -> None:
+    hidden = bytes(byte ^ 0x43 for byte in secret)
+    assert hidden.startswith(b'{"')
+    assert secret in _said(hidden.hex().encode())
+    assert secret in _said(base64.b64encode(hidden))
+
+
 @pytest.mark.parametrize(
     "text",
     [
