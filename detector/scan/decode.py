@@ -212,7 +212,7 @@ class DecodedPiece:
     def limited(self) -> list[LimitedText]:
         """What was not examined whole."""
         return [
-            LimitedText(one.start + self._start, one.end + self._start, one.reason)
+            LimitedText(one.start + self._start, one.end + self._start, one.reason, one.alone)
             for one in self._decoding.limited()
         ]
 
@@ -377,9 +377,9 @@ class _Room:
         """As `Spending`."""
         self._spending.spend_one(line, size)
 
-    def cut_short(self, lines: Any) -> None:
+    def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
         """As `Spending`."""
-        self._spending.cut_short(lines)
+        self._spending.cut_short(lines, for_others=for_others)
 
     def open(self, lines: Any) -> Any:
         """As `Spending`."""

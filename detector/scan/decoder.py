@@ -60,8 +60,8 @@ class Room(Protocol):
     def spend(self, line: int, size: int) -> None:
         """A line decoded to so many bytes."""
 
-    def cut_short(self, lines: Any) -> None:
-        """A line, or some, decode to more than was left."""
+    def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
+        """A line, or some, decode to more than was left, or are cut short for what others asked for."""
 
     def open(self, lines: Any) -> Any:
         """By line, whether it may still decode to anything."""

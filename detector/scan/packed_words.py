@@ -196,7 +196,7 @@ def unpacked(data: bytes, rows: Any, room: Room) -> Iterator[tuple[list[bytes], 
         how = _kind(packed, kind)
         left = min(room.left(line), _ATTEMPT + _LEAST_MADE + _GROWTH * len(packed)) - _ATTEMPT
         if left <= 0 or (how in {BZIP2, ZSTD} and failures <= 0):
-            room.cut_short(line)
+            room.cut_short(line, for_others=left > 0)
             continue
         if how == BZIP2:
             packed = _small_blocks(packed, left)

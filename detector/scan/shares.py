@@ -47,11 +47,15 @@ NARROW: Final = Share(256, 4, 1 << 20)
 
 
 class LimitedText(msgspec.Struct, frozen=True):
-    """The lines in data[start:end] were not examined whole. `reason` is `DECODING`: they decode to too much."""
+    """The lines in data[start:end] were not examined whole. `reason` is `DECODING`: they decode to too much.
+
+    `alone` says that the lines alone are the cause: whoever has other text beside them, or before, cuts them short too.
+    """
 
     start: int
     end: int
     reason: str
+    alone: bool = True
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -86,6 +90,7 @@ class Spending:
         self._narrow = self._limits.narrow
         self._rare: dict[int, Any] = {}  # by form and line, bytes
         self._barred: dict[int, Any] = {}  # by form and line
+        self._for_others: set[int] = set()  # lines that were cut short for what others asked for
         self.asked = False  # whether any line has asked for anything that counts
 
     @cached_property
@@ -180,7 +185,7 @@ class Spending:
             self._barred[form] = self._rows_of(self._limits.barred[form]) >= 0
         there = self._barred[form][lines]
         if there.any():
-            self.cut_short(lines[there])
+            self.cut_short(lines[there], for_others=True)
         return ~there
 
     def had(self, form: int, lines: Any, sizes: Any) -> None:
@@ -189,10 +194,12 @@ class Spending:
             self._rare[form] = np.zeros(len(self._ends), np.int64)
         np.add.at(self._rare[form], lines, sizes)
 
-    def cut_short(self, lines: Any) -> None:
-        """A line, or some, asked for more than was left."""
+    def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
+        """A line, or some, asked for more than was left, or are cut short for what others asked for."""
         self.asked = True
         self._cut_short[lines] = True
+        if for_others:
+            self._for_others.update(np.atleast_1d(lines).tolist())
 
     def over(self) -> Any:
         """By line, whether it has spent more than its share; None if none has."""
@@ -235,6 +242,9 @@ class Spending:
             return []
         found = np.flatnonzero(self._cut_short).tolist()
         ends = self._ends
+        narrowed = set() if self._narrow is None else set(np.flatnonzero(self._narrowed).tolist())
+        others = self._for_others | narrowed
         return [
-            LimitedText(int(ends[line - 1]) + 1 if line else 0, int(ends[line]), DECODING) for line in found
+            LimitedText(int(ends[line - 1]) + 1 if line else 0, int(ends[line]), DECODING, line not in others)
+            for line in found
         ]

@@ -58,6 +58,8 @@ class ScanFacts(msgspec.Struct):
       the positions of the first and the last record that it covers. `unfinished` are the positions of records that are
       part of a line, key or wrapped text that could not be put together. Whoever passes records on must not pass these
       on as clean.
+    - `limited_for_others` are those of `limited` that other records are the cause of: who scans one of them again, or
+      begins later, may not see that it was cut short.
     - `cut_short` has, for each stream that showed more secrets than its share, the first record of those that were cut
       short in its window, and how many there are so far; `cut_short_records` and `cut_short_size` (bytes) are by how
       much they grew.
@@ -76,6 +78,7 @@ class ScanFacts(msgspec.Struct):
     dead_letters: list[DeadLetter] = []
     secret_spans: list[tuple[int, int]] = []
     limited: list[LimitedRecord] = []
+    limited_for_others: list[LimitedRecord] = []
     limited_spans: list[tuple[int, int]] = []
     cut_short: list[LimitedRecord] = []
     cut_short_records: int = 0
@@ -180,10 +183,12 @@ class PartitionScanner:
         """What was seen in texts, and what was not examined."""
         masker = self._masking(finder)
         cut_short = self._unreported()
+        for_others = [text for text in look.limited if not text.alone]
         return ScanFacts(
             leaks=masker.masked(look.leaks),
             secret_spans=spans_of(segments, look.spans),
-            limited=masker.masked(self._limited(segments, look)),
+            limited=masker.masked(self._limited(segments, look.limited)),
+            limited_for_others=masker.masked(self._limited(segments, for_others)),
             cut_short=masker.masked(unreported_records(self._topic, cut_short)),
             cut_short_records=sum(one.grew for one in cut_short),
             cut_short_size=sum(one.grew_size for one in cut_short),
@@ -212,7 +217,7 @@ class PartitionScanner:
             return LookbackFacts()
         facts = self._registered_late(look.leaks, finders, segments) if look.leaks else LookbackFacts()
         if look.limited and finders.looks_again:
-            ids = {record.id for record in self._limited(segments, look)}
+            ids = {record.id for record in self._limited(segments, look.limited)}
             facts = self._second_look(ids, facts, finders, segments)
         masker = self._masking(finders.finder)
         return LookbackFacts(
@@ -256,7 +261,7 @@ class PartitionScanner:
             [*facts.leaks, *(leak for name, leak in found.items() if name not in told)],
             [leak for name, leak in gone.items() if name not in found and name not in told],
             [
-                *self._limited(segments, look),
+                *self._limited(segments, look.limited),
                 *(
                     one
                     for one in unreported_records(self._topic, self._unreported())
@@ -294,10 +299,8 @@ class PartitionScanner:
     ) -> Look:
         return _look(finder, self._topic, self._partition, segments, shares, decoding, every_span=every_span)
 
-    def _limited(self, segments: Sequence[Segment], look: Look) -> list[LimitedRecord]:
-        if not look.limited:
-            return []
-        return limited_records(batch_of(self._topic, self._partition, segments), look.limited)
+    def _limited(self, segments: Sequence[Segment], limited: Sequence[LimitedText]) -> list[LimitedRecord]:
+        return limited_records(batch_of(self._topic, self._partition, segments), limited) if limited else []
 
 
 def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> list[Leak]:

@@ -1,6 +1,7 @@
 """Records that ask for much decoding: a first look with a small share, a second with a larger one, and one verdict."""
 
 import base64
+import bz2
 import gzip
 import json
 import random
@@ -157,3 +158,36 @@ def test_registering_keeps_the_shares() -> None:
     assert finders.looks_again
     (record,) = PartitionScanner("logs", 0).scan(records([LINES["deep"][0]]), finders.finder, NOW).limited
     assert record.offset == 0
+
+
+def turned(text: bytes) -> bytes:
+    return b64(text)[::-1]
+
+
+IN_VAIN = turned(b"nothing here is of interest to anybody, 0123 456 " * 2_000)
+DAMAGED = b64(bz2.compress(random.Random(5).randbytes(900) * 4)[:-9] + bytes(9))
+FOR_OTHERS = {
+    "a form that showed nothing": ([IN_VAIN] * 3, turned(SECRET.encode() + b" nothing else is here")),
+    "damaged words beside": (
+        [DAMAGED] * 200,
+        b64(bz2.compress(b"a little more of text " * 9 + SECRET.encode())),
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", sorted(FOR_OTHERS))
+def test_what_others_cut_short_is_told_at_once_as_a_look_back_that_begins_later_sees_nothing_of_it(
+    cause: str,
+) -> None:
+    flood, hidden = FOR_OTHERS[cause]
+    finders = two_looks()
+    some = records([*flood, hidden])
+    facts = PartitionScanner("logs", 0).scan(some, finders.finder, NOW)
+    assert PartitionScanner("logs", 0).look_back(some[-1:], finders, NOW).limited == []
+    assert len(flood) in {record.offset for record in facts.limited_for_others}
+
+
+def test_what_a_line_asks_for_by_itself_is_left_to_the_look_back() -> None:
+    facts = PartitionScanner("logs", 0).scan(records(LINES["deep"]), two_looks().finder, NOW)
+    assert len(facts.limited) == 2
+    assert facts.limited_for_others == []

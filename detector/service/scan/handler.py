@@ -287,11 +287,11 @@ class ScanHandler:
         # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
         times = state.times.read(earlier) if earlier else state.times.earlier()
-        limited = [each for each in scan.facts.limited if each.offset is not None and each.offset >= since]
-        cut_short = [
-            each for each in scan.facts.cut_short if each.offset is not None and each.offset >= since
-        ]
-        facts = ScanFacts(leaks=leaks, limited=limited, cut_short=cut_short)
+        limited, for_others, cut_short = (
+            [each for each in some if each.offset is not None and each.offset >= since]
+            for some in (scan.facts.limited, scan.facts.limited_for_others, scan.facts.cut_short)
+        )
+        facts = ScanFacts(leaks=leaks, limited=limited, limited_for_others=for_others, cut_short=cut_short)
         outputs = self._outputs(partition, state, facts, times)
         return [*outputs, *self._passed_on(state, scan.passed_on)]
 
@@ -405,7 +405,9 @@ class ScanHandler:
             outputs += routed
         for leak in facts.leaks:
             outputs += self._routed(leak, leak.offset, times)
-        limited = () if self._registered.finders.looks_again else facts.limited  # the look-back tells of them
+        # The look-back tells of the others: it sees that their lines ask for too much, and looks closer.
+        again = self._registered.finders.looks_again
+        limited = facts.limited_for_others if again else facts.limited
         for record in (*facts.cut_short, *limited):
             outputs += self._routed(record, record.offset, times)
         outputs += self._dead(facts.dead_letters)
