@@ -65,7 +65,7 @@ def test_no_name_of_a_secret_is_also_the_name_of_a_look_alike(half: Half) -> Non
 
 @pytest.mark.parametrize("half", list(Half), ids=lambda half: half.value)
 def test_each_half_has_every_kind_and_thousands_of_look_alikes(half: Half) -> None:
-    made = cases(half, 7)
+    made = cases(half, 7, secrets=1500)
     secrets = [case for case in made if case.secret is not None]
 
     assert len(made) - len(secrets) == LOOK_ALIKES >= 3_000

@@ -32,8 +32,8 @@ TIMES = (10, 40, 40, 90, 20)  # seconds; the credential of two secrets is revoke
 EACH = 9_000  # lines at each time: more than a batch holds
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two credentials, one of two secrets, and a log that shows them at five times and at none."""
     events = [
         event(1, "task.started", 0, task_id="t"),
@@ -52,7 +52,8 @@ def history(tmp_path: Path) -> tuple[Path, Path]:
         lines.append(f"{at(seconds)} now".encode())
         stated = f"{at(seconds)} ".encode() + first
         lines += rng.choices([first, stated, *several], [50, 50, *[1] * len(several)], k=EACH)
-    paths = tmp_path / "events.jsonl", tmp_path / "print.log"
+    folder = tmp_path_factory.mktemp("history")
+    paths = folder / "events.jsonl", folder / "print.log"
     paths[0].write_bytes(jsonl(events))
     paths[1].write_bytes(b"\n".join([*lines[1:EACH], *lines]) + b"\n")
     return paths
@@ -62,6 +63,12 @@ def alone(path: Path, **options: Any) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(repeats, "_MANY", 1 << 60)
         return run(*path.parent.glob("*"), **options)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(history: tuple[Path, Path]) -> tuple[Any, ...]:
+    """What the leaks of the history come to, each told by itself."""
+    return told(alone(history[1]))
 
 
 def scanned(path: Path, finder: LeakFinder) -> RangeFacts:
@@ -80,9 +87,11 @@ def told(result: Result) -> tuple[Any, ...]:
     return result.findings, result.commands, result.summary.limited
 
 
-def test_findings_and_commands_are_those_of_leaks_told_one_by_one(history: tuple[Path, Path]) -> None:
+def test_findings_and_commands_are_those_of_leaks_told_one_by_one(
+    history: tuple[Path, Path], one_by_one: tuple[Any, ...]
+) -> None:
     result = run(*history)
-    assert told(result) == told(alone(history[1]))
+    assert told(result) == one_by_one
     found = {one.key: one for one in result.findings if one.rule == "leaked-credential"}
     data = history[1].read_bytes().split(b"\n")
     shows = [line for line in data if any(secret_of(n) in line or secret_of(n)[::-1] in line for n in (1, 2))]
@@ -93,8 +102,10 @@ def test_findings_and_commands_are_those_of_leaks_told_one_by_one(history: tuple
 
 
 @pytest.mark.parametrize("unit", [700_000, 1 << 21])
-def test_they_are_the_same_however_the_file_is_cut(history: tuple[Path, Path], unit: int) -> None:
-    assert told(run(*history, unit=unit)) == told(alone(history[1]))
+def test_they_are_the_same_however_the_file_is_cut(
+    history: tuple[Path, Path], one_by_one: tuple[Any, ...], unit: int
+) -> None:
+    assert told(run(*history, unit=unit)) == one_by_one
 
 
 def test_most_leaks_are_told_together(history: tuple[Path, Path]) -> None:

@@ -177,9 +177,7 @@ def test_a_secret_of_many_lines_is_found_across_the_edges_of_batches(
     size = max(0, edge + shift)
     data = repeated(filler, size) + body + b"\n" + filler * PIECE
     start = size + len(b"-----BEGIN ")
-    assert spans(WITH_KEY.scan(data)) == [
-        (start, size + len(body) - len(b" KEY-----"), "private-key")
-    ]
+    assert spans(WITH_KEY.scan(data)) == [(start, size + len(body) - len(b" KEY-----"), "private-key")]
 
 
 def test_a_single_line_pattern_never_crosses_a_line() -> None:
