@@ -1,12 +1,14 @@
 """The bundled patterns and their scanner, made once in a process."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 
 from detector.patterns.database_cache import DatabaseCache
 from detector.patterns.file_cache import cache_folder
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.scanner import PatternScanner
+from detector.values.findings import Confidence
 
 
 @cache
@@ -22,17 +24,24 @@ def with_regex() -> tuple[Pattern, ...]:
 
 
 @cache
+def named() -> tuple[Pattern, ...]:
+    """The others: what only a name beside it gives away."""
+    return tuple(pattern for pattern in bundled_patterns() if pattern.named is not None)
+
+
+@cache
 def bundled_scanner() -> PatternScanner:
     """Shared: it keeps nothing of what it scans."""
-    return _compiled(bundled_patterns())
+    return scanner_of(bundled_patterns())
 
 
 @cache
 def regex_scanner() -> PatternScanner:
     """Of the patterns with a regex."""
-    return _compiled(with_regex())
+    return scanner_of(with_regex())
 
 
-def _compiled(patterns: tuple[Pattern, ...]) -> PatternScanner:
-    kept = DatabaseCache(cache_folder(os.environ))  # Hyperscan compiles them for two seconds of CPU
-    return PatternScanner(patterns, cache=kept)
+def scanner_of(patterns: Sequence[Pattern], confidence: Confidence = Confidence.MEDIUM) -> PatternScanner:
+    """With a database that is kept: Hyperscan compiles all patterns for two seconds of CPU."""
+    kept = DatabaseCache(cache_folder(os.environ))
+    return PatternScanner(patterns, cache=kept, confidence=confidence)

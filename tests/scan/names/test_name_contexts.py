@@ -2,10 +2,9 @@
 
 import pytest
 
-from detector.patterns.pattern import load_bundled
-from detector.scan.scanner import PatternScanner
+from tests.bundled import named, scanner_of
 
-SCANNER = PatternScanner([pattern for pattern in load_bundled() if pattern.named is not None])
+SCANNER = scanner_of(named())
 HEX = "4c8e1f0b7a2d9356e8b1c7f40a6d2e95b3f8c017"
 BASE62 = "vN3kQ8xZr5LmT2wYb7HcJd4SgP6uXe9A"
 UUID = "b7a69218-cf69-40a6-9372-0f7921d1e8cb"

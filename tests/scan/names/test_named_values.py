@@ -8,17 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.patterns.pattern import load_bundled
 from detector.scan.names.byte_classes import PART, TABLE
 from detector.scan.names.letter_statistics import FILE
 from detector.scan.names.lexicon import NAME_LONGEST
 from detector.scan.names.named_values import NamedMatcher, assignments
 from detector.scan.scanner import PatternScanner
 from detector.values.findings import Confidence
+from tests.bundled import named, scanner_of
 
-NAMED = [pattern for pattern in load_bundled() if pattern.named is not None]
-SCANNER = PatternScanner(NAMED)
-EVERYTHING = PatternScanner(NAMED, confidence=Confidence.LOW)
+SCANNER = scanner_of(named())
+EVERYTHING = scanner_of(named(), Confidence.LOW)
 HEX = "4c8e1f0b7a2d9356e8b1c7f40a6d2e95b3f8c017"
 BASE62 = "vN3kQ8xZr5LmT2wYb7HcJd4SgP6uXe9A"
 BASE32 = "IXZJL4HP7ALZMZ7OZWV3BAEVZDMICMA2"
@@ -201,7 +200,7 @@ def test_a_comparison_and_a_path_give_no_value() -> None:
 
 def test_the_threshold_decides_what_is_told() -> None:
     text = f"key={BASE62}\nACME_KEY={BASE62[:18]}\nACME_TOKEN={HEX}".encode()
-    told = {each: len(PatternScanner(NAMED, confidence=each).scan(text)) for each in Confidence}
+    told = {each: len(scanner_of(named(), each).scan(text)) for each in Confidence}
     assert told == {Confidence.LOW: 3, Confidence.MEDIUM: 2, Confidence.HIGH: 1}
 
 
@@ -276,7 +275,7 @@ def log_of(rng: random.Random, count: int) -> bytes:
 def test_the_prefilter_loses_nothing_that_is_parsed(rng: random.Random, count: int) -> None:
     data = log_of(rng, count)
     view = np.frombuffer(data, np.uint8)
-    matchers = [NamedMatcher(pattern, n, Confidence.MEDIUM) for n, pattern in enumerate(NAMED)]
+    matchers = [NamedMatcher(pattern, n, Confidence.MEDIUM) for n, pattern in enumerate(named())]
     everywhere = {
         (match.start, match.end)
         for one in matchers
