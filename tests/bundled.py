@@ -1,14 +1,17 @@
 """The bundled patterns and their scanner, made once in a process."""
 
-import os
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+from typing import Final
 
 from detector.patterns.database_cache import DatabaseCache
-from detector.patterns.file_cache import cache_folder
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.scanner import PatternScanner
 from detector.values.findings import Confidence
+
+# Of the tests alone: the few that are kept for a user would be pushed out by commands with patterns of their own.
+KEPT: Final = DatabaseCache(Path(__file__).parents[1] / ".cache" / "patterns")
 
 
 @cache
@@ -43,5 +46,4 @@ def regex_scanner() -> PatternScanner:
 
 def scanner_of(patterns: Sequence[Pattern], confidence: Confidence = Confidence.MEDIUM) -> PatternScanner:
     """With a database that is kept: Hyperscan compiles all patterns for two seconds of CPU."""
-    kept = DatabaseCache(cache_folder(os.environ))
-    return PatternScanner(patterns, cache=kept, confidence=confidence)
+    return PatternScanner(patterns, cache=KEPT, confidence=confidence)
