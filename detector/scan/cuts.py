@@ -1,7 +1,7 @@
 """Where a word is cut in two, told of 64 bytes at a time as bits, and what it says put together.
 
 A quote is looked at if digits, letters and capitals change in the end of its string, and what stands behind it may stand
-between two strings; or if it ends a key with a digit. A backslash is looked at before a line feed.
+between two strings; or if it ends a key with a digit. A backslash is looked at before the end of a line.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart; bytes are written as their codes
 

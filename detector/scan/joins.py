@@ -20,7 +20,7 @@ _LEAST: Final = 16  # characters of a word that is cut,
 _SELDOM: Final = 8  # of which so many at most stand for each change
 _PLAIN: Final = 8  # characters of a second part in which something changes
 _INDENT: Final = 40
-NEWLINE, BACKSLASH, DOT = 0x0A, 0x5C, 0x2E
+NEWLINE, RETURN, BACKSLASH, DOT = 0x0A, 0x0D, 0x5C, 0x2E
 _DIGITS: Final = mask_of((0x30, 10, 0))
 _LETTERS: Final = mask_of((0x41, 26, 0x20))
 _SIGNS: Final = mask_of(
@@ -171,13 +171,23 @@ def _begins(data: Any, at: int) -> int:
 
 
 @bare
+def _below(data: Any, at: int) -> int:
+    """Where the next line begins if a line ends at `at`; 0 if none does."""
+    feed = at + (at < data.size and data[at] == RETURN)
+    return int(feed + 1 if feed < data.size and data[feed] == NEWLINE else 0)
+
+
+@bare
 def line_parts(data: Any, at: int, parts: Any) -> int:
-    """Fill `parts` with those (start, end) of the word that is cut at the line feed at `at`: how many; 0 if none is."""
-    line = line_start(data, at)
-    if line < 0 or at < line + 2:
+    """Fill `parts` with those (start, end) of the word that is cut by the backslash before the line's end at `at`.
+
+    It gives how many; 0 if none is.
+    """
+    line, below = line_start(data, at), _below(data, at)
+    if line < 0 or at < line + 2 or not below:
         return 0
     parts[0, 0], parts[0, 1] = word_start(data, at - 1, line), at - 1
-    count, size, below = 1, at - 1 - parts[0, 0], at + 1
+    count, size = 1, at - 1 - parts[0, 0]
     while 0 < size < LONGEST and count < parts.shape[0] and below < data.size:
         start = _begins(data, head_like(data, line, at, below))
         end = word_end(data, start)
@@ -186,7 +196,7 @@ def line_parts(data: Any, at: int, parts: Any) -> int:
         parts[count, 0], parts[count, 1] = start, end
         size += end - start
         count += 1
-        if end + 1 >= data.size or data[end] != BACKSLASH or data[end + 1] != NEWLINE:
+        below = _below(data, end + 1) if end < data.size and data[end] == BACKSLASH else 0
+        if not below:
             break
-        below = end + 2
     return count if count > 1 else 0

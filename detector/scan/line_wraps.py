@@ -21,6 +21,7 @@ from detector.scan.joins import (
     DOT,
     LONGEST,
     NEWLINE,
+    RETURN,
     is_word,
     line_start,
     may_be_one,
@@ -35,7 +36,7 @@ BESIDE: Final = _FEEDS + 2  # room in `lines` beside them
 _LEAST_BODY: Final = 40  # digits of a line of many, which have decoders of their own
 _LEAST_PART: Final = 8  # bytes of a word of two lines alike
 _LONGEST_BEFORE, _LONGEST_NAME = 160, 64
-_RETURN, _EQUALS = 0x0D, 0x3D
+_EQUALS: Final = 0x3D
 _BLANK: Final = mask_of((0, 0x21, 0))
 _TOO_WIDE: Final = 255
 _WIDTHS: Final = np.zeros(_TOO_WIDE + 1, np.bool_)
@@ -71,7 +72,7 @@ def _line_end(data: Any, at: int) -> int:
 
 @bare
 def _without_return(data: Any, line: int, end: int) -> int:
-    return end - (end > line and data[end - 1] == _RETURN)
+    return end - (end > line and data[end - 1] == RETURN)
 
 
 @bare
@@ -145,7 +146,7 @@ def _wide_parts(data: Any, line: int, end: int, parts: Any) -> int:
         parts[count, 0], parts[count, 1] = first, stop
         size += stop - first
         count += 1
-        after = stop + (stop < data.size and data[stop] == _RETURN)
+        after = stop + (stop < data.size and data[stop] == RETURN)
         if stop - below != width or after >= data.size or data[after] != NEWLINE:
             break
         below = after + 1
@@ -300,11 +301,11 @@ def add_wraps(data: Any, lines: Any, count: int, parts: Any, out: Any, found: in
             & (min(last - word, above_end - above_word) >= _LEAST_PART)
             & (above_end >= done)
         ) and _may_go_on(data, above, above_word, above_end, line, word, last):
-            several = _column_parts(data, above, above_word, above_end, parts)
-            found, done = _added(data, above_end, parts, several, out, found, done)
+            several = _column_parts(data, above, above_word, line - 1, parts)
+            found, done = _added(data, line - 1, parts, several, out, found, done)
         if end >= done and _may_be_wide(data, line, last, end + 1) and is_word(data[last - 1]):
             several = _wide_parts(data, line, end, parts)
             found, done = _added(data, end, parts, several, out, found, done)
-        above, above_word, above_end, line = line, word, end, end + 1
+        above, above_word, above_end, line = line, word, last, end + 1
     lines[0], lines[1], lines[2], lines[3], lines[4] = line, above, above_word, above_end, done
     return found

@@ -174,7 +174,7 @@ def _mark_cuts(rows: Any) -> None:
     """
     for word in range(WORDS):
         quote, operator = QUOTE + word, OPERATOR + word
-        feed = ahead(rows, FEED + word, 1)
+        end = ahead(rows, LINE_END + word, 1)
         put = (
             rows[quote]
             & ~(rows[quote] << np.uint64(2))
@@ -185,10 +185,10 @@ def _mark_cuts(rows: Any) -> None:
             | ahead(rows, quote, 2)
             | ahead(rows, operator, 2)
         )
-        rows[AT_CUT + word] = put & (behind | feed)
+        rows[AT_CUT + word] = put & (behind | end)
         rows[BEFORE_CUT + word] = (
             rows[DIGIT + word] & ahead(rows, quote, 1) & ahead(rows, COLON + word, 2)
-        ) | (~rows[BLANK + word] & ahead(rows, BACKSLASH + word, 1) & ahead(rows, FEED + word, 2))
+        ) | (~rows[BLANK + word] & ahead(rows, BACKSLASH + word, 1) & ahead(rows, LINE_END + word, 2))
 
 
 @bare

@@ -62,16 +62,17 @@ def with_stamps(printed: bytes) -> bytes:
 @pytest.mark.parametrize("form", sorted(FORMS))
 @pytest.mark.parametrize("secret", [KNOWN, TOKEN], ids=["known", "pattern"])
 @pytest.mark.parametrize("head", ["no head", "a time"])
-def test_both_halves_are_masked(form: str, secret: bytes, head: str) -> None:
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
+def test_both_halves_are_masked(form: str, secret: bytes, head: str, end: bytes) -> None:
     middle = len(secret) // 2
     printed = FORMS[form] % (secret[:middle], secret[middle:])
     printed = with_stamps(printed) if head == "a time" else printed
-    shown = masked(b"before it\n" + printed + b"\nafter it\n")
+    shown = masked((b"before it\n" + printed + b"\nafter it\n").replace(b"\n", end))
     assert "‹".encode() in shown
     assert secret[2:middle] not in shown
     assert secret[middle:-2] not in shown
-    assert shown.startswith(b"before it\n")
-    assert shown.endswith(b"\nafter it\n")
+    assert shown.startswith(b"before it" + end)
+    assert shown.endswith(end + b"after it" + end)
 
 
 REPEATED = {

@@ -278,7 +278,8 @@ def test_a_stages_clients_take_the_same_settings(secure: SecureBroker, console: 
             async with producer.transaction():
                 await producer.send_and_wait("through.work", b"there", partition=0)
             consumer.subscribe(stage.topics)
-            value: bytes = (await consumer.getone()).value
+            (record,) = await consumer.getone()
+            value: bytes = record.value
             return value
         finally:
             await producer.stop()
