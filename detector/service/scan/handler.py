@@ -368,9 +368,8 @@ class ScanHandler:
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
         """Registers what was issued at once here. Other instances learn of it from the registry topic."""
         state = self._partitions.get(partition)
-        if state is not None and state.pending.issues:
-            await self._registered.register(state.pending.issues)
-            state.pending.clear()
+        if state is not None and state.pending:
+            await self._registered.register(state.pending.taken())
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """A dead letter."""

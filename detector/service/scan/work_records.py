@@ -31,21 +31,25 @@ class PendingIssues:
     """
 
     def __init__(self, registry: Owners) -> None:
-        self.issues: list[CredentialIssued] = []
+        self._issues: list[CredentialIssued] = []
         self._registry = registry
         self._owners: dict[str, str] = {}
 
     def add(self, issue: CredentialIssued) -> None:
         """Takes an issue, after those before it in its partition."""
-        self.issues.append(issue)
+        self._issues.append(issue)
         owner = issue_key(issue)
         for name in (credential_key(issue.credential_id), *map(identifier_key, issue.identifiers)):
             self._owners.setdefault(name, owner)
 
-    def clear(self) -> None:
-        """Forgets them: the registry knows them now."""
-        self.issues.clear()
+    def __bool__(self) -> bool:
+        return bool(self._issues)
+
+    def taken(self) -> list[CredentialIssued]:
+        """Those that waited, for the registry. It answers for them from now on."""
+        issues, self._issues = self._issues, []
         self._owners.clear()
+        return issues
 
     def by_identifier(self, identifier: Identifier) -> str | None:
         """As the registry has it."""
