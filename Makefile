@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-JOBS ?= 5
+JOBS ?= 6
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Bytecode that is not kept is made anew by each of a hundred processes.

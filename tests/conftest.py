@@ -93,17 +93,17 @@ SLOW: Final = """
     scan/test_shares scenarios/test_github service/whole/test_http_attacks service/whole/test_run_command
     stages/test_finding_shares suggest/test_suggest_command terminal/test_completion test_extending
 """
-WORKERS: Final = 5  # JOBS of the Makefile
-WAITING_WORKERS: Final = 4  # two would still wait when all else is done
+WORKERS: Final = 6  # JOBS of the Makefile
+WAITING_WORKERS: Final = 5  # two would still wait when all else is done
 
 
 @pytest.hookimpl(tryfirst=True)  # `-m` selects by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by their fixtures, and has those that wait, and then those that work long, begin first.
 
-    Each of five workers starts with a slice of the tests, and takes some from another's end when it is done. So four
-    slices begin with tests that wait, by modules or by what they start, the longest first, and the fifth with the slow ones; the short ones
-    fill all five, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
+    Each of six workers starts with a slice of the tests, and takes some from another's end when it is done. So five
+    slices begin with tests that wait, by modules or by what they start, the longest first, and the sixth with the slow ones; the short ones
+    fill all six, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
     """
     waiting: dict[str, list[pytest.Item]] = {}
     slow, busy = list[pytest.Item](), list[pytest.Item]()

@@ -68,5 +68,5 @@ def test_no_test_is_lost_when_they_are_put_in_order(request: pytest.FixtureReque
 
 
 def test_the_modules_that_wait_longest_begin_first_each_at_another_worker() -> None:
-    tests = {"default": [4], "short": [5], "long": [2, 3], "longer": [1]}
-    assert spread(tests, {"short": 10, "long": 20, "longer": 30}) == [[1], [2, 3], [5], [4]]
+    tests = {"default": [4], "short": [5], "long": [2, 3], "longer": [1], "other": [6]}
+    assert spread(tests, {"short": 10, "long": 20, "longer": 30}) == [[1], [2, 3], [5], [4], [6]]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+USED_AFTER = "was used 2 h 3 min after the task ended, from 203.0.113.9"
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,7 @@ def live_demo() -> list[str]:
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
     command = [*ignoring, sys.executable, "examples/live_demo.py", "--faster", "8000", "--stop", "60"]
     lines: list[str] = []
+    awaited = {"sign-4711 of task release-4711 still worked", USED_AFTER}
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -31,7 +33,9 @@ def live_demo() -> list[str]:
     ) as process:
         for line in process.stdout or ():
             lines.append(line)
-            if "sign-4711 of task release-4711 still worked" in line:
+            seen = {text for text in awaited if text in line}
+            awaited -= seen
+            if seen and not awaited:
                 process.send_signal(signal.SIGINT)
     assert process.returncode == 0, "".join(lines)
     return lines
@@ -49,7 +53,7 @@ def test_it_shows_the_findings_of_the_incident_as_they_come(live_demo: list[str]
     assert re.search(r"s  critical +Signing token sign-4711 .* was printed, in base64, in a log", text)
     assert re.search(r"curfewd asks for the revocation of sign-4711: [a-z]", text)
     assert "curfewd asks for the escalated revocation of wh-sales-us: use-after-revocation" in text
-    assert "was used 2 h 3 min after the task ended, from 203.0.113.9" in text
+    assert USED_AFTER in text
     assert re.search(r"\d+ findings \(\d critical, .*\), the first [\d.]+ s after the first record", text)
 
 
