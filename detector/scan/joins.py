@@ -171,7 +171,7 @@ def _begins(data: Any, at: int) -> int:
 
 
 @bare
-def _below(data: Any, at: int) -> int:
+def line_below(data: Any, at: int) -> int:
     """Where the next line begins if a line ends at `at`; 0 if none does."""
     feed = at + (at < data.size and data[at] == RETURN)
     return int(feed + 1 if feed < data.size and data[feed] == NEWLINE else 0)
@@ -183,7 +183,7 @@ def line_parts(data: Any, at: int, parts: Any) -> int:
 
     It gives how many; 0 if none is.
     """
-    line, below = line_start(data, at), _below(data, at)
+    line, below = line_start(data, at), line_below(data, at)
     if line < 0 or at < line + 2 or not below:
         return 0
     parts[0, 0], parts[0, 1] = word_start(data, at - 1, line), at - 1
@@ -196,7 +196,7 @@ def line_parts(data: Any, at: int, parts: Any) -> int:
         parts[count, 0], parts[count, 1] = start, end
         size += end - start
         count += 1
-        below = _below(data, end + 1) if end < data.size and data[end] == BACKSLASH else 0
+        below = line_below(data, end + 1) if end < data.size and data[end] == BACKSLASH else 0
         if not below:
             break
     return count if count > 1 else 0

@@ -23,6 +23,7 @@ from detector.scan.joins import (
     NEWLINE,
     RETURN,
     is_word,
+    line_below,
     line_start,
     may_be_one,
     turns_near,
@@ -146,10 +147,10 @@ def _wide_parts(data: Any, line: int, end: int, parts: Any) -> int:
         parts[count, 0], parts[count, 1] = first, stop
         size += stop - first
         count += 1
-        after = stop + (stop < data.size and data[stop] == RETURN)
-        if stop - below != width or after >= data.size or data[after] != NEWLINE:
+        after = line_below(data, stop)
+        if stop - below != width or not after:
             break
-        below = after + 1
+        below = after
     return count if count > 1 else 0
 
 
