@@ -122,14 +122,20 @@ class TopicFollower:
             RetryError: the brokers do not answer now.
         """
         await self._connected.wait()
-        sources = [TopicPartition(self._topic, number) for number in self._positions]
-        try:
-            ends = await self._offsets.end_offsets(sources)
-        except Exception as error:
-            raise reaction(error, f"{self._doing}: its end") from error
-        while any(self._positions[source.partition] < end for source, end in ends.items()):
+        ends = await self._ends_of([TopicPartition(self._topic, number) for number in self._positions])
+        while behind := [source for source, end in ends.items() if self._positions[source.partition] < end]:
+            before = dict(self._positions)
             self._polled.clear()
             await self._polled.wait()
+            if self._positions == before:  # An end falls back where a topic is made anew, or loses records.
+                now = await self._ends_of(behind)
+                ends = {source: min(ends[source], now[source]) for source in behind}
+
+    async def _ends_of(self, sources: Sequence[Any]) -> Mapping[Any, int]:
+        try:
+            return await self._offsets.end_offsets(sources)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise reaction(error, f"{self._doing}: its end") from error
 
     async def _follow(self) -> None:
         consumer = topic_reader(self._connection, columns=self._columns, fetch_bytes=_FETCH_BYTES)

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.errors import KafkaError
 
 from detector.judge.routing import encode, registry_key, task_key
 from detector.kafka.topic_follower import TopicFollower
@@ -14,7 +16,7 @@ from detector.service.id_key import agree_on_id_key
 from detector.values.events import CredentialIssued, Identifier
 from tests.broker import Cluster
 from tests.fake_records import FakeRecord
-from tests.ingest.streams import PATIENCE_SECONDS, grown, made, until
+from tests.ingest.streams import PATIENCE_SECONDS, admin, grown, made, until
 from tests.registry.registry_topic import KEY, SECRET, followed, issue, working, write_issues
 
 ISSUE = CredentialIssued(
@@ -54,6 +56,26 @@ async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(brok
     following.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await following
+
+
+async def test_up_to_date_ends_where_the_topic_was_made_anew_in_the_meantime(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    registered, follower = followed(streams)
+    stalled = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-a")
+    async with working(follower.run()), admin(streams.bootstrap) as client:
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+        async with stalled:
+            await stalled.begin_transaction()
+            for _ in range(3):
+                await stalled.send_and_wait(streams.changelog, encode(ISSUE), key=b'["cred","c9","ci","9"]')
+            waiting = asyncio.create_task(follower.up_to_date())
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+            await client.delete_topics([streams.changelog])
+            await client.create_topics([NewTopic(streams.changelog, 1, 1)])
+            await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+            with contextlib.suppress(KafkaError):
+                await stalled.abort_transaction()
 
 
 async def test_the_registry_is_followed_from_its_start(broker: Cluster) -> None:
