@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 
-from detector.kafka.clients import committed_reader, reaction, stop_consumer, topic_reader
+from detector.kafka.clients import committed_reader, reaction, stop_consumer, topic_id, topic_reader
 from detector.kafka.connection import ConnectionSettings
 from detector.records.record_columns import RecordColumns
 from detector.values.errors import CurfewdError
@@ -29,11 +29,22 @@ Change: TypeAlias = tuple[bytes, bytes | None]  # key and value; None deletes th
 Changes: TypeAlias = list[Change] | RecordColumns  # see `pairs_in`
 
 
+class ChangelogSpan(NamedTuple):
+    """What a partition has: all that is committed stands from `first` on, and before `end`.
+
+    `topic_id` is empty if the brokers tell none. Offsets mean nothing in a topic that was made anew.
+    """
+
+    first: int
+    end: int
+    topic_id: str
+
+
 class Changelog(Protocol):
     """One partition for each partition that the stage reads, written in the stage's own transactions."""
 
-    async def span(self, partition: int) -> tuple[int, int]:
-        """The offset of the first record, and the offset after the last: all that is committed is before it."""
+    async def span(self, partition: int) -> ChangelogSpan:
+        """Which offsets there are now."""
 
     def read(self, partition: int, start: int) -> AsyncIterator[Changes]:
         """Committed records in order, from offset `start` to the end as it is at the call."""
@@ -95,16 +106,17 @@ class KafkaChangelog:
         self._offset_reader: Any = None
         self._opening = asyncio.Lock()
 
-    async def span(self, partition: int) -> tuple[int, int]:
+    async def span(self, partition: int) -> ChangelogSpan:
         """See `Changelog`. One consumer, which reads no record, asks for all partitions."""
         source = TopicPartition(self._topic, partition)
         try:
             consumer = await self._offsets()
             first = await consumer.beginning_offsets([source])
             end = await consumer.end_offsets([source])
+            made = await topic_id(consumer, self._topic)
         except Exception as error:
             raise _reaction(error) from error
-        return first[source], end[source]
+        return ChangelogSpan(first[source], end[source], made)
 
     async def read(self, partition: int, start: int) -> AsyncIterator[Changes]:
         """See `Changelog`."""

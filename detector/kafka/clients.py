@@ -32,6 +32,7 @@ from detector.kafka import decompression
 from detector.kafka.assignor import StickyAssignor
 from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import MILLI, ConnectionSettings
+from detector.kafka.group_requests import TopicId
 from detector.kafka.handlers import Partition
 from detector.kafka.written_batches import Compression
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
@@ -285,6 +286,19 @@ async def stop_consumer(consumer: Any) -> None:
             stopping.result()
     finally:
         stopping.cancel()
+
+
+async def topic_id(consumer: Any, topic: str) -> str:
+    """The id of a topic, in hex: another one if it is made anew. Empty if the brokers are older than Kafka 2.8."""
+    client = consumer._client  # noqa: SLF001 - aiokafka's own admin client asks for no ids
+    try:
+        answer = await client.send(client.get_random_node(), TopicId(topic))
+    except kafka.IncompatibleBrokerVersion:
+        return ""
+    error_code, _, made, *_ = answer.topics[0]
+    if error_code:
+        raise kafka.for_code(error_code)
+    return bytes(made).hex()
 
 
 async def read_to_end(connection: ConnectionSettings, partition: Partition) -> AsyncIterator[list[Any]]:

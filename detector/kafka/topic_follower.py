@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from aiokafka import TopicPartition
-from aiokafka import errors as kafka
 
 from detector.kafka.clients import (
     admin_client,
@@ -15,10 +14,10 @@ from detector.kafka.clients import (
     reaction,
     stop_consumer,
     stray_cancellations_are_errors,
+    topic_id,
     topic_reader,
 )
 from detector.kafka.connection import ConnectionSettings
-from detector.kafka.group_requests import TopicId
 from detector.values.errors import RetryError, StopError
 
 POLL_RECORDS: Final = 5000
@@ -175,8 +174,8 @@ class TopicFollower:
             ends = await consumer.end_offsets(sources)
             if self._resume is not None:
                 spans = {source.partition: (first[source], ends[source]) for source in sources}
-                topic_id = await _topic_id(consumer, self._topic)
-                self._positions.update(await self._resume(TopicSpans(self._topic, topic_id, spans)))
+                made = await topic_id(consumer, self._topic)
+                self._positions.update(await self._resume(TopicSpans(self._topic, made, spans)))
             self._ends = {source.partition: end for source, end in ends.items()}
         for source in sources:
             consumer.seek(source, max(self._positions.get(source.partition, 0), first[source]))
@@ -192,16 +191,3 @@ class TopicFollower:
             reached = (self._positions.get(number, 0) >= end for number, end in self._ends.items())
             if all(reached):
                 self._reader.complete.set()
-
-
-async def _topic_id(consumer: Any, topic: str) -> str:
-    """The id of a topic, empty if the brokers are older than Kafka 2.8 and have none."""
-    client = consumer._client  # noqa: SLF001 - aiokafka's own admin client asks for no ids
-    try:
-        answer = await client.send(client.get_random_node(), TopicId(topic))
-    except kafka.IncompatibleBrokerVersion:
-        return ""
-    error_code, _, topic_id, *_ = answer.topics[0]
-    if error_code:
-        raise kafka.for_code(error_code)
-    return bytes(topic_id).hex()

@@ -57,8 +57,8 @@ class RevokeHandler:
 
     async def assigned(self, partition: Partition) -> None:
         """Restores the partition's cases."""
-        first, _ = await self._changelog.span(partition.number)
-        read = self._changelog.read(partition.number, first)
+        span = await self._changelog.span(partition.number)
+        read = self._changelog.read(partition.number, span.first)
         changes = [change async for some in read for change in pairs_in(some)]
         cases = last_cases(changes, f"topic {self._topics.state}, partition {partition.number},")
         self._executor.restore(partition.number, cases.values())

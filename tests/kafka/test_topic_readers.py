@@ -44,7 +44,8 @@ async def test_a_changelog_is_read_alike_both_ways(broker: Cluster) -> None:
     for columns in (False, True):
         changelog = KafkaChangelog(streams.changelog, streams.clients, columns=columns)
         try:
-            first, end = await changelog.span(1)
+            first, end, topic_id = await changelog.span(1)
+            assert len(bytes.fromhex(topic_id)) == 16
             assert [each async for some in changelog.read(1, first) for each in pairs_in(some)] == changes
             later = [each async for some in changelog.read(1, first + 20) for each in pairs_in(some)]
             assert later == changes[20:]

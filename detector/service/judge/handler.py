@@ -229,7 +229,8 @@ class JudgeHandler:
         if work.dirty and work.position is None and now - work.saved >= POSITION_EVERY:
             # Asked before the transaction: if it commits, no other instance can have written meanwhile, and all that
             # stands before this end is ours. Asked after it, another instance might have had the partition.
-            work.position = Position((await self._changelog.span(partition.number))[1], now)
+            _, end, topic_id = await self._changelog.span(partition.number)
+            work.position = Position(end, now, topic_id)
         outputs = self._judge(partition, work, Poll())
         if not (outputs or work.staged or work.polled):  # no commit follows, but the watermark has moved on
             self._report(partition, work)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from detector.kafka.changelog import Changelog
+from detector.kafka.changelog import Changelog, ChangelogSpan
 from detector.service.judge.bulk_load import BulkLoad
 from detector.service.judge.local_stores import OLDEST
 from detector.service.judge.store import Position, Store
@@ -52,25 +52,25 @@ async def restore(
         RetryError, StopError: the disk or the changelog cannot be read or written, or a later version wrote them.
     """
     began = time.monotonic()
-    first, end = await changelog.span(partition)
-    store, reason = _open(path, first, end, now)
+    span = await changelog.span(partition)
+    store, reason = _open(path, span, now)
     position = None if store is None else store.position()
     if store is None or position is None:
         Store.destroy(path)
-        store, start = _fresh(path), first
+        store, start = _fresh(path), span.first
     else:
         start = position.offset
     count = 0
     try:
         async with BulkLoad(store, path) as loading:
-            if start < end:
+            if start < span.end:
                 async for changes in changelog.read(partition, start):
                     await loading.add(changes)
                     count += len(changes)
                     observe(Restoring(partition, len(changes)))
                 await loading.finish()
         check_format(store.format(), f"partition {partition} of the state topic")
-        store.restored(Position(end, now))
+        store.restored(Position(span.end, now, span.topic_id))
     except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again
         store.close()
         if isinstance(error, CurfewdError) or not isinstance(error, Exception):
@@ -80,7 +80,7 @@ async def restore(
     return store, Restored(partition, count, time.monotonic() - began, reason)
 
 
-def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str | None]:
+def _open(path: Path, span: ChangelogSpan, now: int) -> tuple[Store | None, str | None]:
     """The store on the disk, or None and the reason why it cannot be used.
 
     Raises:
@@ -106,7 +106,7 @@ def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str
         check_format(str(position.format).encode(), f"the store {path}", REMOVE)
     if position is None:
         reason = "never complete"
-    elif not first <= position.offset <= end:
+    elif position.topic_id != span.topic_id or not span.first <= position.offset <= span.end:
         reason = "not of this changelog"
     elif now - position.saved > OLDEST:
         reason = "too old"

@@ -14,7 +14,7 @@ import msgspec
 
 from detector.judge.policy import Policy
 from detector.judge.routing import Fact, encode, route
-from detector.kafka.changelog import Change
+from detector.kafka.changelog import Change, ChangelogSpan
 from detector.kafka.handlers import Output, Partition
 from detector.outputs.output import Run
 from detector.records.made_columns import columns_of
@@ -47,10 +47,11 @@ class Logs:
     def __init__(self, partitions: int) -> None:
         self.topics: list[list[tuple[int, Change]]] = [[] for _ in range(partitions)]
         self.ends = [0] * partitions
+        self.topic_id = "e1" * 16
         self.cut = False  # whether reading fails after the first few
 
-    async def span(self, partition: int) -> tuple[int, int]:
-        return 0, self.ends[partition]
+    async def span(self, partition: int) -> ChangelogSpan:
+        return ChangelogSpan(0, self.ends[partition], self.topic_id)
 
     async def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
         rows = [change for offset, change in self.topics[partition] if offset >= start]

@@ -11,7 +11,7 @@ import pytest
 
 from detector.judge.policy import Policy
 from detector.judge.totals import Totals
-from detector.kafka.changelog import Change
+from detector.kafka.changelog import Change, ChangelogSpan
 from detector.kafka.handlers import Partition
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.restore import Restoring, restore
@@ -29,8 +29,8 @@ class Stuck:
         self.waiting = asyncio.Event()
         self.going_on = asyncio.Event()
 
-    async def span(self, partition: int) -> tuple[int, int]:  # noqa: ARG002 - the protocol's signature
-        return 0, 3
+    async def span(self, partition: int) -> ChangelogSpan:  # noqa: ARG002 - the protocol's signature
+        return ChangelogSpan(0, 3, "")
 
     async def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:  # noqa: ARG002 - as above
         yield CHANGES
@@ -84,12 +84,30 @@ async def test_whatever_part_of_a_store_cannot_be_read_it_is_built_anew(tmp_path
     await handler.revoked(partition)
 
 
+async def test_a_store_of_a_topic_that_was_made_anew_is_built_anew(tmp_path: Path) -> None:
+    logs, path = Logs(1), tmp_path / "0"
+    for number in range(3):
+        logs.append(0, (b"a" + b"x" * 16 + b"e%d" % number, b"of the topic before"))
+    store, _ = await restore(path, 0, logs, 1)
+    store.close()
+    anew = Logs(1)
+    anew.topic_id = "e2" * 16
+    for change in CHANGES * 3:
+        anew.append(0, change)
+    store, restored = await restore(path, 0, anew, 2)
+    try:
+        assert restored.reason == "not of this changelog"
+        assert list(store.entries(b"x" * 16)) == [(b"e1", b"one")]
+    finally:
+        store.close()
+
+
 async def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path) -> None:
     changelog, path = Stuck(), tmp_path / "0"
     changelog.going_on.set()
     store = Store(path)
     store.restore(CHANGES)
-    store.restored(Position(3, 1))
+    store.restored(Position(3, 1, ""))
     store.close()
     files = {each.name for each in path.glob("*.sst")}
     hold = "import fcntl, sys; file = open(sys.argv[1], 'r+'); fcntl.lockf(file, fcntl.LOCK_EX); print(flush=True); input()"

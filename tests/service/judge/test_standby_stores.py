@@ -142,7 +142,7 @@ async def test_a_copy_takes_what_comes_and_says_how_far_it_is(tmp_path: Path, lo
             lambda: asyncio.sleep(0, made.standbys.offsets() == {ONE: 30, TWO: 20}), "ten more", every=0.01
         )
         assert made.standbys.held == 2
-    assert kept(tmp_path / "work-0") == (set(range(30)), Position(30, NOW + SECOND))
+    assert kept(tmp_path / "work-0") == (set(range(30)), Position(30, NOW + SECOND, logs.topic_id))
     assert logs.reads == [(0, 0), (1, 0)]  # once: what came later was followed
     assert [fact.restored.changes for fact in made.facts] == [20, 20]
 
@@ -256,7 +256,7 @@ async def test_timers_that_are_over_do_not_pile_up(tmp_path: Path, logs: Tailed)
 async def test_what_was_left_on_the_disk_is_known_and_what_is_too_old_is_removed(
     tmp_path: Path, logs: Tailed
 ) -> None:
-    for number, position in enumerate((Position(7, NOW - HOUR), Position(9, NOW - OLDEST - 1), None)):
+    for number, position in enumerate((Position(7, NOW - HOUR, ""), Position(9, NOW - OLDEST - 1, ""), None)):
         store = Store(tmp_path / f"work-{number}")
         if position is not None:
             store.write([], position)
