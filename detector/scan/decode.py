@@ -25,7 +25,7 @@ from detector.records.blocks import safe_cut
 from detector.scan import triggers
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
-from detector.scan.decoders import BUNDLED, DECODERS, Decoders
+from detector.scan.decoders import BUNDLED, CHANGED, DECODERS, Decoders
 from detector.scan.ranks import origins, ranks
 from detector.scan.shares import SECOND_LOOK, LimitedText, Limits, Share, Spending
 
@@ -96,6 +96,11 @@ class Layer:
     def segments(self) -> Any:
         """All segments, as of a `Part`, in order."""
         return self._back.segments
+
+    @property
+    def changed(self) -> bool:
+        """Whether all of its texts were changed, so that only what is unmistakable can be believed."""
+        return all(_changed(names) for part in self._parts for names in part.names)
 
     def origins(self, places: Any) -> Any:
         """Where the bytes at some places come from: of base64 and hex, each from its own digits."""
@@ -170,10 +175,14 @@ class Origins(NamedTuple):
 
 
 class DecodedText:
-    """Decoded text at some depth: its `data`, where that stands in the first data, and in which encodings."""
+    """Decoded text at some depth: its `data`, where that stands in the first data, and in which encodings.
+
+    `changed` is as a `Layer` has it.
+    """
 
     def __init__(self, layers: tuple[Layer, ...], base: int = 0) -> None:
         self.data = layers[-1].data
+        self.changed = layers[-1].changed
         self._layers = layers
         self._base = base
 
@@ -435,7 +444,10 @@ def decoded(data: bytes, share: Share = SECOND_LOOK) -> list[Decoded]:
 
 
 def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
-    """One step of decoding of all of `data`: one layer, or several if much of it is inflated."""
+    """One step of decoding of all of `data`: one layer, or several if much of it is inflated.
+
+    What is XORed comes in a layer of its own: there is much of it, and little of it has to be searched for.
+    """
     parts: list[Part] = []
     growing: list[tuple[GrowingDecoder, Any]] = []
     for decoder, begun in _begun(data, DECODERS.of(room.forms)):
@@ -447,7 +459,10 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
         elif isinstance(decoder, GrowingDecoder) and len(places):
             growing.append((decoder, places))
     linear = size = sum(len(part.data) + len(BETWEEN) for part in parts)
-    for decoder, places in growing:
+    for decoder, places in sorted(growing, key=lambda each: _is_changed(each[0])):
+        if parts and _is_changed(decoder):
+            yield Layer(parts, linear)
+            parts, linear, size = [], 0, 0
         for part in decoder.decode(data, places, room):
             _count(decoder, part, room)
             parts.append(part)
@@ -457,6 +472,14 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
                 parts, linear, size = [], 0, 0
     if parts:
         yield Layer(parts, linear)
+
+
+def _changed(names: tuple[str, ...]) -> bool:
+    return names[-1] in CHANGED
+
+
+def _is_changed(decoder: Decoder) -> bool:
+    return all(map(_changed, decoder.names))
 
 
 def _examined(decoder: Decoder, places: Any, room: _Room) -> Any:

@@ -36,8 +36,8 @@ _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 class Scanner(Protocol):
     """What finds secrets by pattern: `detector.scan.scanner.PatternScanner`."""
 
-    def scan(self, data: bytes) -> list[Match]:
-        """The secrets in `data`."""
+    def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:
+        """The secrets in `data`, with or without those that only generic patterns find."""
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +83,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 class NoPatterns:
     """A scanner without patterns: only registered credentials are found."""
 
-    def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
+    def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:  # noqa: ARG002 - the protocol's signature
         """Finds nothing."""
         return []
 
@@ -179,7 +179,7 @@ def _seen_in(
             return origins.whole
         return origins.whole & ~(joined & whole.overlapped(origins.starts, origins.ends))
 
-    seen = _as_it_stands(view.data, scanner, known, believed)
+    seen = _as_it_stands(view.data, scanner, known, believed, generic=not view.changed)
     if not seen:
         return
     starts, ends = np.array([(one.start, one.end) for one in seen], np.int64).T
@@ -213,12 +213,15 @@ def _as_it_stands(
     scanner: Scanner,
     known: KnownIndex | None,
     believed: Callable[[Any, Any], Any] | None = None,
+    *,
+    generic: bool = True,
 ) -> list[Sighting]:
     """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms.
 
-    What only a fingerprint tells and is not `believed` is left out.
+    What only a fingerprint tells and is not `believed` is left out, and so is what only `generic` patterns see, if nobody
+    would believe them.
     """
-    matches = _secrets(data, scanner)
+    matches = _secrets(data, scanner, generic=generic)
     spans = known.find(data) if known is not None else []
     seen = [
         Sighting(m.start, m.end, m.secret, m.pattern, named=named)
@@ -241,9 +244,9 @@ def _as_it_stands(
     return seen
 
 
-def _secrets(data: bytes, scanner: Scanner) -> list[Match]:
+def _secrets(data: bytes, scanner: Scanner, *, generic: bool) -> list[Match]:
     """The matches of patterns, without public identifiers: text that shows one is no leak."""
-    return [match for match in scanner.scan(data) if not finds_public_ids(match.pattern)]
+    return [match for match in scanner.scan(data, generic=generic) if not finds_public_ids(match.pattern)]
 
 
 def _shown_names(matches: Sequence[Match], spans: Iterable[tuple[int, int]]) -> list[Named | None]:

@@ -49,6 +49,7 @@ def call_loops(scanner: PatternScanner) -> None:
 
 def _load_search(scanner: PatternScanner) -> None:
     scanner.scan(b"password: \n" * 1000)  # makes what the first pass needs where hits are very many
+    scanner.scan(bytes(1 << 16), generic=False)  # and what it needs for text that was changed
 
 
 def _call_search(scanner: PatternScanner | None = None) -> None:

@@ -90,11 +90,13 @@ class PlainScanner:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = [PlainPattern(pattern) for pattern in patterns]
 
-    def scan(self, data: bytes) -> list[Match]:
+    def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:
         """The secrets in `data`, left to right, of those that overlap the best."""
         candidates, lowered = [], data.lower()
         for order, plain in enumerate(self._patterns):
             pattern = plain.pattern
+            if pattern.generic and not generic:
+                continue
             proven = any(check.kind in _PROOFS for check in pattern.checks)
             for start, end in plain.spans(data, lowered):
                 rank = (pattern.generic, not proven, start - end, order, start)

@@ -60,8 +60,8 @@ def registered(secret: bytes, key: DeploymentKey = KEY) -> Identifier:
 
 
 class Nothing:
-    def scan(self, data: bytes) -> list[Match]:
-        del data
+    def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:
+        del data, generic
         return []
 
 

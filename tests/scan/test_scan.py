@@ -275,3 +275,13 @@ def test_patterns_with_one_regex_are_each_found_where_their_own_checks_and_keywo
         (b"same_8361", "with-word"),
         (b"same_q5z8", "with-word"),
     ]
+
+
+@pytest.mark.parametrize("size", [100, 1 << 16], ids=["little", "much"])
+def test_generic_patterns_may_be_left_out_and_hide_nothing_from_the_others(size: int) -> None:
+    data = b"secret = key-0123abcd; secret=other; tokabcdefgh 123456\n"
+    data *= size // len(data) + 1
+    scanner = PatternScanner(PATTERNS)
+    every, specific = scanner.scan(data), scanner.scan(data, generic=False)
+    assert any(match.pattern.generic for match in every)
+    assert spans(specific) == [each for each in spans(every) if each[2] != "assigned"]

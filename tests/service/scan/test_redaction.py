@@ -341,9 +341,9 @@ class Counting:
         self.scanner = scanner
         self.given: list[bytes] = []
 
-    def scan(self, data: bytes) -> list[Match]:
+    def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:
         self.given.append(data)
-        return self.scanner.scan(data)
+        return self.scanner.scan(data, generic=generic)
 
 
 TEXTS = [b"line %d" % number for number in range(300)]
