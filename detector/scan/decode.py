@@ -220,10 +220,7 @@ class DecodedPiece:
     @property
     def limited(self) -> list[LimitedText]:
         """What was not examined whole."""
-        return [
-            LimitedText(one.start + self._start, one.end + self._start, one.reason, one.alone)
-            for one in self._decoding.limited()
-        ]
+        return self._decoding.limited(self._start)
 
     @property
     def asked(self) -> int:
@@ -280,10 +277,10 @@ class _PieceDecoding:
         self._uncounted_size = 0
         self._widened: Layer | None = None
 
-    def limited(self) -> list[LimitedText]:
-        """What was not examined whole."""
+    def limited(self, base: int) -> list[LimitedText]:
+        """What was not examined whole, of a text in which this piece begins at `base`."""
         self._spending.over()
-        return self._spending.limited()
+        return self._spending.limited(base)
 
     @property
     def asked(self) -> int:

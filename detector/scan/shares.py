@@ -18,6 +18,7 @@ DECODING: Final = "decoding"
 _LINEAR: Final = 4
 MUCH: Final = 8
 """Bytes decoded for each byte of a line, beyond which a line asks for much: text is seldom packed so well."""
+_CUT: Final = 4  # times that much counts of a line which has more still: such a line is reported anyway
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ NARROW: Final = Share(256, 4, 1 << 20)
 """Of the lines of a stream that asked for too much: see `decoding_shares`."""
 
 
-class LimitedText(msgspec.Struct, frozen=True):
+class LimitedText(msgspec.Struct, frozen=True, gc=False):
     """The lines in data[start:end] were not examined whole. `reason` is `DECODING`: they decode to too much.
 
     `alone` says that the lines alone are the cause: whoever has other text beside them, or before, cuts them short too.
@@ -217,7 +218,8 @@ class Spending:
     def much(self) -> Any:
         """Rows (start, bytes) of the lines that asked for more than `MUCH`, and by how much; in order.
 
-        A line with a narrow share that is cut short counts with all that it was given.
+        A line with a narrow share that is cut short counts with all that it was given. What is cut short for its own sake
+        counts `_CUT` times.
         """
         if not self.asked:
             return np.empty((0, 2), np.int64)
@@ -225,7 +227,8 @@ class Spending:
         narrow = self._narrowed & self._cut_short
         beyond = np.where(narrow, self._spent, self._spent - MUCH * self._sizes)
         (found,) = np.nonzero(beyond > 0)
-        return np.column_stack([(self._ends - self._sizes)[found], beyond[found]])
+        times = np.where(self._cut_short[found] & self._alone(found), _CUT, 1)
+        return np.column_stack([(self._ends - self._sizes)[found], beyond[found] * times])
 
     def rare(self) -> Any:
         """Rows (start, form, bytes) of the lines that had text in rare forms."""
@@ -236,15 +239,20 @@ class Spending:
             found.append(np.column_stack([starts, np.full(len(lines), form), sizes[lines]]))
         return np.concatenate(found)
 
-    def limited(self) -> list[LimitedText]:
-        """The lines that were not examined whole, in order."""
+    def limited(self, base: int) -> list[LimitedText]:
+        """The lines that were not examined whole, in order, in a text in which this one begins at `base`."""
         if not self.asked:
             return []
-        found = np.flatnonzero(self._cut_short).tolist()
-        ends = self._ends
-        narrowed = set() if self._narrow is None else set(np.flatnonzero(self._narrowed).tolist())
-        others = self._for_others | narrowed
-        return [
-            LimitedText(int(ends[line - 1]) + 1 if line else 0, int(ends[line]), DECODING, line not in others)
-            for line in found
-        ]
+        found = np.flatnonzero(self._cut_short)
+        alone = self._alone(found)
+        if self._narrow is not None:
+            alone &= ~self._narrowed[found]
+        ends = base + self._ends[found]
+        rows = zip((ends - self._sizes[found]).tolist(), ends.tolist(), alone.tolist(), strict=True)
+        return [LimitedText(start, end, DECODING, alone) for start, end, alone in rows]
+
+    def _alone(self, lines: Any) -> Any:
+        """By line, whether it was cut short for what it asked for itself."""
+        if not self._for_others:
+            return np.ones(len(lines), np.bool_)
+        return ~np.isin(lines, list(self._for_others))

@@ -21,14 +21,16 @@ from detector.scan.known_credentials import KnownIndex
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
 from detector.scan.scanner import Match
-from detector.scan.shares import SECOND_LOOK, LimitedText, Limits, Share
+from detector.scan.shares import MUCH, SECOND_LOOK, LimitedText, Limits, Share
 from detector.values.events import Identifier
 from detector.values.findings import severity_of
 from detector.values.secrets import Secret
 
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
 _LONG_MARK: Final = 4
-_VERY_MUCH: Final = 4 << 20  # bytes that a piece decodes to, at which it is cut smaller
+_VERY_MUCH: Final = (
+    4 << 20
+)  # bytes that a piece decodes to, at which it is cut smaller; or so that its lines ask for much
 _SMALL: Final = 8 << 10  # bytes of such a smaller piece
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
@@ -143,8 +145,9 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
         piece = DecodedPiece(data, start, end, share, limits)
         found: list[Sighting] = []
         divisible = streams is not None and end - start > _SMALL
+        most = min(_VERY_MUCH, MUCH * (end - start))
         for view in piece.texts():
-            if divisible and piece.asked > _VERY_MUCH:
+            if divisible and piece.asked > most:
                 smaller = list(pieces(data, start, end, _SMALL))[::-1]
                 if len(smaller) > 1:
                     todo += smaller

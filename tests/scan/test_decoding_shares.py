@@ -103,7 +103,13 @@ def test_what_stands_in_their_midst_is_found(finder: LeakFinder, text: bytes) ->
     assert 10 not in limited
 
 
-SHUT: Final = 1000  # bytes: two or three bombs in a narrow share
+def test_what_is_cut_short_for_its_own_sake_counts_four_times(finder: LeakFinder) -> None:
+    more_than_its_share = packed(b"A" * 70_000)
+    _, limited = looked(finder, [("a", more_than_its_share), ("a", BOMB), ("b", BOMB)])
+    assert limited == [0, 1]
+
+
+SHUT: Final = 1000  # bytes: less than what a bomb in a narrow share counts
 
 
 @pytest.mark.parametrize(

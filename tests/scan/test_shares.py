@@ -10,6 +10,7 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 import cramjam
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import example, given, settings
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from detector.scan import packed_words
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decode import PIECE, Decoding
-from detector.scan.shares import FIRST_LOOK, SECOND_LOOK, Share, Spending
+from detector.scan.shares import DECODING, FIRST_LOOK, MUCH, SECOND_LOOK, LimitedText, Share, Spending
 from tests.scan.origins import origin_of, place_of
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
@@ -137,7 +138,16 @@ def test_nothing_is_reckoned_where_nothing_counts() -> None:
     spending = Spending(b"a line\nanother", FIRST_LOOK)
     assert not spending.asked
     assert spending.over() is None
-    assert spending.limited() == []
+    assert spending.limited(0) == []
+
+
+def test_a_line_that_is_cut_short_for_others_counts_once() -> None:
+    spending = Spending(b"a\nb", Share(100, 0, 0))
+    spending.spend(np.array([0, 1]), np.array([50, 50]))
+    spending.cut_short(0)
+    spending.cut_short(1, for_others=True)
+    assert spending.much().tolist() == [[0, 4 * (50 - MUCH)], [2, 50 - MUCH]]
+    assert spending.limited(10) == [LimitedText(10, 11, DECODING), LimitedText(12, 13, DECODING, alone=False)]
 
 
 def wrapped(encode: Encode, width: int) -> Encode:
