@@ -126,7 +126,7 @@ _operator = class_of(b"&+.\\]|")  # what may stand between two strings that are 
 _listed = class_of(_DIGITS + b":;,-" + bytes(range(0x22)) + b"@ABCDEFG`abcdefgXYZ[\\]^_xyz{|}~\x7f")
 _bit = class_of(b"01")
 _between = class_of((*range(0x30), *range(0x3A, 0x40)))
-_sign = class_of((*range(0x30), *range(0x7B, 0x100)))
+_sign = class_of({*range(0x100)} - {*_UPPER, *_UPPER.lower(), *_DIGITS})
 _lead = class_of(range(0xC2, 0x100))  # of a character beyond ASCII
 _high = class_of(b"234567")  # the higher half of hex digits that say ASCII
 _in_base85 = class_of(_UPPER + _UPPER.lower() + _DIGITS + b"!#$%&()*+-;<=>?@^_`{|}~")

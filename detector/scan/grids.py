@@ -16,7 +16,8 @@ from detector.scan.kernels import ALNUM, CLASSES
 LEAST: Final = 16  # characters
 _CHANGES: Final = 2
 _SAMPLE: Final = 16
-_GRIDS: Final = ((1, 1), (2, 1), (3, 1), (4, 1), (1, 3), (1, 4), (1, 5))  # bytes of separator and of group
+# Bytes of separator and of group.
+_GRIDS: Final = ((1, 1), (2, 1), (3, 1), (4, 1), (1, 3), (1, 4), (1, 5), (2, 3), (2, 4))
 
 
 _RARE: Final = np.array([byte in b"!#%&*?@^~" for byte in range(256)], np.uint8)
@@ -42,8 +43,7 @@ PERIODS: Final = _periods()
 def _mask(data: Any, at: int) -> int:
     bits = 0
     for step in range(_SAMPLE):
-        byte = data[at + step]
-        bits |= int(byte < 48 or byte > 122) << step
+        bits |= int(CLASSES[data[at + step]] != ALNUM) << step
     return bits
 
 
@@ -59,7 +59,7 @@ def _blanks(data: Any, at: int) -> int:
 def _apart(data: Any, at: int, period: int, count: int) -> bool:
     """Whether the same sign stands so many times, a period apart."""
     byte = data[at]
-    if 48 <= byte <= 122:
+    if CLASSES[byte] == ALNUM:
         return False
     for step in range(at + period, at + count * period, period):
         if data[step] != byte:
@@ -158,20 +158,32 @@ def _are_entities(data: Any, begin: int, end: int, period: int) -> bool:
 
 @bare
 def _are_escapes(data: Any, begin: int, end: int, separator: int, period: int) -> bool:
-    r"""Whether the groups are `&#65;`, `\u0041`, `\x41` or `%41`, which have decoders of their own, or the same over and over."""
+    r"""Whether the groups are `&#65;`, `\u0041`, `\x41`, `0x41` or `%41`, or the same over and over.
+
+    Each of the former has a decoder of its own.
+    """
     if period == 3 and separator == 1 and data[begin + 2] == 0x25 and _all_say_text(data, begin, end):
         return True
     same = True
-    for at in range(begin, min(begin + period, end - 1)):
+    for at in range(begin, min(begin + period + 1, end - 1)):  # a first group may be the rest of one
         recurs = _recurs(data, at, end, period)
         same &= recurs
         lead, kind = data[at], data[at + 1]
         if lead == 0x26 and kind == 0x23 and _are_entities(data, at, end, period):
             return True
-        escape = lead == 0x5C and ((kind == 0x75 and period == 6) or (kind == 0x78 and period == 4))
+        escape = (lead == 0x5C and ((kind == 0x75 and period == 6) or (kind == 0x78 and period == 4))) or (
+            lead == 0x30 and kind == 0x78 and period > 4
+        )
         if escape and recurs and _recurs(data, at + 1, end, period):
             return True
     return same
+
+
+@bare
+def _left_alone(data: Any, first: int, separator: int, group: int) -> bool:
+    """Whether `strides` closes it up; or whether colons stand between groups, as in addresses of IPv6."""
+    byte = data[first]
+    return byte == 0x3A if group > 1 else separator == 1 and byte in (0, 10, 32)
 
 
 @bare
@@ -194,10 +206,10 @@ def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
     while first < place + period and not (
         _separated(data, first + period, first, separator)
         and _graphic(data, first + separator, first + period)
-        and (data[first] < 48 or data[first] > 122)
+        and CLASSES[data[first]] != ALNUM
     ):
         first += 1
-    if first == place + period or (separator == 1 and group == 1 and data[first] in (0, 10, 32)):
+    if first == place + period or _left_alone(data, first, separator, group):
         return 0, 0, 0, 0, done
     low = first
     while (

@@ -275,10 +275,15 @@ def _mark_periods(rows: Any) -> None:
 
     Signs may stand in what blanks set apart.
     """
+    one = np.uint64(1)
     for word in range(WORDS):
         here, after = rows[SIGN + word], rows[SIGN + word + 1]
         second = here >> np.uint64(8) | after << np.uint64(56)
-        differ = _differ(here, after, second, np.uint64(2)) & _differ(here, after, second, np.uint64(3))
+        # One sign of three stands in dates and times.
+        single = ~_any(here & (here >> one | after << np.uint64(63)))
+        differ = _differ(here, after, second, np.uint64(2)) & (
+            _differ(here, after, second, np.uint64(3)) | single
+        )
         period = _repeating(here, after, differ)
         rows[AT_PERIOD + word] = period
         blanks, behind = rows[SPACE + word], rows[SPACE + word + 1]

@@ -31,6 +31,7 @@ SEPARATORS: Final = (
     "', '",
     "&#",
     "%",
+    *":;<=>?@[\\]^_`",
 )
 _TOKENS: Final = st.text(string.ascii_letters + string.digits, min_size=20, max_size=60).map(
     lambda token: f"a1B2{token}"
@@ -60,12 +61,24 @@ def test_a_separator_between_all_characters_hides_no_secret(token: str, separato
     assert token[8:12] not in done.replace(separator, "")
 
 
-@given(_TOKENS, st.sampled_from([3, 4, 5]), st.sampled_from([" ", "-", "."]), _BEFORE)
+@given(_TOKENS, st.sampled_from([3, 4, 5]), st.sampled_from([*" -._=@"]), _BEFORE)
 @settings(max_examples=100)
 def test_groups_hide_no_secret(token: str, size: int, separator: str, before: str) -> None:
     token += "0zY9xW8vU7tS6rQ5"
     shown = separator.join(token[at : at + size] for at in range(0, len(token), size))
     done = masked(token, f"{before}{shown}\nmore")
+    assert "known-credential" in done
+    assert token[8:12] not in done.replace(separator, "")
+
+
+@given(_TOKENS, st.sampled_from([3, 4]), st.sampled_from(["\r\n", ", "]), _BEFORE)
+@settings(max_examples=100)
+def test_groups_with_two_signs_between_hide_no_secret(
+    token: str, size: int, separator: str, before: str
+) -> None:
+    token += "0zY9xW8vU7tS6rQ5"
+    shown = separator.join(token[at : at + size] for at in range(0, len(token), size))
+    done = masked(token, f"{before}{shown}{separator}more")
     assert "known-credential" in done
     assert token[8:12] not in done.replace(separator, "")
 
@@ -134,6 +147,8 @@ def test_full_width_forms_hide_no_secret(token: str) -> None:
         "192.168.1.1 10.0.0.1 1.2.3.4.5.6.7.8.9",
         "------------------------------------------------",
         "{{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}}",
+        "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
+        "0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6, 0xa7, 0xb8",
         "+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+",
         "caf\u00e9 \u2014 \u201cquoted\u201d \u00fcber stra\u00dfe \u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587",
     ],
