@@ -11,6 +11,7 @@ from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex
 from detector.scan import check_prefilter as refusals
 from detector.scan import regex_backtracker as backtrack
 from detector.scan.regex_programs import Program, program_of
+from detector.scan.required_literals import has_all, required_literals
 
 _ROWS: Final = 1024  # matches at a time
 _FEW: Final = 4  # matches: for fewer, the check prefilter does not pay
@@ -26,12 +27,14 @@ class Finder:
     compiled only then. Most matches that `checks` would refuse are left out.
     """
 
-    __slots__ = ("_limits", "_multiline", "_program", "_regex", "_text")
+    __slots__ = ("_limits", "_literals", "_multiline", "_program", "_regex", "_text")
 
     def __init__(self, regex: str, checks: Iterable[Check] = (), *, multiline: bool = False) -> None:
         self._text = regex
         self._multiline = multiline
         self._program: Program | None = program_of(regex, multiline=multiline)
+        # Lines are short: there, to look for literals costs more than to run the program.
+        self._literals = required_literals(regex) if multiline else ()
         self._regex: Regex | None = None
         limits = refusals.limits_of(checks)
         self._limits: tuple[Any, ...] | None = (
@@ -81,6 +84,10 @@ class Finder:
     def _searched(self, data: bytes, view: Any, regions: Any) -> Any:
         """The matches in regions of at most `WINDOW` bytes."""
         program, found = self._program, []
+        if self._literals:
+            regions = regions[[has_all(data, low, high, self._literals) for low, high in regions.tolist()]]
+            if not len(regions):
+                return np.empty((0, 4), np.int64)
         region, at = 0, 0
         while region < len(regions):
             if program is not None:
