@@ -19,7 +19,7 @@ from benchmarks import compare, tables
 from benchmarks.live_load import LEAKING, SPAN, Load, Pair, Texts, key_of, known, records
 from detector.configuration.settings import Settings
 from detector.judge.policy import Policy
-from detector.kafka.handlers import Output, Partition
+from detector.kafka.handlers import Output, Partition, singly
 from detector.outputs.output import Run
 from detector.records.record_columns import RecordColumns
 from detector.registry.finders import Finders
@@ -94,7 +94,7 @@ class _Service:
             with self._timed("judge"):
                 outputs = await self.judge.process(_WORK, some)
                 await self.judge.committed(_WORK, self._offset)
-            self._work = [each for each in outputs if each.topic == _WORK.topic]
+            self._work = [each for each in singly(outputs) if each.topic == _WORK.topic]
         return len(facts.leaks)
 
 

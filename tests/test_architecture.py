@@ -138,6 +138,8 @@ KAFKA_TAKES = {
     "detector.records.magic_numbers",
     "detector.records.magic_numbers.LZ4",
     "detector.records.magic_numbers.XERIAL",
+    "detector.records.made_columns",
+    "detector.records.made_columns.columns_of_parts",
     "detector.records.record_columns",
     "detector.records.record_columns.RecordColumns",
     "detector.records.record_columns.headers_at",

@@ -1,7 +1,8 @@
 """Makes batches of outputs: which partition each goes to, and how much fits into a batch."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,10 +11,12 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from detector.kafka.handlers import Output, PassedOn, ToWrite
 from detector.kafka.key_hash import murmur2
 from detector.kafka.written_batches import Compression, largest, written
+from detector.records.made_columns import columns_of_parts
 
 SMALLEST_BATCH: Final = 1024
 _HEADER: Final = 10  # bytes of two lengths, at most
 REMEMBERED_KEYS: Final = 1 << 16
+FEW: Final = 12  # outputs of a partition for which making columns costs more than aiokafka's builder
 
 
 @lru_cache(REMEMBERED_KEYS)
@@ -68,6 +71,18 @@ class Limits:
             return False
         return size_of(output) > self.record(output.topic)
 
+    def some_too_large(self, outputs: Iterable[ToWrite]) -> bool:
+        """Whether some output cannot be written."""
+        small = min(self._record_bytes, *self._records.values()) // 2 if self._records else self._record_bytes // 2
+        for output in outputs:
+            if type(output) is Output and not output.headers:  # nearly all, so this must be quick
+                value, key = output.value, output.key
+                if (len(value) if value else 0) + (len(key) if key else 0) < small:
+                    continue
+            if self.too_large(output):
+                return True
+        return False
+
     def refuse(self, topic: str, size: int, records: int) -> None:
         """A broker found a batch too large. The next will be smaller, down to single records."""
         if records > 1:
@@ -87,26 +102,63 @@ def batches_of(
     # All outputs without a key go to one partition in each transaction: one batch instead of many.
     spread = random.randrange(1 << 30)  # noqa: S311 - no secret, only spreading
     batches: dict[tuple[str, int], list[Any]] = {}
+    waiting: dict[tuple[str, int], list[Output]] = {}
+
+    def write(place: tuple[str, int]) -> list[Any]:
+        made = batches.setdefault(place, [])
+        some = waiting.pop(place, None)
+        if some:
+            made += _batches(some, place[1], limits.batch(place[0]), new_batch, compression)
+        return made
+
     for output in outputs:
-        count = counts[output.topic]
-        if isinstance(output, PassedOn):
-            made = batches.setdefault((output.topic, output.records.partition % count), [])
-            made += written(output.records, limits.batch(output.topic), compression)
+        topic = output.topic
+        count = counts[topic]
+        if type(output) is PassedOn:
+            made = write((topic, output.records.partition % count))
+            made += written(output.records, limits.batch(topic), compression)
             continue
         number = output.partition
         if number is not None:
             number %= count
         else:
             number = spread % count if output.key is None else partition_of(output.key, count)
-        made = batches.setdefault((output.topic, number), [])
-        if not made or not _append(made[-1], output, limits):
-            made.append(new_batch())
-            _append(made[-1], output, limits)
+        place = topic, number
+        some = waiting.get(place)
+        if some is None:
+            batches.setdefault(place, [])
+            waiting[place] = [output]
+        else:
+            some.append(output)
+    for place in [*waiting]:
+        write(place)
     return batches
 
 
-def _append(batch: Any, output: Output, limits: Limits) -> bool:
-    if batch.record_count() and batch.size() >= limits.batch(output.topic):
+def _batches(
+    outputs: Sequence[Output], number: int, most: int, new_batch: Callable[[], Any], compression: Compression
+) -> Iterable[Any]:
+    """Batches of outputs of one partition."""
+    if len(outputs) >= FEW:
+        now = int(time.time() * 1000)
+        records = columns_of_parts(
+            number,
+            [output.key for output in outputs],
+            [output.value for output in outputs],
+            [now if output.timestamp_ms is None else output.timestamp_ms for output in outputs],
+            [output.headers for output in outputs],
+        )
+        return written(records, most, compression)
+    made: list[Any] = []
+    for output in outputs:
+        if not made or not _append(made[-1], output, most):
+            made.append(new_batch())
+            _append(made[-1], output, most)
+    return made
+
+
+def _append(batch: Any, output: Output, most: int) -> bool:
+    if batch.record_count() and batch.size() >= most:
         return False
     done = batch.append(
         timestamp=output.timestamp_ms, key=output.key, value=output.value, headers=list(output.headers)

@@ -13,7 +13,7 @@ from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
 from detector.kafka.group_offsets import GroupOffsets
-from detector.kafka.handlers import Handler, Output, Partition, Refusal, ToWrite, singly
+from detector.kafka.handlers import Handler, Output, Partition, PassedOn, Refusal, ToWrite, singly
 from detector.kafka.membership import Membership
 from detector.kafka.poison import PoisonSearch
 from detector.kafka.stage_facts import (
@@ -301,7 +301,7 @@ class PartitionWork:
             offset = await self._idle_position() if offset is None else offset
         if offset is None and not outputs:
             return
-        if any(self._context.limits.too_large(output) for output in outputs):
+        if self._context.limits.some_too_large(outputs):
             outputs = [*await self._fit(outputs)]
         note = handler.note(partition)
         if offset is None and note != self._note:  # the note is about these outputs: commit both or neither
@@ -319,7 +319,8 @@ class PartitionWork:
         self._failures = 0
         await handler.committed(partition, offset)
         seconds = time.monotonic() - began
-        self._context.observe(TransactionCommitted(partition, len(records), len(outputs), offset, seconds))
+        written = sum(len(each) if isinstance(each, PassedOn) else 1 for each in outputs)
+        self._context.observe(TransactionCommitted(partition, len(records), written, offset, seconds))
 
     async def _idle_position(self) -> int | None:
         """How far an idle partition was read without a record: past transaction markers, which would count as lag."""

@@ -97,7 +97,8 @@ class WrittenBatch:
 def written(records: RecordColumns, most: int, compression: Compression) -> Iterator[WrittenBatch]:
     """Batches of a transaction with the records in their order, each of at most so many bytes unless one record takes more."""
     data, columns = np.frombuffer(records.data, np.uint8), np.ascontiguousarray(records.columns)
-    into = np.empty(most + largest(records) + MOST_FRAMING, np.uint8)
+    room = min(most + largest(records) + MOST_FRAMING, len(data) + len(columns) * MOST_FRAMING)
+    into = np.empty(room, np.uint8)
     first = 0
     while first < len(columns):
         count, size = write(data, columns, first, most - _HEADER.size, into)

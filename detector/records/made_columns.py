@@ -1,7 +1,7 @@
 """`RecordColumns` of records that somebody has changed or that came one by one, beside those that stay as they were."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,6 +24,36 @@ def columns_of(topic: str, partition: int, records: Sequence[Any]) -> RecordColu
         rows[row] = (record.offset, record.timestamp, *places, len(data), len(record.headers))
         data += headers_bytes(record.headers)
     return RecordColumns(topic, partition, bytes(data), rows)
+
+
+def columns_of_parts(
+    partition: int,
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    timestamps: Sequence[int],
+    headers: Sequence[Headers] = (),
+) -> RecordColumns:
+    """The columns of records of which these are the keys, the values, the times (ms) and the headers, in their order."""
+    count = len(keys)
+    parts: list[bytes | None] = [b""] * (3 * count)
+    parts[0::3], parts[1::3] = keys, values
+    if any(headers):
+        made = {each: headers_bytes(each) for each in set(headers)}
+        parts[2::3] = [made[each] for each in headers]
+    nulls = [at for at, part in enumerate(parts) if part is None] if None in parts else ()
+    for at in nulls:
+        parts[at] = b""
+    some = cast("list[bytes]", parts)
+    sizes = np.fromiter(map(len, some), np.int64, 3 * count)
+    rows = np.empty((count, kernel.WIDTH), np.int64)
+    rows[:, kernel.OFFSET] = np.arange(count)
+    rows[:, kernel.TIMESTAMP] = timestamps
+    rows[:, kernel.PLACES] = (np.cumsum(sizes) - sizes).reshape(count, 3)
+    for at in nulls:
+        sizes[at] = -1
+    rows[:, kernel.KEY_SIZE], rows[:, kernel.VALUE_SIZE] = sizes[0::3], sizes[1::3]
+    rows[:, kernel.HEADER_COUNT] = [*map(len, headers)] if headers else 0
+    return RecordColumns("", partition, b"".join(some), rows)
 
 
 def together(left: RecordColumns, right: RecordColumns) -> RecordColumns:

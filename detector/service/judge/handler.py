@@ -19,10 +19,13 @@ from detector.judge.routing import Fact, InputProgress, decode, encode, registry
 from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
 from detector.judge.totals import Totals
 from detector.judge.watermark import BEGINNING, Watermark
+from detector.kafka.batches import FEW
 from detector.kafka.changelog import Changelog
-from detector.kafka.handlers import Output, Partition, Refusal
+from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
 from detector.outputs.output import Run
 from detector.records.dead_letters import UNREADABLE, DeadLetter
+from detector.records.made_columns import columns_of, columns_of_parts
+from detector.records.record_columns import offsets_of, timestamps_of, with_headers
 from detector.service.judge.local_stores import LocalStores
 from detector.service.judge.poll import CachedAggregate, Poll, RestingFact
 from detector.service.judge.reports import JudgedTransaction, OutputCause
@@ -46,7 +49,7 @@ from detector.values.errors import RetryError, StopError
 from detector.values.events import Event, Leak
 from detector.values.findings import Command, Finding
 from detector.values.stored_format import FORMAT_VALUE, check_headers
-from detector.values.times import SECOND
+from detector.values.times import MILLISECOND, SECOND
 
 POSITION_EVERY: Final = 5 * SECOND
 # There may be thousands of sources. If one was further than the store says, the watermark only waits a little longer.
@@ -166,7 +169,7 @@ class JudgeHandler:
             raise
         self._observe(restored)
 
-    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+    async def process(self, partition: Partition, records: Sequence[Any]) -> list[ToWrite]:
         """Gives facts to their aggregates, and judges those and the ones whose timer has come.
 
         Raises:
@@ -174,31 +177,40 @@ class JudgeHandler:
         """
         work, now = self._work[partition], self._clock()
         before = _value_of(work.watermark)
-        outputs: list[Output] = []
+        oldest = before - self._policy.lateness
+        outputs: list[ToWrite] = []
         poll = Poll()
+        touched = poll.touched
         late = 0
         decoded, known = b"", None
-        for record in records:
-            if record.headers:
-                check_headers(record.headers, f"topic {partition.topic}, partition {partition.number},")
+        columns = columns_of(partition.topic, partition.number, records)
+        for number in with_headers(columns):
+            check_headers(
+                columns[number].headers, f"topic {partition.topic}, partition {partition.number},"
+            )
+        offsets, stamps = offsets_of(columns), timestamps_of(columns)
+        for number, (name, value) in enumerate(columns.pairs()):
             try:
-                value, key = record.value or b"", (record.key or b"").decode()
+                key = name.decode() if name else ""
                 if known is None or value != decoded:  # a leak may be for several aggregates in a row
-                    decoded, known = value, decode(value)
+                    decoded, known = value, decode(value or b"")
                 fact = known
-                if isinstance(fact, InputProgress):
+                if type(fact) is InputProgress:
                     work.watermark.mark(fact.source, fact.time, now)
                     continue
-                state = self._touched(partition, poll, key, fact, value)
+                cached = touched.get(key)
+                if cached is not None:
+                    state: AggregateState | None = cached.state
+                else:
+                    state = self._touched(partition, poll, key, fact, decoded)
+                    poll.began.setdefault(key, stamps[number])
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-                outputs.append(self._dead_letter(partition, record.offset))
+                outputs.append(self._dead_letter(partition, offsets[number]))
                 continue
-            poll.began.setdefault(key, record.timestamp)
-            time = _time_of(fact)
-            if time is not None:
-                late += time + self._policy.lateness < before
+            if isinstance(fact, Event):  # a message between aggregates is never late
+                late += fact.time < oldest
             if state is not None:
-                state.take(fact, value, before)
+                state.take(fact, decoded, before)
         work.watermark.advance(now)
         work.late, work.polled = late, True
         return outputs + self._judge(partition, work, poll)
@@ -206,10 +218,7 @@ class JudgeHandler:
     def _touched(
         self, partition: Partition, poll: Poll, key: str, fact: Fact, value: bytes
     ) -> AggregateState | None:
-        """The aggregate to give a fact to; None if the fact rests, as the only one of a new aggregate."""
-        known = poll.touched.get(key)
-        if known is not None:
-            return known.state
+        """The aggregate, not touched so far, to give a fact to; None if the fact rests, as the only one of a new aggregate."""
         work = self._work[partition]
         first = poll.resting.pop(key, None)
         if first is None and rests(key, fact) and key not in work.cached:
@@ -222,7 +231,7 @@ class JudgeHandler:
             state.take(first.fact, first.value, _value_of(work.watermark))
         return state
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[ToWrite]:  # noqa: ARG002 - the protocol's signature
         """Judges the aggregates whose timer has come."""
         work = self._work[partition]
         work.watermark.advance(now)
@@ -333,10 +342,11 @@ class JudgeHandler:
         except Exception as error:
             raise self._failed(partition, error) from error
 
-    def _judge(self, partition: Partition, work: _Work, poll: Poll) -> list[Output]:
+    def _judge(self, partition: Partition, work: _Work, poll: Poll) -> list[ToWrite]:
         """Judges the aggregates of a poll, and those whose timer has come."""
         watermark = _value_of(work.watermark)
-        outputs: list[Output] = []
+        outputs: list[ToWrite] = []
+        changes: list[Change] = []
         for key in self._due(partition, work, watermark):
             if key not in poll.touched:
                 self._touch(partition, work, poll, key)
@@ -344,7 +354,8 @@ class JudgeHandler:
         output = self._conclude(poll, watermark)
         for key, (state, digest) in poll.touched.items():
             judgement = state.judgement(watermark, output.digest)
-            outputs += self._written(partition, work, digest, judgement)
+            if judgement.changes:
+                changes += changelog_changes(digest, judgement)
             if _writes(judgement):
                 outputs += self._outputs(judgement, output, poll.began.get(key))
                 work.causes += _causes(judgement, poll.began.get(key))
@@ -360,14 +371,17 @@ class JudgeHandler:
         aggregates = parked = 0
         for key, (fact, value, digest) in poll.resting.items():
             judgement = rested(key, fact, value, watermark, self._policy)
-            outputs += self._written(partition, work, digest, judgement)
+            if judgement.changes:
+                changes += changelog_changes(digest, judgement)
             if judgement.sends:
                 outputs += self._outputs(judgement, output, poll.began.get(key))
             if judgement.changes:
                 aggregates += 1
                 parked += isinstance(fact, Leak)
         work.totals = work.totals.moved(Totals(), Totals(aggregates, parked))
-        return outputs + self._sums(partition, work, written=bool(outputs))
+        changes += self._sums(work, written=bool(outputs or changes))
+        work.staged += changes
+        return outputs + self._changelog_records(partition, changes)
 
     def _conclude(self, poll: Poll, watermark: int) -> TopicOutput:
         """Lets all conclude what holds. One search cleans the texts of whatever may be written of it."""
@@ -381,18 +395,16 @@ class JudgeHandler:
         output.draft(findings, commands)
         return output
 
-    def _written(
-        self, partition: Partition, work: _Work, digest: bytes, judgement: Judgement
-    ) -> list[Output]:
-        """The records of an aggregate's state, for the changelog now and for the store after the commit."""
-        if not judgement.changes:
-            return []
-        changes = changelog_changes(digest, judgement)
-        work.staged += changes
+    def _changelog_records(self, partition: Partition, changes: Sequence[Change]) -> list[ToWrite]:
+        """Changes as they are written to the changelog now. The store gets them after the commit."""
         topic, number = self._settings.topics.state, partition.number
-        return [Output(topic, name, value, (), None, number) for name, value in changes]
+        if len(changes) < FEW:
+            return [Output(topic, name, value, partition=number) for name, value in changes]
+        keys, values = zip(*changes, strict=True)
+        stamps = [self._clock() // MILLISECOND] * len(changes)
+        return [PassedOn(topic, columns_of_parts(number, keys, values, stamps))]
 
-    def _sums(self, partition: Partition, work: _Work, *, written: bool) -> list[Output]:
+    def _sums(self, work: _Work, *, written: bool) -> list[Change]:
         """The watermark, if anything else is `written`, and the totals. With the first of them, the format."""
         sums: list[Change] = []
         if written and work.watermark.value != work.logged:
@@ -408,9 +420,7 @@ class JudgeHandler:
         if (written or sums) and not work.format_logged:
             sums.append((FORMAT, FORMAT_VALUE))
             work.format_logged = True
-        work.staged += sums
-        topic = self._settings.topics.state
-        return [Output(topic, key, value, partition=partition.number) for key, value in sums]
+        return sums
 
     def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
         """The keys of the aggregates whose timer has come. Timers are not in the changelog."""
@@ -498,8 +508,3 @@ def _causes(judgement: Judgement, began: int | None) -> Iterator[OutputCause]:
 
 def _value_of(watermark: Watermark) -> int:
     return BEGINNING if watermark.value is None else watermark.value
-
-
-def _time_of(fact: Fact) -> int | None:
-    """The time of an event; None of a message between aggregates, which is never late."""
-    return fact.time if isinstance(fact, Event) else None

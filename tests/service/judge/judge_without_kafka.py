@@ -15,7 +15,7 @@ import msgspec
 from detector.judge.policy import Policy
 from detector.judge.routing import Fact, encode, route
 from detector.kafka.changelog import Change, ChangelogSpan
-from detector.kafka.handlers import Output, Partition
+from detector.kafka.handlers import Output, Partition, singly
 from detector.outputs.output import Run
 from detector.records.made_columns import columns_of
 from detector.registry.credential_registry import CredentialRegistry
@@ -146,7 +146,7 @@ class World:
         outputs = await self.handler.process(partition, columns) if records else []
         if crash == "before":
             return
-        for output in outputs:
+        for output in singly(outputs):
             self.write(output)
         self.offsets[number] = at + len(records)
         if crash != "after":
@@ -156,7 +156,7 @@ class World:
         for partition in self.partitions:
             outputs = await self.handler.tick(partition, self.clock)
             if outputs:
-                for output in outputs:
+                for output in singly(outputs):
                     self.write(output)
                 await self.handler.committed(partition, None)
 
