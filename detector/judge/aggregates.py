@@ -161,24 +161,32 @@ class TaskAggregate(Aggregate):
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes an event, a leak, a claim, or a message of another task."""
-        if isinstance(fact, CredentialUsed):
-            self._use(fact, fact.task_id)
-        elif isinstance(fact, Leak):
-            self._ledger.apply(fact)
-        elif isinstance(fact, TaskStarted | TaskHeartbeat | TaskEnded):
+        if type(fact) is CredentialUsed:
+            named = fact.task_id
+            if named is None or named == self._task_id:  # nearly always
+                self._ledger.apply(fact)
+            else:
+                self._use(fact, named)
+        elif type(fact) is TaskStarted or type(fact) is TaskEnded or type(fact) is TaskHeartbeat:
             return self._happened(fact)
-        elif isinstance(fact, TaskSubscription):
+        elif (
+            type(fact) is Leak
+            or type(fact) is CredentialIssued
+            or type(fact) is CredentialRenewed
+            or type(fact) is CredentialRevoked
+            or type(fact) is RevocationOutcome
+        ):
+            self._ledger.apply(fact)
+        elif type(fact) is TaskSubscription:
             self._subscribed = max(self._subscribed, fact.time)
             if fact.key not in self._subscribers:
                 self._subscribers[fact.key] = None
                 self.sends.append((fact.key, self._status()))
-        elif isinstance(fact, TaskStatus):
+        elif type(fact) is TaskStatus:
             self._learn(fact)
             return self._keeps(fact, fact)
-        elif isinstance(fact, Claim):
+        elif type(fact) is Claim:
             self._ledger.apply(fact.issue)
-        elif isinstance(fact, CredentialIssued | CredentialRenewed | CredentialRevoked | RevocationOutcome):
-            self._ledger.apply(fact)
         return True
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:
@@ -189,9 +197,12 @@ class TaskAggregate(Aggregate):
             and not sent
         ):
             return self._quiet.verdicts
-        before = self._status()
-        self._ledger.lapse(watermark)
-        self._tell_change(before, self._status())
+        if self._subscribers:
+            before = self._status()
+            self._ledger.lapse(watermark)
+            self._tell_change(before, self._status())
+        else:
+            self._ledger.lapse(watermark)
         verdicts = judge_task(self._credentials, watermark, sent, subscribed=self._subscribed)
         others = self._credentials.others()
         for account in others:
@@ -242,14 +253,20 @@ class TaskAggregate(Aggregate):
 
     def _happened(self, event: TaskStarted | TaskHeartbeat | TaskEnded) -> bool:
         """Takes what happened to the task itself. Only the start, the end and the heartbeat that count are kept, and the latest report."""
-        before, known = self._status(), self._counting()
-        self._ledger.apply(event)
-        status, counting = self._status(), self._counting()
-        if before.lapsed and not status.lapsed:
-            task = self._ledger.task(self._task_id)
-            status = msgspec.structs.replace(status, heartbeat=None if task is None else task.heartbeat)
-        self._tell_change(before, status)
-        self.dropped += [each for each in known if each not in counting]
+        known = self._counting()
+        if self._subscribers:
+            before = self._status()
+            self._ledger.apply(event)
+            status = self._status()
+            if before.lapsed and not status.lapsed:
+                task = self._ledger.task(self._task_id)
+                status = msgspec.structs.replace(status, heartbeat=None if task is None else task.heartbeat)
+            self._tell_change(before, status)
+        else:
+            self._ledger.apply(event)
+        counting = self._counting()
+        if known:
+            self.dropped += [each for each in known if each not in counting]
         return event in counting
 
     def _tell_change(self, before: TaskStatus, status: TaskStatus) -> None:
@@ -329,7 +346,7 @@ class SecretAggregate(Aggregate):
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes a claim, a leak, the withdrawal of a leak, or the status of the task whose log shows the secret."""
-        if isinstance(fact, Claim):
+        if type(fact) is Claim:
             self._claims.append(fact.issue)
             if self._ledger is not None:
                 self._ledger.apply(fact.issue)
@@ -337,14 +354,14 @@ class SecretAggregate(Aggregate):
                 self._sums is not None
             ):  # the leaks that are kept are the credential's; the others were only counted
                 self._sums = self._ledger = None
-        elif isinstance(fact, Leak):
+        elif type(fact) is Leak:
             self._leaks.append(fact)
             if self._ledger is not None and (fact.source, fact.id) not in self._withdrawn:
                 self._ledger.apply(fact)
-        elif isinstance(fact, LeakWithdrawal):
+        elif type(fact) is LeakWithdrawal:
             self._withdrawn[fact.source, fact.id] = fact.time
             self._ledger = None  # it forgets nothing
-        elif isinstance(fact, TaskStatus):
+        elif type(fact) is TaskStatus:
             if not self._keeps(fact, fact):
                 return False
             self._statuses.append(fact)

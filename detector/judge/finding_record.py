@@ -31,9 +31,9 @@ class FindingRecordAggregate(Aggregate):
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes that an aggregate reports the finding, or that it does no longer."""
-        if isinstance(fact, FindingOpened):
+        if type(fact) is FindingOpened:
             return self._open(fact)
-        if not isinstance(fact, FindingOver):
+        if type(fact) is not FindingOver:
             return False
         opened = self._opened.pop(fact.key, None)
         if opened is not None:

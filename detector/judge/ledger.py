@@ -97,7 +97,7 @@ class Ledger:
         """
         kind = type(event)
         self._lifecycle_changes += kind is not CredentialUsed
-        time = event.known_since if isinstance(event, Leak) else event.time
+        time = event.known_since if type(event) is Leak else event.time
         # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
         if (self.latest is None or time > self.latest) and kind is not TaskHeartbeat:
             self.latest = time

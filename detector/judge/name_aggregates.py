@@ -75,10 +75,10 @@ class NameAggregate(Aggregate):
 
     def take(self, fact: Fact, watermark: int) -> bool:
         """Takes a claim, a recall, or an event that refers to its credential by this name."""
-        if isinstance(fact, Claim):
+        if type(fact) is Claim:
             self._claim(fact.issue)
             return True
-        if isinstance(fact, Recall):
+        if type(fact) is Recall:
             self._recall(fact.issue)
             return True
         if not isinstance(fact, _PARKED):
@@ -246,7 +246,7 @@ class GroupAggregate(Aggregate):
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes a new member or a revocation."""
-        if isinstance(fact, Claim):
+        if type(fact) is Claim:
             self._members.add(fact)
             self._keep(fact, self._end_of(fact.issue))
             self._pass_on([fact], self._revocations)
@@ -262,7 +262,7 @@ class GroupAggregate(Aggregate):
         """Drops members and revocations whose time is over."""
         while self._ends and self._ends[0][0] <= watermark:
             fact = heapq.heappop(self._ends)[2]
-            if isinstance(fact, Claim):
+            if type(fact) is Claim:
                 self._members.discard(fact)
             else:
                 self._revocations.discard(fact)

@@ -44,16 +44,16 @@ def rests(key: str, fact: Fact) -> bool:
 def rested(key: str, fact: Fact, value: bytes, watermark: int, policy: Policy) -> Judgement:
     """The judgement of a new aggregate that gets such a fact, given with its encoding, and no other."""
     sends: list[Routed] = []
-    if isinstance(fact, Claim):
+    if type(fact) is Claim:
         until = timer = fact.issue.time + policy.retention
-    elif isinstance(fact, Leak):
+    elif type(fact) is Leak:
         patience, slack = patience_of(policy)
         until = fact.known_since + patience
         timer = until + slack
-    elif isinstance(fact, TaskSubscription):
+    elif type(fact) is TaskSubscription:
         sends = [(fact.key, TaskStatus(key.removeprefix(TASK)))]
         until = timer = fact.time + policy.retention
-    elif isinstance(fact, FindingOpened):
+    elif type(fact) is FindingOpened:
         meta = msgspec.json.encode(Meta(key, None))
         return Judgement([(fact_key(value), value), (META, meta)])
     else:

@@ -9,7 +9,7 @@ receiving aggregate knows better and passes the event on, so a wrong guess costs
 """
 
 from collections.abc import Iterator
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, final
 
 import msgspec
 
@@ -44,12 +44,14 @@ FINDING: Final = "f:"
 HMAC: Final = "hmac-sha256"
 
 
+@final
 class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="claim"):
     """Says that a credential owns a name. The issue has no grants, approval, binding or revocation handle."""
 
     issue: CredentialIssued
 
 
+@final
 class Recall(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="recall"):
     """Tells an identifier that a credential id is known now. Events that name both are the credential's of that id.
 
@@ -59,6 +61,7 @@ class Recall(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="recall
     issue: CredentialIssued
 
 
+@final
 class TaskSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="follow"):
     """Asks a task to report its start and end to the aggregate `key`, now and whenever they change.
 
@@ -69,6 +72,7 @@ class TaskSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     time: int
 
 
+@final
 class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="told"):
     """Answers a `TaskSubscription`: the earliest start and end known, None if there is none.
 
@@ -89,6 +93,7 @@ class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="to
         return self.heartbeat.outlasts(other.heartbeat)
 
 
+@final
 class CandidateSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="candidates"):
     """Asks the roster of a group for the tasks that may have been issued the credential of the aggregate `key`.
 
@@ -101,12 +106,14 @@ class CandidateSubscription(msgspec.Struct, frozen=True, array_like=True, gc=Fal
     until: int
 
 
+@final
 class CandidateStatuses(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="ran"):
     """Answers a `CandidateSubscription`: what is known of such tasks, and again of each of which more is known."""
 
     statuses: tuple[TaskStatus, ...]
 
 
+@final
 class CandidateStatusesPart(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="ran-part"):
     """Part `number`, from 0, of the `parts` of an answer that is too long for one record.
 
@@ -147,6 +154,7 @@ class SentCommand(msgspec.Struct, frozen=True):
         return cls(command.credential.credential_id, command.escalated, command.time, watermark)
 
 
+@final
 class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):
     """What one task's aggregate reported about a credential that turned out to be another task's."""
 
@@ -154,6 +162,7 @@ class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="hand
     sent: tuple[SentCommand, ...] = ()
 
 
+@final
 class FindingOpened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="opened"):
     """Tells the record of a finding that the aggregate `key` reports it: it stays until that one is done with it."""
 
@@ -161,6 +170,7 @@ class FindingOpened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     last_seen: int
 
 
+@final
 class FindingOver(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="over"):
     """Tells the record of a finding that the aggregate `key` has closed or forgotten it: it may be deleted at `until` (ns).
 
@@ -172,12 +182,14 @@ class FindingOver(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o
     last_seen: int
 
 
+@final
 class FindingDeleted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="deleted"):
     """Tells who has just reported the finding `uid` that its record was deleted at that time: it reports it again."""
 
     uid: str
 
 
+@final
 class LeakWithdrawal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="withdrawn"):
     """Tells a leaked secret that one record shows it only as part of a registered credential's secret.
 
@@ -189,6 +201,7 @@ class LeakWithdrawal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
     time: int
 
 
+@final
 class InputProgress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="mark"):
     """How far one partition of an input, `source`, has been read: its latest event time less the delay, in ns."""
 
@@ -342,13 +355,14 @@ class Owners(Protocol):
 
 def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
     """The aggregates that an event is for. The caller adds issues to the registry."""
-    if isinstance(event, TaskStarted) and event.group is not None:
+    # To ask a struct for its type takes 0.03 µs, `isinstance` 0.2 for each class that it is not of.
+    if type(event) is TaskStarted and event.group is not None:
         return [(task_key(event.task_id), event), (roster_key(event.group), event)]
-    if isinstance(event, TaskStarted | TaskHeartbeat | TaskEnded):
+    if type(event) is TaskStarted or type(event) is TaskHeartbeat or type(event) is TaskEnded:
         return [(task_key(event.task_id), event)]
-    if isinstance(event, CredentialIssued):
+    if type(event) is CredentialIssued:
         return [(issue_key(event), event), *claims(event)]
-    if isinstance(event, CredentialRevoked) and event.group is not None:
+    if type(event) is CredentialRevoked and event.group is not None:
         return [(group_key(event.group), event)]
     owner = owners.owner(event)
     if owner is not None:
@@ -376,6 +390,6 @@ def route_leak(leak: Leak, owners: Owners) -> list[Routed]:
 
 def route(event: AnyEvent, owners: Owners) -> list[Routed]:
     """The aggregates that an event or leak is for."""
-    if isinstance(event, LimitedRecord):
+    if type(event) is LimitedRecord:
         return [(limited_key(event), event)]
-    return route_leak(event, owners) if isinstance(event, Leak) else route_event(event, owners)
+    return route_leak(event, owners) if type(event) is Leak else route_event(event, owners)

@@ -72,15 +72,17 @@ REPORTED: Final = b"p"
 SENT: Final = b"c"
 SUMS: Final = b"f"
 META: Final = b"m"
-_GROWN: Final = (
-    Leak,
-    LimitedRecord,
-    TaskStarted,
-    TaskStatus,
-    CredentialIssued,
-    Claim,
-    CandidateStatuses,
-    CandidateStatusesPart,
+_GROWN: Final = frozenset(
+    (
+        Leak,
+        LimitedRecord,
+        TaskStarted,
+        TaskStatus,
+        CredentialIssued,
+        Claim,
+        CandidateStatuses,
+        CandidateStatusesPart,
+    )
 )  # have more fields than in version 0.1.0, or hold what has
 _AGGREGATES: Final[tuple[tuple[str | tuple[str, ...], Callable[[str, Policy], Aggregate]], ...]] = (
     (TASK, TaskAggregate),
@@ -264,7 +266,7 @@ class AggregateState:
             if kind == FACT:
                 fact = decode(value)
                 self.aggregate.take(fact, BEGINNING)
-                self._facts.add(self._renamed(key, fact) if isinstance(fact, _GROWN) else key)
+                self._facts.add(self._renamed(key, fact) if type(fact) in _GROWN else key)
             elif kind == SUMS:
                 sums[key] = value
             elif kind == REPORTED:
@@ -299,10 +301,10 @@ class AggregateState:
 
     def take(self, fact: Fact, value: bytes, watermark: int) -> None:
         """Takes a fact, given with its encoding. A second copy changes nothing."""
-        if isinstance(fact, Handover):
+        if type(fact) is Handover:
             self._inherit(fact)
             return
-        if isinstance(fact, FindingDeleted):
+        if type(fact) is FindingDeleted:
             self._report_again(fact.uid)
             return
         key = fact_key(value)

@@ -186,6 +186,8 @@ class TaskCredentials:
     @property
     def commands(self) -> list[Command]:
         """The commands that were not sent before, in the order of their evidence."""
+        if not self._commanding:
+            return []
         found = [
             command for account in self._commanding for command in self._own[account].conclusion.commands
         ]

@@ -73,7 +73,11 @@ class Limits:
 
     def some_too_large(self, outputs: Iterable[ToWrite]) -> bool:
         """Whether some output cannot be written."""
-        small = min(self._record_bytes, *self._records.values()) // 2 if self._records else self._record_bytes // 2
+        small = (
+            min(self._record_bytes, *self._records.values()) // 2
+            if self._records
+            else self._record_bytes // 2
+        )
         for output in outputs:
             if type(output) is Output and not output.headers:  # nearly all, so this must be quick
                 value, key = output.value, output.key

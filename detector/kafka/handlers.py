@@ -6,7 +6,7 @@ since the last `committed` did not happen, and the same records come again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, final
 
 import msgspec
 
@@ -20,6 +20,7 @@ class Partition(msgspec.Struct, frozen=True, order=True):
     number: int
 
 
+@final
 class Output(msgspec.Struct, frozen=True, gc=False):
     """A record to write, in the transaction of the records it came from.
 
@@ -40,6 +41,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     fact: Any = None
 
 
+@final
 class PassedOn(msgspec.Struct, frozen=True, gc=False):
     """Records to write together, in their order, to the partition of the number that they came from."""
 

@@ -53,12 +53,16 @@ class RecordTimes:
     def __init__(self, records: Sequence[Any], polls: Sequence[tuple[int, int]]) -> None:
         self._offsets = offsets_of(records)
         self._times = timestamps_of(records)
+        self._first = self._offsets[0] if len(self._offsets) else 0
         self._polls = polls
 
     def of(self, offset: int | None) -> int | None:
         """When that record was appended, None if that is not known."""
         if offset is None:
             return None
+        at = offset - self._first  # as long as no offset is left out
+        if 0 <= at < len(self._offsets) and self._offsets[at] == offset:
+            return self._times[at]
         at = bisect_left(self._offsets, offset)
         if at < len(self._offsets) and self._offsets[at] == offset:
             return self._times[at]

@@ -4,7 +4,7 @@ All times are nanoseconds since the epoch (`detector.values.times`). Structs wit
 MessagePack. docs/events.md describes the fields.
 """
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, final
 
 import msgspec
 
@@ -61,6 +61,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True
     id: str
 
 
+@final
 class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.started"):
     """A task started. `group` is what its siblings share, such as a repository or a namespace."""
 
@@ -73,6 +74,7 @@ class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, t
     group: str | None = None
 
 
+@final
 class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.ended"):
     """A task ended. `outcome` is one of `TASK_OUTCOMES`, or None if it is not known."""
 
@@ -80,6 +82,7 @@ class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag
     outcome: str | None = None
 
 
+@final
 class TaskHeartbeat(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.heartbeat"):
     """A task was alive, and counts as alive for its `lease` (ns) from then on."""
 
@@ -110,6 +113,7 @@ class IssuedTo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     workload: str | None = None
 
 
+@final
 class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.issued"):
     """A credential was issued to a task.
 
@@ -137,6 +141,7 @@ class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=Tr
     unjoined: str | None = None
 
 
+@final
 class CredentialRenewed(
     Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.renewed"
 ):
@@ -147,6 +152,7 @@ class CredentialRenewed(
     identifier: Identifier | None = None
 
 
+@final
 class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.used"):
     """A credential was used. `outcome` is `SUCCESS` or `DENIED`; `task_id` is the task that claims to use it."""
 
@@ -161,6 +167,7 @@ class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True
     user_agent: str | None = None
 
 
+@final
 class CredentialRevoked(
     Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revoked"
 ):
@@ -184,6 +191,7 @@ CONCLUSIVE: Final = frozenset({"confirmed", "gone-already"})
 """The outcomes of a command after which its credential is dead."""
 
 
+@final
 class RevocationOutcome(
     Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revocation.outcome"
 ):
@@ -211,6 +219,7 @@ class RevocationOutcome(
         return self.time if self.finished_at is None else self.finished_at
 
 
+@final
 class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="leak"):
     """A log record that shows one secret. The secret itself is not stored here.
 
@@ -264,6 +273,7 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
         return self.allowed_until is not None and self.known_since <= self.allowed_until
 
 
+@final
 class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="limited"):
     """A log record that was not examined whole: it asked for more than its share of decoding or findings.
 

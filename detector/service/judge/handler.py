@@ -185,15 +185,14 @@ class JudgeHandler:
         decoded, known = b"", None
         columns = columns_of(partition.topic, partition.number, records)
         for number in with_headers(columns):
-            check_headers(
-                columns[number].headers, f"topic {partition.topic}, partition {partition.number},"
-            )
+            check_headers(columns[number].headers, f"topic {partition.topic}, partition {partition.number},")
         offsets, stamps = offsets_of(columns), timestamps_of(columns)
         for number, (name, value) in enumerate(columns.pairs()):
             try:
                 key = name.decode() if name else ""
                 if known is None or value != decoded:  # a leak may be for several aggregates in a row
-                    decoded, known = value, decode(value or b"")
+                    decoded = value or b""
+                    known = decode(decoded)
                 fact = known
                 if type(fact) is InputProgress:
                     work.watermark.mark(fact.source, fact.time, now)
@@ -368,20 +367,26 @@ class JudgeHandler:
             else:
                 work.weight += state.weight
                 work.recent += 1
-        aggregates = parked = 0
-        for key, (fact, value, digest) in poll.resting.items():
-            judgement = rested(key, fact, value, watermark, self._policy)
-            if judgement.changes:
-                changes += changelog_changes(digest, judgement)
-            if judgement.sends:
-                outputs += self._outputs(judgement, output, poll.began.get(key))
-            if judgement.changes:
-                aggregates += 1
-                parked += isinstance(fact, Leak)
-        work.totals = work.totals.moved(Totals(), Totals(aggregates, parked))
+        outputs += self._rest(work, poll, output, changes)
         changes += self._sums(work, written=bool(outputs or changes))
         work.staged += changes
         return outputs + self._changelog_records(partition, changes)
+
+    def _rest(self, work: _Work, poll: Poll, output: TopicOutput, changes: list[Change]) -> list[Output]:
+        """Keeps the facts that only wait: adds to the `changes`, and returns what follows."""
+        watermark, policy = _value_of(work.watermark), self._policy
+        outputs: list[Output] = []
+        aggregates = parked = 0
+        for key, (fact, value, digest) in poll.resting.items():
+            judgement = rested(key, fact, value, watermark, policy)
+            if judgement.sends:
+                outputs += self._outputs(judgement, output, poll.began.get(key))
+            if judgement.changes:
+                changes += changelog_changes(digest, judgement)
+                aggregates += 1
+                parked += type(fact) is Leak
+        work.totals = work.totals.moved(Totals(), Totals(aggregates, parked))
+        return outputs
 
     def _conclude(self, poll: Poll, watermark: int) -> TopicOutput:
         """Lets all conclude what holds. One search cleans the texts of whatever may be written of it."""

@@ -390,32 +390,34 @@ class ScanHandler:
         self, partition: Partition, state: _PartitionState, facts: ScanFacts, times: RecordTimes
     ) -> list[Output]:
         outputs: list[Output] = []
+        now, pending, largest = self._clock(), state.pending, self._topics.largest
+        pending.begin()
         for offset, event in facts.events:
-            routed = self._routed(event, offset, times, state.pending)
-            if any(len(output.value or b"") > self._topics.largest for output in routed):
+            routed = self._routed(event, offset, times, now, pending)
+            if any(len(output.value or b"") > largest for output in routed):
                 outputs.append(self._too_large(partition, offset))
                 continue
-            if isinstance(event, CredentialIssued):
+            if type(event) is CredentialIssued:
                 issue = blinded(without_terms(event), self._keys)
-                state.pending.add(issue)
+                pending.add(issue)
                 outputs.append(
                     Output(self._topics.registry, registry_key(issue), encode(issue), FORMAT_HEADERS)
                 )
             outputs += routed
         for leak in facts.leaks:
-            outputs += self._routed(leak, leak.offset, times)
+            outputs += self._routed(leak, leak.offset, times, now)
         # The look-back tells of the others: it sees that their lines ask for too much, and looks closer.
         again = self._registered.finders.looks_again
         limited = facts.limited_for_others if again else facts.limited
         for record in (*facts.cut_short, *limited):
-            outputs += self._routed(record, record.offset, times)
+            outputs += self._routed(record, record.offset, times, now)
         outputs += self._dead(facts.dead_letters)
         return outputs
 
     def _routed(
-        self, event: AnyEvent, offset: int | None, times: RecordTimes, owners: Owners | None = None
+        self, event: AnyEvent, offset: int | None, times: RecordTimes, now: int, owners: Owners | None = None
     ) -> list[Output]:
-        began = output_timestamp(times.of(offset), self._clock(), self._topics.longest_backdating)
+        began = output_timestamp(times.of(offset), now, self._topics.longest_backdating)
         return self._work.of(event, offset, began, owners)
 
 
