@@ -9,20 +9,22 @@ from typing import Any, Final
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from detector.kafka.handlers import Output, PassedOn, ToWrite
-from detector.kafka.key_hash import murmur2
+from detector.kafka.key_hash import LONGEST, murmur2, murmur2_of
 from detector.kafka.written_batches import Compression, largest, written
 from detector.records.made_columns import columns_of_parts
 
 SMALLEST_BATCH: Final = 1024
+_POSITIVE: Final = 0x7FFFFFFF
 _HEADER: Final = 10  # bytes of two lengths, at most
 REMEMBERED_KEYS: Final = 1 << 16
+MANY_KEYS: Final = 100  # that are hashed together
 FEW: Final = 12  # outputs of a partition for which making columns costs more than aiokafka's builder
 
 
 @lru_cache(REMEMBERED_KEYS)
 def partition_of(key: bytes, count: int) -> int:
     """The partition of a key, as Kafka's own clients choose it. The hash is plain Python, so results are cached."""
-    return int((murmur2(key) & 0x7FFFFFFF) % count)
+    return int((murmur2(key) & _POSITIVE) % count)
 
 
 def size_of(output: Output) -> int:
@@ -96,7 +98,7 @@ class Limits:
 
 
 def batches_of(
-    outputs: Iterable[ToWrite],
+    outputs: Sequence[ToWrite],
     counts: Mapping[str, int],
     limits: Limits,
     new_batch: Callable[[], Any],
@@ -107,6 +109,7 @@ def batches_of(
     spread = random.randrange(1 << 30)  # noqa: S311 - no secret, only spreading
     batches: dict[tuple[str, int], list[Any]] = {}
     waiting: dict[tuple[str, int], list[Output]] = {}
+    hashes = _hashes(outputs)
 
     def write(place: tuple[str, int]) -> list[Any]:
         made = batches.setdefault(place, [])
@@ -126,7 +129,11 @@ def batches_of(
         if number is not None:
             number %= count
         else:
-            number = spread % count if output.key is None else partition_of(output.key, count)
+            hashed = hashes.get(output.key)
+            if hashed is not None:
+                number = (hashed & _POSITIVE) % count
+            else:
+                number = spread % count if output.key is None else partition_of(output.key, count)
         place = topic, number
         some = waiting.get(place)
         if some is None:
@@ -137,6 +144,15 @@ def batches_of(
     for place in [*waiting]:
         write(place)
     return batches
+
+
+def _hashes(outputs: Sequence[ToWrite]) -> dict[bytes | None, int]:
+    """The hashes of the keys that choose a partition, if there are many."""
+    if len(outputs) < MANY_KEYS:
+        return {}
+    keys = {output.key for output in outputs if type(output) is Output and output.partition is None}
+    some = [key for key in keys if key is not None and len(key) <= LONGEST]
+    return dict(zip(some, murmur2_of(some), strict=True)) if len(some) >= MANY_KEYS else {}
 
 
 def _batches(

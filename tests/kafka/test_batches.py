@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.handlers import Output, PassedOn, ToWrite, singly
-from detector.kafka.key_hash import murmur2
+from detector.kafka.key_hash import LONGEST, murmur2, murmur2_of
 from detector.kafka.written_batches import Compression
 from detector.records.made_columns import columns_of
 from tests.fake_records import FakeRecord, records
@@ -55,6 +55,23 @@ HEADERS = st.lists(st.tuples(st.text(max_size=2), TEXTS), max_size=2)
 @given(st.binary(max_size=200))
 def test_the_hash_of_a_key_is_that_of_kafkas_clients(key: bytes) -> None:
     assert murmur2(key) == partitioner.murmur2(key)
+
+
+@given(st.lists(st.binary(max_size=LONGEST), max_size=70))
+def test_the_hashes_of_many_keys_are_those_of_each(keys: list[bytes]) -> None:
+    assert murmur2_of(keys) == [murmur2(key) for key in keys]
+
+
+def test_many_outputs_go_where_each_by_itself_goes() -> None:
+    outputs: list[ToWrite] = [
+        Output("out", key, b"%d" % at, ((("h", b"1"),) if at % 3 else ()), timestamp_ms=at)
+        for at, key in enumerate([b"k%d" % (number % 60) * (1 + 99 * (number % 2)) for number in range(200)])
+    ]
+    together = written(outputs)
+    assert sorted(together) == sorted(one for output in outputs for one in written([output]))
+    for number in range(3):  # in their order
+        stamps = [stamp for _, place, stamp, *_ in together if place == number]
+        assert stamps == sorted(stamps)
 
 
 @given(
@@ -112,3 +129,10 @@ def test_one_record_that_is_too_large_is_told_among_those_passed_on(large: dict[
     passed = PassedOn("out", columns_of("logs", 0, [*fine, FakeRecord(**{"value": b"", **large})]))
     assert limits.too_large(passed)
     assert [limits.too_large(each) for each in passed.outputs()] == [False, False, False, True]
+    assert limits.some_too_large([passed])
+    assert limits.some_too_large([*passed.outputs()])
+    assert not limits.some_too_large([*passed.outputs()][:3])
+    limits.refuse("other", 300, 1)
+    assert not limits.some_too_large([*passed.outputs()][:3])
+    limits.refuse("out", 300, 1)
+    assert limits.some_too_large([*passed.outputs()][:1])
