@@ -180,6 +180,28 @@ def _are_escapes(data: Any, begin: int, end: int, separator: int, period: int) -
 
 
 @bare
+def _recurs_twice(data: Any, at: int, period: int) -> bool:
+    """Whether the byte is a sign that stands a period on, and two."""
+    return (
+        CLASSES[data[at]] != ALNUM
+        and _separated(data, at + period, at, 1)
+        and _separated(data, at + 2 * period, at, 1)
+    )
+
+
+@bare
+def _widened(data: Any, first: int, separator: int, group: int) -> tuple[int, int, int]:
+    """The first separator, and the bytes of each and of a group: two signs may stand where one was seen."""
+    period = separator + group
+    if separator == 1 and group > 3:
+        if _recurs_twice(data, first + 1, period):
+            return first, 2, group - 1
+        if _recurs_twice(data, first + period - 1, period):
+            return first + period - 1, 2, group - 1
+    return first, separator, group
+
+
+@bare
 def _left_alone(data: Any, first: int, separator: int, group: int) -> bool:
     """Whether `strides` closes it up; or whether colons stand between groups, as in addresses of IPv6."""
     byte = data[first]
@@ -211,6 +233,7 @@ def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
         first += 1
     if first == place + period or _left_alone(data, first, separator, group):
         return 0, 0, 0, 0, done
+    first, separator, group = _widened(data, first, separator, group)
     low = first
     while (
         low - period >= done

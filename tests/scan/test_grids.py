@@ -71,7 +71,7 @@ def test_groups_hide_no_secret(token: str, size: int, separator: str, before: st
     assert token[8:12] not in done.replace(separator, "")
 
 
-@given(_TOKENS, st.sampled_from([3, 4]), st.sampled_from(["\r\n", ", "]), _BEFORE)
+@given(_TOKENS, st.sampled_from([3, 4]), st.sampled_from(["\r\n", ", ", "--", "''"]), _BEFORE)
 @settings(max_examples=100)
 def test_groups_with_two_signs_between_hide_no_secret(
     token: str, size: int, separator: str, before: str
@@ -81,6 +81,15 @@ def test_groups_with_two_signs_between_hide_no_secret(
     done = masked(token, f"{before}{shown}{separator}more")
     assert "known-credential" in done
     assert token[8:12] not in done.replace(separator, "")
+
+
+@pytest.mark.parametrize("offset", range(8))
+@pytest.mark.parametrize("separator", ["\r\n", ", ", "''"])
+def test_two_signs_between_groups_of_three_hide_no_secret_with_signs(separator: str, offset: int) -> None:
+    secret = "ghp_Zb81kQx5Tq9LmN2wAbC3dEf4GhI5jKl6MnO7"
+    shown = separator.join(secret[at : at + 3] for at in range(0, len(secret), 3))
+    done = masked(secret, f"{'x' * offset}: {shown} more")
+    assert done == f"{'x' * offset}: \u2039known-credential:{len(secret)}\u203a more"
 
 
 @pytest.mark.parametrize("offset", range(8))
