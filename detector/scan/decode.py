@@ -32,6 +32,9 @@ from detector.scan.shares import SECOND_LOOK, LimitedText, Limits, Share, Spendi
 DEPTH: Final = 4
 THIRDS: Final = 3  # of a byte: three bytes are four digits of base64
 PIECE: Final = 1 << 20  # bytes that are decoded together, about
+_LEAST_CHANGED: Final = (
+    16 << 10
+)  # bytes of XORed text in a layer of its own: to search another costs a little, too
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -443,7 +446,7 @@ def decoded(data: bytes, share: Share = SECOND_LOOK) -> list[Decoded]:
 def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
     """One step of decoding of all of `data`: one layer, or several if much of it is inflated.
 
-    What is XORed comes in a layer of its own: there is much of it, and little of it has to be searched for.
+    Much text that was XORed comes in a layer of its own: little has to be searched for in it.
     """
     parts: list[Part] = []
     growing: list[tuple[GrowingDecoder, Any]] = []
@@ -456,19 +459,29 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
         elif isinstance(decoder, GrowingDecoder) and len(places):
             growing.append((decoder, places))
     linear = size = sum(len(part.data) + len(BETWEEN) for part in parts)
-    for decoder, places in sorted(growing, key=lambda each: _is_changed(each[0])):
-        if parts and _is_changed(decoder):
-            yield Layer(parts, linear)
-            parts, linear, size = [], 0, 0
+    changed: list[Part] = []
+    for decoder, places in growing:
         for part in decoder.decode(data, places, room):
             _count(decoder, part, room)
+            if _is_changed(decoder):
+                changed.append(part)
+                continue
             parts.append(part)
             size += len(part.data) + len(BETWEEN)
             if size - linear >= AT_ONCE:
                 yield Layer(parts, linear)
                 parts, linear, size = [], 0, 0
+    yield from _last_layers(parts, linear, changed)
+
+
+def _last_layers(parts: list[Part], linear: int, changed: list[Part]) -> Iterator[Layer]:
+    """What is left of a step, and behind it what was `changed`, if that is much."""
+    if sum(len(part.data) for part in changed) < _LEAST_CHANGED:
+        parts, changed = parts + changed, []
     if parts:
         yield Layer(parts, linear)
+    if changed:
+        yield Layer(changed, 0)
 
 
 def _changed(names: tuple[str, ...]) -> bool:
