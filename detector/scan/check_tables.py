@@ -86,21 +86,31 @@ class CheckTables:
         """None while nothing is registered."""
         return self._tables
 
-    def spans(self, view: Any) -> Iterator[Any]:
-        """Rows (start, end) of the spans of `view` that have a registered length and check, some at a time."""
+    def spans(self, view: Any, runs: Any) -> Iterator[Any]:
+        """Rows (start, end) of the spans of `view` that have a registered length and check, some at a time.
+
+        `runs` are those of the text, of `unbroken_kernel.runs_of`.
+        """
         tables = self._tables
-        if tables is None:
+        if tables is None or (self._kernel is unbroken_kernel and not len(runs)):
             return
         # Long ones by themselves: their sums take more room than the caches have.
         split = int(tables.lengths.searchsorted(_LONG, "right"))
         for some in (slice(split), slice(split, None)):
             if tables.lengths[some].size:
                 part = tables._replace(lengths=tables.lengths[some])
-                yield from batches(self._step(view, part), view.size, SPANS)
+                yield from batches(self._step(view, runs, part), view.size, SPANS)
 
-    def _step(self, view: Any, tables: Tables) -> Callable[[int, Any], tuple[int, int]]:
-        given = tables[:6] if self._kernel is unbroken_kernel else tables[:5]
-        return lambda done, out: self._kernel.checked(view, done, *given, out)
+    def _step(self, view: Any, runs: Any, tables: Tables) -> Callable[[int, Any], tuple[int, int]]:
+        if self._kernel is not unbroken_kernel:
+            return lambda done, out: self._kernel.checked(view, done, *tables[:5], out)
+        at = np.zeros(2, np.int64)
+
+        def step(_: int, out: Any) -> tuple[int, int]:
+            count = unbroken_kernel.checked(view, runs, at, *tables[:6], out)
+            return count, view.size if at[0] == len(runs) else 0
+
+        return step
 
 
 def _lengths(keys: Any) -> Any:

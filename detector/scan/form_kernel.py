@@ -37,17 +37,15 @@ _POINT: Final = mask_of((46, 1, 0))
 _BEYOND: Final = mask_of((0x47, 20, 0x20))
 _SIGN: Final = mask_of((0x21, 6, 0), (0x2A, 1, 0), (0x3F, 2, 0), (0x5E, 1, 0), (0x7E, 1, 0))  # !#$%&*?@^~
 _SIGNS_BEFORE: Final = np.array([byte in b'!"#$%&*?@^~' for byte in range(256)], np.uint8)
-PARTING: Final = mask_of((0, 33, 0), (34, 1, 0), (39, 1, 0), (44, 1, 0))  # white space, controls, " ' ,
 
 
 @bare
-def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts: Any, turns: Any) -> None:
-    """Marks each byte of `text` by a bit: may a candidate have it, and does a boundary, or a turn, stand before it.
+def _classes(text: Any, before: Any, joined: int, words: int, cuts: Any, turns: Any) -> None:
+    """Marks each byte of `text` by a bit: does a boundary, or a turn, stand before it.
 
     `before` is the byte that precedes `text`, and `joined` says whether it joins; the last 64 bytes are only looked at.
     Letters, digits, `-_+` and a point before a letter or digit join. A boundary is beside a byte that does not. A turn is
-    between a digit and a letter, a small letter and a capital, or one of some signs and a letter or digit. White space,
-    control characters, quotes and commas are in no candidate.
+    between a digit and a letter, a small letter and a capital, or one of some signs and a letter or digit.
     """
     one, top = np.uint64(1), np.uint64(63)
     digit_before = np.uint64(48 <= before <= 57)
@@ -71,7 +69,6 @@ def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts:
         turns[word] = (digits & after_letter) | ((smalls | capitals) & after_digit) | (capitals & after_small)
         turns[word] |= alnum & (signs << one | sign_before)
         sign_before = signs >> top
-        inside[word] = ~PARTING(text, at)
         digit_before, small_before, capital_before = digits >> top, smalls >> top, capitals >> top
         joins_before = joins >> top
         digits, smalls, capitals = next_digits, next_smalls, next_capitals
@@ -84,48 +81,6 @@ def _joins(data: Any, at: int) -> int:
     if CLASSES[byte] == ALNUM or byte in (95, 45, 43):
         return 1
     return int(byte == 46 and at + 1 < data.size and CLASSES[data[at + 1]] == ALNUM)
-
-
-@bare
-def _narrowed(free: Any, into: Any, words: int, by: int) -> None:
-    """Of the starts of stretches leaves those at which another one begins `by` bytes on."""
-    one = np.uint64(1)
-    skip, shift = by >> 6, np.uint64(by & 63)
-    back = np.uint64(63) - shift
-    near, far = free[skip : skip + words], free[skip + 1 : skip + 1 + words]
-    for word in range(words):
-        into[word] = free[word] & ((near[word] >> shift) | ((far[word] << back) << one))
-
-
-@bare
-def long_stretches(inside: Any, free: Any, words: int, shortest: int) -> int:
-    """Writes to a row of `free`, two rows of bits, where so many bytes or more are inside, and gives its number.
-
-    Behind the words the rows are zeros.
-    """
-    for word in range(words):
-        free[0, word] = inside[word]
-    row, now = 0, 1
-    while now < shortest:
-        by = min(now, shortest - now)
-        _narrowed(free[row], free[1 - row], words, by)
-        row = 1 - row
-        now += by
-    return row
-
-
-@bare
-def next_bit(bits: Any, at: int, end: int, unset: Any) -> int:
-    """Where from `at` on and before `end` a bit is set, or unset if `unset` is all ones; `end` if nowhere."""
-    while at < end:
-        rest = (bits[at >> 6] ^ unset) >> np.uint64(at & 63)
-        if rest != np.uint64(0):
-            found = at + np.int64(place(rest))
-            if found < end:
-                return int(found)
-            return end
-        at = (at | 63) + 1
-    return end
 
 
 @bare
@@ -232,52 +187,56 @@ def _pairs(
 
 
 @compiled
-def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tuple[int, int]:
-    """Lists texts of the lengths between two boundaries: (how many are in `out`, where the rest starts).
+def candidates(data: Any, runs: Any, at: Any, lengths: Any, wanted: Any, out: Any) -> int:
+    """Lists texts of the lengths between two boundaries, in runs of `unbroken_kernel.runs_of`: how many are in `out`.
+
+    `at` says where to begin: the number of the run and a place in the data. It is moved to where the rest starts. Call it
+    again until the number is that of all runs. A count of -1 means that `out` is too small for what begins in one block.
 
     `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries inside
     and one for each two bytes are no token, and those with less than three turns are words or numbers. Where boundaries are
-    dense, few of them are tried (`_pairs`). The cost goes by the
-    boundaries in long stretches with turns, which are few, and hardly by the lengths. It is called as `kernels.checked`.
+    dense, few of them are tried (`_pairs`). The cost goes by the boundaries in long runs with turns, which are few, and
+    hardly by the lengths.
     """
     able = lengths.size
-    while able > 0 and lengths[able - 1] > data.size - done:
+    while able > 0 and lengths[able - 1] > data.size:
         able -= 1
     if able == 0:
-        return 0, data.size
+        at[0] = runs.shape[0]
+        return 0
     lengths = lengths[:able]
     shortest, longest = lengths[0], lengths[able - 1]
-    block = min(_BLOCK, (data.size - done + 63) // 64 * 64)
+    block = min(_BLOCK, (data.size + 63) // 64 * 64)
     words = ((block + longest) >> 6) + 2
     edge = np.zeros(WORD * (words + 1), np.uint8)
-    inside, cuts, turns = np.zeros((3, words), np.uint64)
-    frees = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
+    cuts, turns = np.zeros((2, words), np.uint64)
     places, ranks = np.empty((2, 64 * words), np.int32)  # small: what malloc maps anew costs more
-    ones = ~np.uint64(0)
     count = 0
-    while done < data.size:
-        text = edge
-        if data.size - done >= edge.size:
-            text = data[done : done + edge.size]
-        else:
-            edge[: data.size - done] = data[done:]
-            edge[data.size - done :] = 0
-        before = data[done - 1] if done else np.uint8(0)
-        _classes(text, before, _joins(data, done - 1) if done else 0, words, inside, cuts, turns)
-        free = frees[long_stretches(inside, frees, words, shortest)]
-        found = count
-        at = next_bit(free, 0, block, np.uint64(0))
-        while at < block:
-            end = next_bit(inside, at, min(64 * words - 64, block + longest), ones)
-            if _cut(turns, at, end) >= TURNS:
-                many = _boundaries(cuts, turns, at, end, places, ranks)
-                found = _pairs(data, places, ranks, many, block, done, lengths, wanted, cuts, out, found)
+    resumed = at[1]
+    for number in range(at[0], runs.shape[0]):
+        first, end = runs[number, 0], runs[number, 1]
+        begin = max(first, resumed)
+        while end - begin >= shortest:
+            size = min(end - begin, block + longest)
+            some = (size >> 6) + 1
+            text = edge
+            if data.size - begin >= WORD * (some + 1):
+                text = data[begin : begin + WORD * (some + 1)]
+            else:
+                edge[: data.size - begin] = data[begin:]
+                edge[data.size - begin :] = 0
+            before = data[begin - 1] if begin else np.uint8(0)
+            _classes(text, before, _joins(data, begin - 1) if begin > first else 0, some, cuts, turns)
+            if _cut(turns, 0, size) >= TURNS:
+                many = _boundaries(cuts, turns, 0, size, places, ranks)
+                found = _pairs(data, places, ranks, many, block, begin, lengths, wanted, cuts, out, count)
                 if found < 0:
-                    return (count or -1), done
-            at = next_bit(free, end, block, np.uint64(0))
-        count = found
-        done += block
-    return count, data.size
+                    at[0], at[1] = number, begin
+                    return count or -1
+                count = found
+            begin += block
+    at[0] = runs.shape[0]
+    return count
 
 
 @bare
@@ -319,12 +278,17 @@ def _sums(text: Any, powers: Any) -> Any:
 
 
 @bare
-def _letters(text: Any) -> tuple[bool, bool]:
-    """Whether there are capitals, and whether there are small letters."""
-    capitals, smalls = np.uint8(0), np.uint8(0)
-    for byte in text:
-        capitals |= np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26))
-        smalls |= np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(26))
+def letters(data: Any, at: int, end: int) -> tuple[bool, bool]:
+    """Whether there are capitals, and whether there are small letters, from `at` on and before `end`."""
+    capitals, smalls = np.uint64(0), np.uint64(0)
+    while at < end and at + WORD <= data.size:
+        within = ~np.uint64(0) >> np.uint64(max(0, at + WORD - end))
+        capitals |= CAPITAL(data, at) & within
+        smalls |= SMALL(data, at) & within
+        at += WORD
+    for byte in data[at:end]:
+        capitals |= np.uint64(np.uint8(byte - np.uint8(65)) < np.uint8(26))
+        smalls |= np.uint64(np.uint8(byte - np.uint8(97)) < np.uint8(26))
     return bool(capitals), bool(smalls)
 
 
@@ -359,7 +323,7 @@ def matching(
         length = text.size
         kind: Any = np.int64(kinds[length])
         if kind & (FULL_MIXED | SHORT_MIXED):
-            capitals, smalls = _letters(text)
+            capitals, smalls = letters(data, rows[number, 0], rows[number, 1])
             kind |= kind >> 3 if capitals and smalls else 0  # so they count as `FULL` and `SHORT`
         if kind & FULL:
             turned, rotated, swapped = _sums(text, powers)
@@ -421,7 +385,7 @@ def foldable(data: Any, rows: Any, kinds: Any, chosen: Any, out: Any) -> int:
         start, end = rows[number, 0], rows[number, 1]
         if not kinds[end - start] & FOLDED or _foreign(data, start, end) < FOREIGN:
             continue
-        capitals, smalls = _letters(data[start:end])
+        capitals, smalls = letters(data, start, end)
         if capitals == smalls:
             continue
         for at in range(start, end):

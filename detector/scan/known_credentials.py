@@ -399,25 +399,45 @@ class KnownIndex:
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """The spans of registered secrets, in order. Those of one value do not overlap."""
-        found: list[tuple[int, int]] = []
         view = np.frombuffer(data, np.uint8)
+        return self._find(data, view, self._runs(view))
+
+    def disguised(self, data: bytes) -> list[Disguise]:
+        """The registered secrets that stand in `data` in another form."""
+        return self._disguised(data, self._runs(np.frombuffer(data, np.uint8)))
+
+    def seen(self, data: bytes) -> tuple[list[tuple[int, int]], list[Disguise]]:
+        """What `find` gives, and what `disguised` does: runs are looked for once."""
+        view = np.frombuffer(data, np.uint8)
+        runs = self._runs(view)
+        return self._find(data, view, runs), self._disguised(data, runs)
+
+    def _runs(self, view: Any) -> Any:
+        """The runs in which a registered secret may stand."""
+        tables = [each.tables for keyed in self._keyed for each in (keyed.unbroken, keyed.mixed)]
+        shortest = [int(each.lengths[0]) for each in tables if each is not None]
+        if self._form_search is not None and self._form_search[1].size:
+            shortest.append(int(self._form_search[1][0]))
+        return unbroken_kernel.runs_of(view, min(shortest)) if shortest else np.empty((0, 2), np.int64)
+
+    def _find(self, data: bytes, view: Any, runs: Any) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
         for keyed in self._keyed:
             verdicts = SpanVerdicts(data, view, partial(self._is_registered, keyed))
             for each in keyed.checks:
-                for spans in each.spans(view):
+                for spans in each.spans(view, runs):
                     found += verdicts.registered(spans)
             found += _apart(data, self._hashed(data, view, keyed))
         found += _apart(data, self._plainly_hashed(data, view))
         return [span for span, _ in groupby(sorted(found))]
 
-    def disguised(self, data: bytes) -> list[Disguise]:
-        """The registered secrets that stand in `data` in another form."""
+    def _disguised(self, data: bytes, runs: Any) -> list[Disguise]:
         if self._form_search is None:
             return []
         searches, lengths, kinds, plain = self._form_search
-        if not lengths.size or len(data) < lengths[0]:
+        if not lengths.size or not len(runs):
             return []
-        return list(known_forms.disguises(data, lengths, kinds, searches, plain))
+        return list(known_forms.disguises(data, runs, lengths, kinds, searches, plain))
 
     def _is_registered(self, keyed: _Keyed, value: bytes) -> bool:
         if self._has_hmac(keyed.hash.digest(value)):

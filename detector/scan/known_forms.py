@@ -142,21 +142,22 @@ def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> tuple[Any, lis
     return np.flatnonzero(every), kinds
 
 
-def disguises(
+def disguises(  # noqa: PLR0913, PLR0917 - a text and its runs, what to try of them, and with what
     data: bytes,
+    runs: Any,
     lengths: Any,
     kinds: Sequence[Sequence[Any]],
     searches: Sequence[Search],
     plain: PlainSearch,
 ) -> Iterator[Disguise]:
-    """The registered secrets in `data` that stand there in another form."""
+    """The registered secrets in `data` that stand there in another form, in one of its `runs` (`unbroken_kernel.runs_of`)."""
     view = np.frombuffer(data, np.uint8)
     rows = np.empty((max(_ROWS, 128 * lengths.size), 2), np.int64)
     wanted = np.zeros(LONGEST_FORM + 1, np.bool_)
     wanted[lengths] = True
-    done = 0
-    while done < len(data):
-        count, done = kernel.candidates(view, done, lengths, wanted, rows)
+    at = np.zeros(2, np.int64)
+    while at[0] < len(runs):
+        count = kernel.candidates(view, runs, at, lengths, wanted, rows)
         if count < 0:
             rows = np.empty((2 * rows.shape[0], 2), np.int64)
             continue
@@ -167,7 +168,8 @@ def disguises(
                 yield from _checked(data, view, rows[:count], of_table, search, tables)
             if search.folded_lengths.size:
                 yield from _folded(data, view, rows[:count], of_search[-1], search)
-        yield from _hashed(data, view, rows[:count], plain)
+        if plain.lengths.size:
+            yield from _hashed(data, view, rows[:count], plain)
 
 
 _UNDOING: Final[dict[int, Callable[[Any], Any]]] = {

@@ -225,7 +225,7 @@ def _as_it_stands(
     would believe them.
     """
     matches = _secrets(data, scanner, generic=generic)
-    spans = known.find(data) if known is not None else []
+    spans, disguises = known.seen(data) if known is not None else ([], [])
     seen = [
         Sighting(m.start, m.end, m.secret, m.pattern, named=named)
         for m, named in zip(matches, _shown_names(matches, spans), strict=True)
@@ -239,11 +239,9 @@ def _as_it_stands(
         if secret is None:
             secret = secrets[value] = Secret(value)
         seen.append(Sighting(start, end, secret, None))
-    if known is not None:
-        seen += [
-            Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner)
-            for one in known.disguised(data)
-        ]
+    seen += [
+        Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner) for one in disguises
+    ]
     return seen
 
 

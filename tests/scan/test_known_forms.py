@@ -18,6 +18,7 @@ from detector.scan.form_kernel import FOLDED, FOREIGN, LAST, candidates, foldabl
 from detector.scan.known_credentials import HMAC, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import Match
+from detector.scan.unbroken_kernel import runs_of
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, Secret
 
@@ -238,8 +239,9 @@ def test_where_boundaries_are_dense_not_each_two_are_tried() -> None:
     data = b"%" + b"25" * 20 + (b"%2525" * 4000)
     view, lengths = np.frombuffer(data, np.uint8), np.array([20, 24, 32, 40], np.int64)
     wanted = np.isin(np.arange(41), lengths)
-    count, _ = candidates(view, 0, lengths, wanted, np.empty((1 << 16, 2), np.int64))
-    assert count < 200
+    runs, at = runs_of(view, 20), np.zeros(2, np.int64)
+    assert candidates(view, runs, at, lengths, wanted, np.empty((1 << 16, 2), np.int64)) < 200
+    assert at[0] == len(runs)
 
 
 _PIECES = st.tuples(
