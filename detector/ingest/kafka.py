@@ -46,7 +46,7 @@ from detector.scan.leaks import Batch, RecordAt
 from detector.values.events import MAX_FUTURE
 from detector.values.times import SKEW
 
-_RUN_BYTES: Final = 4 << 20  # about as many, where they are long
+_RUN_BYTES: Final = 2 << 20  # about as many, where they are long: one line that waits keeps all of them
 _BLOCK: Final = 256  # records of other forms read together: one of another shape slows only so many
 _ODD: Final = 2  # one in so many records of a run may be of another form, and is read by itself
 _BEGIN: Final = 4  # bytes by which plain log records are told from others at first

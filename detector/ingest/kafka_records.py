@@ -25,7 +25,7 @@ from detector.values.errors import BadRecordError
 from detector.values.events import CanonicalEvent
 from detector.values.times import MILLISECOND, SKEW
 
-RUN: Final = 2048  # records read in one pass
+RUN: Final = 4096  # records read in one pass
 _LETTERS: Final = 16  # of one record
 _TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
 
