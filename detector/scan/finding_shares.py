@@ -165,6 +165,16 @@ class FindingShares:
         first = None if spent is None or spent.unreported is None else spent.unreported.first
         return first is not None and first.id != record.id
 
+    def same(self, texts: Callable[[], Sequence[Texts]]) -> bool:
+        """Whether all these texts are of one stream and window."""
+        whose = {
+            part.alike and (part.at[at] // self.window, *part.alike)
+            for part in texts()
+            for at in (0, -1)
+            if len(part.starts)
+        }
+        return len(whose) == 1 and None not in whose
+
     def admit(self, record: Record, fingerprint: str) -> bool:
         """Whether to report a secret that this record shows."""
         if not self._most:

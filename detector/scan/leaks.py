@@ -7,7 +7,7 @@ batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sighti
 import os
 import re  # for masks alone: each is of bounded length
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -20,10 +20,11 @@ from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.repeats import Repeated, repeated_leaks
-from detector.scan.scanner import line_around
+from detector.scan.scanner import PatternScanner, line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.scan.sightings import (
     KNOWN_CREDENTIAL,
+    FirstSecrets,
     NoPatterns,
     Scanner,
     Sighting,
@@ -33,6 +34,7 @@ from detector.scan.sightings import (
     shown_bytes,
     sightings_in,
     told_apart,
+    with_further,
 )
 from detector.values.events import Leak
 from detector.values.findings import MOST_FINDINGS
@@ -47,6 +49,7 @@ APART: Final = (
 )
 _MASK_BEGINS: Final = "‹".encode()
 _MASK: Final = re.compile("‹[a-z0-9._:-]{1,100}?(:[0-9]{1,9}(?::[0-9a-f]{8})?›)".encode())
+_MORE: Final = 1.25  # times the secrets that are reported: some may be registered, or stand in others
 PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
@@ -179,12 +182,26 @@ class LeakFinder:
         return look
 
     def _sightings(
-        self, batch: Batch, shares: FindingShares | None, decoding: DecodingShares | None, *, every_span: bool
-    ) -> tuple[list[Sighting], list[LimitedText]]:
-        """All secrets found, and the text that was not examined whole: without what only patterns see in text that is cut short."""
+        self,
+        batch: Batch,
+        shares: FindingShares | None,
+        decoding: DecodingShares | None,
+        *,
+        every_span: bool,
+        together: bool,
+    ) -> tuple[list[Sighting], list[LimitedText], int]:
+        """All secrets found, and the text that was not examined whole: without what only patterns see in text that is cut short.
+
+        Nor is there what only patterns see in lines behind the last number, where more secrets stand before than a
+        stream has reported.
+        """
         search = every_span or shares is None or self._known.needs_patterns
         spans = None if search or shares is None else shares.cut_short(batch.texts)
-        scanner = self._scanner if spans is None else NoPatterns()
+        scanner: Scanner = self._scanner if spans is None else NoPatterns()
+        first: FirstSecrets | None = None
+        most = 0 if search or self._allowlist or not together else int(_MORE * self.most_findings)
+        if most and isinstance(scanner, PatternScanner):
+            scanner = first = FirstSecrets(scanner, batch.data, most)
         searched = (
             None if spans is None or shares is None else shares.used_up
         )  # of others, patterns would find more
@@ -197,7 +214,7 @@ class LeakFinder:
             others, _ = sightings_in(left, self._scanner, self._known, self._share, streams)
             seen += [one for one in others if one.pattern is not None]
             seen.sort(key=lambda one: (one.start, one.end, one.preference))
-        return seen, limited
+        return seen, limited, len(batch.data) if first is None else first.end
 
     def _look(
         self,
@@ -208,7 +225,9 @@ class LeakFinder:
         every_span: bool,
         together: bool,
     ) -> Look:
-        seen, limited = self._sightings(batch, shares, decoding, every_span=every_span)
+        seen, limited, end = self._sightings(
+            batch, shares, decoding, every_span=every_span, together=together
+        )
         if not seen:
             return Look([], [], limited)
         if any(one.within for one in seen):
@@ -217,18 +236,13 @@ class LeakFinder:
         lines: dict[int, tuple[int, ...]] = {}
         if together and shares is not None:
             seen, lines = _once(seen, self._repeated(batch, seen, shares, details))
-        found: list[_Reported] = []
-        masked: list[Sighting] = []
-        for record, first, last in _by_record(seen, batch.locate):
-            told = _Reported(record, first, last)
-            if shares is not None and shares.used_up(record):
-                told.bare = True
-                self._tell_known(told, seen[first:last], details)
-            else:
-                self._tell(batch, told, seen[first:last], shares, details)
-            beyond = told.bare and not every_span
-            masked += [one for one in seen[first:last] if not beyond or _reaches_beyond(one, record)]
-            found.append(told)
+        found = self._told(batch, seen, shares, details, end, together=together)
+        masked = [
+            one
+            for told in found
+            for one in seen[told.first : told.last]
+            if every_span or not told.bare or _reaches_beyond(one, told.record)
+        ]
         mask_spans = dict(
             zip(map(id, masked), map(SightingMasks(masked, details.is_known).of, masked), strict=True)
         )
@@ -250,6 +264,46 @@ class LeakFinder:
                 also = lines.get(id(one))
                 leaks.append(leak if also is None else msgspec.structs.replace(leak, also=also))
         return Look(leaks, spans, limited)
+
+    def _told(  # noqa: PLR0913 - what is told, and by what
+        self,
+        batch: Batch,
+        seen: list[Sighting],
+        shares: FindingShares | None,
+        details: LeakDetailsCache,
+        end: int,
+        *,
+        together: bool,
+    ) -> list[_Reported]:
+        """What is reported of each record. Patterns searched the lines up to `end`; `seen` gets what they see in others."""
+        found: list[_Reported] = []
+        last = 0
+        while last < len(seen) or end < len(batch.data):
+            first = last
+            if first < len(seen):
+                record, last = _next_record(seen, first, batch.locate)
+            else:
+                record = batch.locate(end)
+            told = _Reported(record, first, last)
+            if shares is not None and shares.used_up(record):
+                if first == len(seen):
+                    break
+                if together and not self._known.needs_patterns and shares.same(batch.texts):
+                    # So are all records behind it; of a file nobody asks which text of theirs is to be masked.
+                    seen[first:] = [one for one in seen[first:] if one.pattern is None]
+                    end, last, together = len(batch.data), first, False
+                    continue
+                told.bare = True
+                self._tell_known(told, seen[first:last], details)
+            elif first == len(seen) or record.end > end:
+                # Some of the secrets before are registered, or stand in others: fewer count than were found.
+                seen[first:] = with_further(seen[first:], batch.data, self._scanner, record.start)
+                end, last = len(batch.data), first
+                continue
+            else:
+                self._tell(batch, told, seen[first:last], shares, details)
+            found.append(told)
+        return found
 
     def _repeated(
         self, batch: Batch, seen: Sequence[Sighting], shares: FindingShares, details: LeakDetailsCache
@@ -370,18 +424,15 @@ def _seen(source: str, fingerprint: str, one: Sighting, data: bytes) -> MatchedS
     )
 
 
-def _by_record(
-    seen: Sequence[Sighting], locate: Callable[[int], RecordAt]
-) -> Iterator[tuple[RecordAt, int, int]]:
-    """The records in which secrets begin, each with the numbers of its first sighting and of the one after its last."""
-    first, last = 0, len(seen)
-    while first < last:
-        record = locate(seen[first].begins)
-        after = first + 1
-        while after < last and seen[after].begins < record.end:
-            after += 1
-        yield record, first, after
-        first = after
+def _next_record(
+    seen: Sequence[Sighting], first: int, locate: Callable[[int], RecordAt]
+) -> tuple[RecordAt, int]:
+    """The record in which the `first` sighting begins, and the number of the one behind its last."""
+    record = locate(seen[first].begins)
+    after = first + 1
+    while after < len(seen) and seen[after].begins < record.end:
+        after += 1
+    return record, after
 
 
 class Allowing(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -33,10 +33,16 @@ from detector.scan.pattern_matcher import (
 from detector.values.findings import Confidence
 from detector.values.secrets import Secret
 
+Regions: TypeAlias = dict[int, Any]
+"""By the number of a matcher, rows (start, end) in order that do not touch."""
+
 __all__ = ["PIECE", "REACH", "Match", "PatternScanner", "PluginMatcher", "line_around"]
 
 PIECE: Final = 256 << 10  # bytes scanned at once
 _MUCH: Final = 64 << 10  # bytes for which a database of its own is loaded
+_PART: Final = 48 << 10  # bytes of crowded text that are searched before the next are
+_MANY: Final = 32  # regions, from which on it is asked whether text is crowded
+_CROWDED: Final = 4  # text is, if one pattern has to be looked for in so large a part of it
 
 
 class PluginMatcher:
@@ -113,8 +119,25 @@ class PatternScanner:
 
         What `generic` patterns find, the names among them, may be left out. It hides nothing that others find.
         """
-        best = _best(self._candidates(data, generic=generic))
-        return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
+        return self._unsilenced(_best(self._candidates(data, generic=generic)))
+
+    def scan_first(self, data: bytes, most: int) -> tuple[list[Match], int]:
+        """The secrets in whole lines at the beginning of `data`, and where these lines end.
+
+        They are all lines, unless more than `most` different secrets stand in fewer.
+        """
+        regions = self._regions(data, *self._asked(len(data), generic=True))
+        candidates: list[tuple[Rank, Match]] = []
+        secrets: set[bytes] = set()
+        for end, part in _parts(data, regions):
+            found = self._candidates_in(data, part)
+            candidates += found
+            secrets.update(match.secret.reveal() for _, match in found if not match.pattern.generic)
+            if len(secrets) > most and end < len(data):
+                best = self._unsilenced(_best(candidates))
+                if len({match.secret.reveal() for match in best if not match.pattern.generic}) > most:
+                    return best, end
+        return self._unsilenced(_best(candidates)), len(data)
 
     def finders(self, data: bytes) -> set[str]:
         """The ids of the patterns that find something in `data`, though another may win over it."""
@@ -130,6 +153,9 @@ class PatternScanner:
             if isinstance(matcher, PatternMatcher):
                 matcher.count_refusals(counts)
         return counts
+
+    def _unsilenced(self, found: list[Match]) -> list[Match]:
+        return [match for match in found if not self._is_silenced(match.secret)] if self._silenced else found
 
     def _is_silenced(self, secret: Secret) -> bool:
         digest = hashlib.sha1(secret.reveal(), usedforsecurity=False)  # what detect-secrets' baselines hold
@@ -150,7 +176,9 @@ class PatternScanner:
         return self._specific if size >= _MUCH else (self._prefilter, self._specific_of)
 
     def _candidates(self, data: bytes, *, generic: bool = True) -> list[tuple[Rank, Match]]:
-        regions = self._regions(data, *self._asked(len(data), generic=generic))
+        return self._candidates_in(data, self._regions(data, *self._asked(len(data), generic=generic)))
+
+    def _candidates_in(self, data: bytes, regions: Regions) -> list[tuple[Rank, Match]]:
         if not regions:
             return []
         view = np.frombuffer(data, np.uint8)
@@ -158,14 +186,12 @@ class PatternScanner:
         searched: dict[Any, Any] = {}
         for number, found in regions.items():
             matcher = self._matchers[number]
-            matches = matcher.matches(data, view, merged_regions(found), searched)
+            matches = matcher.matches(data, view, found, searched)
             candidates.extend((matcher.rank(match), match) for match in matches)
         return candidates
 
-    def _regions(
-        self, data: bytes, prefilter: Prefilter, matchers_of: Sequence[Sequence[int]]
-    ) -> dict[int, list[Any]]:
-        """The regions to search, by the number of the matcher: lists and arrays. `matchers_of` are those of each expression."""
+    def _regions(self, data: bytes, prefilter: Prefilter, matchers_of: Sequence[Sequence[int]]) -> Regions:
+        """The regions to search. `matchers_of` are those of each expression."""
         regions: dict[int, list[Any]] = {}
         for start, end in _pieces(data):
             for expression, places in prefilter.scan(data, start, end).items():
@@ -175,7 +201,35 @@ class PatternScanner:
                 }
                 for number in matchers_of[expression]:
                     regions.setdefault(number, []).append(around[self._matchers[number].wide])
-        return regions
+        return {number: merged_regions(found) for number, found in regions.items()}
+
+
+def _parts(data: bytes, regions: Regions) -> Iterator[tuple[int, Regions]]:
+    """The regions of some whole lines after the other, with the end of these lines. All at once, unless they are crowded."""
+    size = len(data)
+    many = [rows for rows in regions.values() if len(rows) >= _MANY] if size > _PART else []
+    if any(_CROWDED * int(np.diff(rows).sum()) > size for rows in many):
+        every = merged_regions(list(regions.values()))
+        starts, ends = every[1:, 0], every[:-1, 1]
+        begin = 0
+        while size - begin > _PART and (at := int(starts.searchsorted(begin + _PART))) < len(starts):
+            end = data.rfind(b"\n", int(ends[at]), int(starts[at])) + 1
+            if end <= begin:  # they are parts of one line
+                break
+            yield end, _between(regions, begin, end)
+            begin = end
+        regions = _between(regions, begin, size)
+    yield size, regions
+
+
+def _between(regions: Regions, begin: int, end: int) -> Regions:
+    """Those that begin in data[begin:end]."""
+    found: Regions = {}
+    for number, rows in regions.items():
+        low, high = rows[:, 0].searchsorted((begin, end)).tolist()
+        if low < high:
+            found[number] = rows[low:high]
+    return found
 
 
 def _pieces(data: bytes) -> Iterator[Region]:

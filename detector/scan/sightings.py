@@ -20,7 +20,7 @@ from detector.scan.decoders import CHANGED, JOINED, SPACED, rare_forms
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
-from detector.scan.scanner import Match
+from detector.scan.scanner import Match, PatternScanner
 from detector.scan.shares import MUCH, SECOND_LOOK, LimitedText, Limits, Share
 from detector.values.events import Identifier
 from detector.values.findings import severity_of
@@ -88,6 +88,23 @@ class NoPatterns:
     def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:  # noqa: ARG002 - the protocol's signature
         """Finds nothing."""
         return []
+
+
+class FirstSecrets:
+    """A scanner of `data` and what it decodes to, which searches `data` to where more than `most` secrets stand: to `end`."""
+
+    def __init__(self, scanner: PatternScanner, data: bytes, most: int) -> None:
+        self._scanner = scanner
+        self._data = data
+        self._most = most
+        self.end = len(data)
+
+    def scan(self, data: bytes, *, generic: bool = True) -> list[Match]:
+        """The secrets in `data`, or in its first lines."""
+        if data is not self._data:
+            return self._scanner.scan(data, generic=generic)
+        found, self.end = self._scanner.scan_first(data, self._most)
+        return found
 
 
 class Streams(Protocol):
@@ -243,6 +260,21 @@ def _as_it_stands(
         Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner) for one in disguises
     ]
     return seen
+
+
+def with_further(seen: Sequence[Sighting], data: bytes, scanner: Scanner, start: int) -> list[Sighting]:
+    """The sightings, and what patterns see in data[start:] as it stands, which was not searched for them."""
+    matches = _secrets(data, scanner, generic=True)
+    spans = [(one.start, one.end) for one in seen if one.pattern is None and not one.encodings]
+    further = [
+        Sighting(match.start, match.end, match.secret, match.pattern, named=named)
+        for match, named in zip(matches, _shown_names(matches, spans), strict=True)
+        if match.start >= start
+    ]
+    joined = [one for one in seen if JOINED in one.encodings]
+    left = _not_whole(joined, further) if joined else joined
+    every = [*(one for one in seen if JOINED not in one.encodings), *left, *further]
+    return sorted(every, key=lambda one: (one.begins, one.start, one.end, one.preference))
 
 
 def _secrets(data: bytes, scanner: Scanner, *, generic: bool) -> list[Match]:

@@ -17,12 +17,14 @@ from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.records.blocks import BLOCK
 from detector.replay.replay import Result
-from detector.scan import finding_shares, repeats
+from detector.scan import finding_shares, leaks, repeats, scanner
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import Match
 from detector.stages.ranges import RangeFacts, RangeScanner
 from detector.values.events import Identifier, Leak
-from detector.values.findings import MAX_EVIDENCES, MOST_LEAKS, SCAN_LIMITED
+from detector.values.findings import MAX_EVIDENCES, MOST_FINDINGS, MOST_LEAKS, SCAN_LIMITED
+from detector.values.secrets import Secret
 from tests.bundled import bundled_scanner
 from tests.replay.test_limited_records import BOMB
 from tests.replay.test_replay import finder_of, run
@@ -62,6 +64,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def alone(path: Path, **options: Any) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(repeats, "_MANY", 1 << 60)
+        patch.setattr(leaks, "_MORE", 1 << 60)
         return run(*path.parent.glob("*"), **options)
 
 
@@ -150,6 +153,8 @@ def test_secrets_that_nobody_registered_are_told_together_as_if_told_one_by_one(
             event(1, "credential.issued", 1, credential_id="other", task_id="t", identifiers=[identifier_of(3)]),
         ]))  # fmt: skip
         patch.setattr(repeats, "_MANY", 8)
+        patch.setattr(scanner, "_PART", 200)
+        patch.setattr(scanner, "_MANY", 4)
         patch.setattr(finding_shares, "_OFTEN", 5)
         patch.setattr(finding_shares, "MOST_LEAKS", places)
 
@@ -166,9 +171,36 @@ def test_secrets_that_nobody_registered_are_told_together_as_if_told_one_by_one(
 def test_most_leaks_of_one_secret_that_nobody_registered_are_told_together(tmp_path: Path) -> None:
     path = tmp_path / "print.log"
     path.write_text(f"{unregistered(1)}\n{unregistered(2)}\n" * 6000)
-    leaks = scanned(path, LeakFinder(bundled_scanner(), KnownIndex(), [KEY])).leaks
-    assert sum(1 + len(leak.also) for leak in leaks) == MOST_LEAKS
-    assert len(leaks) < MOST_LEAKS // 2
+    found = scanned(path, LeakFinder(bundled_scanner(), KnownIndex(), [KEY])).leaks
+    assert sum(1 + len(leak.also) for leak in found) == MOST_LEAKS
+    assert len(found) < MOST_LEAKS // 2
+
+
+@pytest.mark.parametrize("registered", [0, 2000])
+def test_of_a_dump_patterns_look_at_no_more_than_is_reported(tmp_path: Path, registered: int) -> None:
+    """Registered secrets take nothing of the share: then what nobody registered is reported behind them."""
+    tokens = [unregistered(number) for number in range(5000)]
+    path = tmp_path / "print.log"
+    path.write_text("".join(f"{token}\n" for token in tokens))
+    identifiers = [
+        Identifier("hmac-sha256", KEY.fingerprint(secret), len(secret), KEY.check(secret))
+        for secret in (Secret(token.encode()) for token in tokens[:registered])
+    ]
+    bundled = bundled_scanner()
+    with pytest.MonkeyPatch.context() as patch:
+        looked: list[int] = []
+        usual = bundled.scan_first
+
+        def watched(data: bytes, most: int) -> tuple[list[Match], int]:
+            found, end = usual(data, most)
+            looked.append(end)
+            return found, end
+
+        patch.setattr(bundled, "scan_first", watched)
+        found = scanned(path, LeakFinder(bundled, KnownIndex(identifiers, [KEY]), [KEY])).leaks
+    assert [leak.line for leak in found] == [*range(1, registered + MOST_FINDINGS + 1)]
+    assert looked == [looked[0]]
+    assert looked[0] < path.stat().st_size // 2
 
 
 @pytest.fixture

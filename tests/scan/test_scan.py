@@ -150,6 +150,23 @@ def test_a_flood_of_hits_loses_nothing() -> None:
     assert spans(scanner.scan(data)) == reference([*PATTERNS, flooding], data)
 
 
+@pytest.mark.parametrize("line", [b"key-%08x and more\n", b"%08x nothing\n", b"key-%08x "])
+@pytest.mark.parametrize("before", [b"", b"\n" * 100_000, b"x" * 100_000])
+def test_it_stops_in_crowded_text_behind_so_many_secrets_and_misses_none_before(
+    line: bytes, before: bytes
+) -> None:
+    data = before + b"".join(line % (number * 0x9E3779B1 & 0xFFFFFFFF) for number in range(9000))
+    whole = SCANNER.scan(data)
+    found, end = SCANNER.scan_first(data, 1000)
+    assert spans(found) == spans(match for match in whole if match.start < end)
+    if b"more" in line:
+        assert 1000 < len(found) < 4000
+        assert data[end - 1 : end] == b"\n"
+    else:
+        assert end == len(data)
+    assert spans(SCANNER.scan_first(data, 10_000)[0]) == spans(whole)
+
+
 def test_a_match_is_at_most_16_kib() -> None:
     long = pattern("long", r"(?P<secret>L[a-z]{10,}M)", "l")
     scanner = PatternScanner([long])
