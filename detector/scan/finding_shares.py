@@ -206,10 +206,10 @@ class FindingShares:
             self.kept += not count
         return count >= _OFTEN
 
-    def more_shown(self, record: Record, fingerprint: str, different: int) -> int:
+    def more_shown(self, record: Record, fingerprint: str, different: int = _NEVER) -> int:
         """Of how many more leaks of that secret the text around is shown, in this record's stream and window.
 
-        So many `different` secrets are about to be shown.
+        So many `different` secrets are about to be shown; without that, as many as there can be.
         """
         spent = self._spent.get(key_of(record, self.window))
         leaks = {} if spent is None else spent.leaks

@@ -19,7 +19,7 @@ from detector.scan.finding_shares import FindingShares, Texts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
-from detector.scan.repeats import Repeated, repeated_leaks
+from detector.scan.repeats import HeldSpans, Repeated, repeated_leaks
 from detector.scan.scanner import PatternScanner, line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.scan.sightings import (
@@ -38,7 +38,7 @@ from detector.scan.sightings import (
 )
 from detector.values.events import Leak
 from detector.values.findings import MOST_FINDINGS
-from detector.values.secrets import DeploymentKey, KeyedHash, mask
+from detector.values.secrets import DeploymentKey, KeyedHash, Secret, mask
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
 UNEXAMINED: Final = "unexamined:decoding"  # what a mask calls a text that may hide a secret, as `redact` does
@@ -188,7 +188,7 @@ class LeakFinder:
         decoding: DecodingShares | None,
         *,
         every_span: bool,
-        together: bool,
+        held: HeldSpans | None,
     ) -> tuple[list[Sighting], list[LimitedText], int]:
         """All secrets found, and the text that was not examined whole: without what only patterns see in text that is cut short.
 
@@ -199,14 +199,14 @@ class LeakFinder:
         spans = None if search or shares is None else shares.cut_short(batch.texts)
         scanner: Scanner = self._scanner if spans is None else NoPatterns()
         first: FirstSecrets | None = None
-        most = 0 if search or self._allowlist or not together else int(_MORE * self.most_findings)
+        most = 0 if search or self._allowlist or held is None else int(_MORE * self.most_findings)
         if most and isinstance(scanner, PatternScanner):
             scanner = first = FirstSecrets(scanner, batch.data, most)
         searched = (
             None if spans is None or shares is None else shares.used_up
         )  # of others, patterns would find more
         streams = None if decoding is None else BatchStreams(decoding, batch.texts, batch.locate, searched)
-        seen, limited = sightings_in(batch.data, scanner, self._known, self._share, streams)
+        seen, limited = sightings_in(batch.data, scanner, self._known, self._share, streams, held)
         if decoding is not None:
             decoding.end()
         if spans is not None and int((spans[:, 1] - spans[:, 0]).sum()) + len(spans) < len(batch.data):
@@ -225,17 +225,22 @@ class LeakFinder:
         every_span: bool,
         together: bool,
     ) -> Look:
-        seen, limited, end = self._sightings(
-            batch, shares, decoding, every_span=every_span, together=together
-        )
+        details = LeakDetailsCache(self._fingerprinter, self._known)
+        held = self._holding(batch, shares, details) if together and shares is not None else None
+        seen, limited, end = self._sightings(batch, shares, decoding, every_span=every_span, held=held)
         if not seen:
             return Look([], [], limited)
         if any(one.within for one in seen):
             seen.sort(key=lambda one: one.begins)
-        details = LeakDetailsCache(self._fingerprinter, self._known)
         lines: dict[int, tuple[int, ...]] = {}
-        if together and shares is not None:
+        if held is not None and shares is not None:
+            by_place, free = held.settled([one.begins for one in seen])
+            seen += [Sighting(start, end, Secret(batch.data[start:end]), None) for start, end in free]
+            telling = [one for one in seen if one.begins in by_place]
+            seen = _in_order([one for one in seen if one.begins not in by_place]) if telling or free else seen
             seen, lines = _once(seen, self._repeated(batch, seen, shares, details))
+            lines |= {id(one): by_place[one.begins] for one in telling}
+            seen = _in_order([*seen, *telling]) if telling else seen
         found = self._told(batch, seen, shares, details, end, together=together)
         masked = [
             one
@@ -304,6 +309,15 @@ class LeakFinder:
                 self._tell(batch, told, seen[first:last], shares, details)
             found.append(told)
         return found
+
+    def _holding(self, batch: Batch, shares: FindingShares, details: LeakDetailsCache) -> HeldSpans:
+        """Holds back registered secrets that the stream has shown so often that their lines are enough."""
+
+        def shown(start: int, end: int) -> int:
+            one = Sighting(start, end, Secret(batch.data[start:end]), None)
+            return shares.more_shown(batch.locate(start), details.of(one).fingerprint)
+
+        return HeldSpans(batch.texts, shares.window, shown)
 
     def _repeated(
         self, batch: Batch, seen: Sequence[Sighting], shares: FindingShares, details: LeakDetailsCache
@@ -377,6 +391,10 @@ def _once(
         lines[id(seen[each.first])] = each.lines
         gone.update(each.others)
     return [one for index, one in enumerate(seen) if index not in gone] if gone else seen, lines
+
+
+def _in_order(seen: Iterable[Sighting]) -> list[Sighting]:
+    return sorted(seen, key=lambda one: (one.begins, one.start, one.end, one.preference))
 
 
 def _reaches_beyond(one: Sighting, record: RecordAt) -> bool:

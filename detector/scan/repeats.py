@@ -7,6 +7,7 @@ in one fact, which names all their lines.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from detector.scan.shares import LimitedText
 from detector.scan.sightings import Sighting
 
 _MANY: Final = 256  # in a batch: fewer are not worth the search
+_FEW: Final = 16  # that show one value: with fewer, no more values are looked for
 _NEVER: Final = 1 << 62  # positions
 
 
@@ -59,6 +61,79 @@ def repeated_leaks(
             yield Repeated(first, each.others[more:last], each.lines[more:last])
 
 
+class HeldSpans:
+    """Spans of registered secrets that are held back before anything is made of them: only their lines are told.
+
+    In its line each stands alone, and so does one before it that tells for it. `shown` says of how many more leaks of
+    the secret in data[start:end] the text around is shown.
+    """
+
+    def __init__(
+        self, texts: Callable[[], Sequence[Texts]], window: int, shown: Callable[[int, int], int]
+    ) -> None:
+        self._texts = texts
+        self._window = window
+        self._shown = shown
+        self._groups: list[
+            tuple[int, Any, Any]
+        ] = []  # where the one that tells begins, spans and their lines
+
+    def hold(self, data: bytes, spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """The spans, in order, without those that are held back."""
+        if len(spans) < _MANY:
+            return spans
+        rows = np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2)
+        gone = np.zeros(len(rows), np.bool_)
+        found = np.column_stack([rows[:, 0], rows, _values(data, rows)])
+        for alike, lines in _groups(found, self._texts(), self._window):
+            more = self._shown(*spans[alike[0]])
+            if more < len(alike) - 1:
+                held = alike[more + 1 :]
+                self._groups.append((spans[alike[more]][0], rows[held], lines[more + 1 :]))
+                gone[held] = True
+        return [spans[number] for number in np.flatnonzero(~gone).tolist()] if self._groups else spans
+
+    @property
+    def spans(self) -> Any:
+        """All that are held back: rows (start, end)."""
+        return np.concatenate([np.empty((0, 2), np.int64), *(rows for _, rows, _ in self._groups)])
+
+    def settled(self, begins: Sequence[int]) -> tuple[dict[int, tuple[int, ...]], list[tuple[int, int]]]:
+        """The lines that one at its place tells, and the spans that are not held back after all, given where all others begin.
+
+        Something else begins in their lines, or beside the one that would tell.
+        """
+        lines: dict[int, tuple[int, ...]] = {}
+        free: list[tuple[int, int]] = []
+        if self._groups:
+            starts = np.concatenate([part.starts for part in self._texts()])
+            busy, counts = np.unique(starts.searchsorted(np.array(begins), "right"), return_counts=True)
+            crowded = busy[counts > 1]
+            for begin, rows, told in self._groups:
+                others = np.isin(starts.searchsorted(rows[:, 0], "right"), busy)
+                others |= np.isin(starts.searchsorted(begin, "right"), crowded)
+                free += map(tuple, rows[others].tolist())
+                lines[begin] = tuple(told[~others].tolist())
+        return {begin: some for begin, some in lines.items() if some}, free
+
+
+def _values(data: bytes, spans: Any) -> Any:
+    """A number for each span, the same for many that show the same."""
+    view = np.frombuffer(data, np.uint8)
+    numbers = left = np.arange(len(spans))
+    numbers = numbers.copy()
+    while len(left) >= _MANY:
+        start, end = spans[left[0]].tolist()
+        same = spans[left, 1] - spans[left, 0] == end - start
+        windows = np.lib.stride_tricks.sliding_window_view(view, end - start)
+        same[same] = (windows[spans[left[same], 0]] == view[start:end]).all(axis=1)
+        if int(same.sum()) < _FEW:
+            break
+        numbers[left[same]] = left[0]
+        left = left[~same]
+    return numbers
+
+
 def _kinds(seen: Sequence[Sighting]) -> tuple[list[int], int]:
     """A number for each sighting, the same for those that say the same; and how many different secrets there are, at most."""
     kinds: dict[tuple[object, ...], int] = {}
@@ -89,7 +164,14 @@ def repeatedly_limited(limited: Sequence[LimitedText], texts: Sequence[Texts]) -
 
 
 def _repeated(found: Any, texts: Sequence[Texts], window: int) -> Iterator[Repeated]:
-    """What says the same, of `found`: rows (where it begins, start and end, its kind), in order.
+    """What says the same, as `_groups` has it."""
+    for alike, lines in _groups(found, texts, window):
+        first, *others = alike.tolist()
+        yield Repeated(first, others, tuple(lines[1:].tolist()))
+
+
+def _groups(found: Any, texts: Sequence[Texts], window: int) -> Iterator[tuple[Any, Any]]:
+    """The indexes and lines of what says the same, of `found`: rows (where it begins, start and end, its kind), in order.
 
     The texts that hold it have nothing else, one time and one window.
     """
@@ -110,14 +192,16 @@ def _repeated(found: Any, texts: Sequence[Texts], window: int) -> Iterator[Repea
         several = counts[numbers] > 1
         order = np.flatnonzero(several)[np.argsort(numbers[several], kind="stable")]
         for group in np.split(order, np.cumsum(counts[counts > 1])[:-1]) if len(order) else ():
-            first, *others = indexes[group].tolist()
-            yield Repeated(first, others, tuple(lines[group[1:]].tolist()))
+            yield indexes[group], lines[group]
 
 
 def _numbered(*columns: Any) -> tuple[Any, Any]:
     """A number for each row, the same for equal ones, and how many have each. numpy sorts whole numbers much sooner than rows."""
     numbers = counts = np.zeros(len(columns[0]), np.int64)
     for column in columns:
+        if len(column) and (column == column[0]).all():
+            counts = counts if counts.any() else np.array([len(column)])
+            continue
         _, values = np.unique(column, return_inverse=True)
         both = numbers * (len(column) + 1) + values
         _, numbers, counts = np.unique(both, return_inverse=True, return_counts=True)

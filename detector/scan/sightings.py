@@ -107,6 +107,17 @@ class FirstSecrets:
         return found
 
 
+class Holding(Protocol):
+    """What holds back spans of registered secrets: `detector.scan.repeats.HeldSpans`."""
+
+    def hold(self, data: bytes, spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Those that are not held back."""
+
+    @property
+    def spans(self) -> Any:
+        """Those that are, as rows (start, end)."""
+
+
 class Streams(Protocol):
     """The streams that a text is of, and what they may ask for: `detector.scan.decoding_shares.BatchStreams`."""
 
@@ -120,20 +131,21 @@ class Streams(Protocol):
         """
 
 
-def sightings_in(
+def sightings_in(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     data: bytes,
     scanner: Scanner,
     known: KnownIndex | None,
     share: Share = SECOND_LOOK,
     streams: Streams | None = None,
+    holding: Holding | None = None,
 ) -> tuple[list[Sighting], list[LimitedText]]:
-    """All secrets found in the data, in order, and the text that was not examined whole."""
-    seen = _as_it_stands(data, scanner, known)
-    decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen))
+    """All secrets found in the data, in order, and the text that was not examined whole; without what is held back."""
+    seen = _as_it_stands(data, scanner, known, holding=holding)
+    decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen, holding))
     joined = [one for one in decoded if JOINED in one.encodings]
     seen += [one for one in decoded if JOINED not in one.encodings]
     if joined:
-        seen += _not_whole(joined, seen)
+        seen += _not_whole(joined, _whole(seen, holding))
     starts = [one.start for one in seen]
     if any(map(ge, starts, starts[1:])):
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
@@ -228,13 +240,14 @@ def _seen_in(
         )
 
 
-def _as_it_stands(
+def _as_it_stands(  # noqa: PLR0913 - what is looked at, and how
     data: bytes,
     scanner: Scanner,
     known: KnownIndex | None,
     believed: Callable[[Any, Any], Any] | None = None,
     *,
     generic: bool = True,
+    holding: Holding | None = None,
 ) -> list[Sighting]:
     """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms.
 
@@ -242,13 +255,18 @@ def _as_it_stands(
     would believe them.
     """
     matches = _secrets(data, scanner, generic=generic)
-    spans, disguises = known.seen(data) if known is not None else ([], [])
+    spans: Sequence[tuple[int, int]] = ()
+    disguises: Sequence[Disguise] = ()
+    if known is not None:
+        spans, disguises = known.seen(data)
     seen = [
         Sighting(m.start, m.end, m.secret, m.pattern, named=named)
         for m, named in zip(matches, _shown_names(matches, spans), strict=True)
     ]
     if spans and believed is not None:
         spans = list(compress(spans, believed(*np.array(spans, np.int64).T).tolist()))
+    elif holding is not None:
+        spans = holding.hold(data, spans)
     secrets: dict[bytes, Secret] = {}
     for start, end in spans:
         value = data[start:end]
@@ -272,7 +290,7 @@ def with_further(seen: Sequence[Sighting], data: bytes, scanner: Scanner, start:
         if match.start >= start
     ]
     joined = [one for one in seen if JOINED in one.encodings]
-    left = _not_whole(joined, further) if joined else joined
+    left = _not_whole(joined, _whole(further)) if joined else joined
     every = [*(one for one in seen if JOINED not in one.encodings), *left, *further]
     return sorted(every, key=lambda one: (one.begins, one.start, one.end, one.preference))
 
@@ -312,15 +330,14 @@ def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
     return not pattern.generic and (pattern.proven or marked)
 
 
-def _not_whole(joined: Sequence[Sighting], seen: Iterable[Sighting]) -> list[Sighting]:
+def _not_whole(joined: Sequence[Sighting], whole: "Spans") -> list[Sighting]:
     """Of what stands in words that were put together what can be believed: registered, or proven, and nothing whole is there."""
-    whole = _whole(seen)
     return [one for one in joined if (one.pattern is None or one.pattern.proven) and not whole.overlap(one)]
 
 
-def _whole(seen: Iterable[Sighting]) -> "Spans":
-    """The secrets that are registered or proven."""
-    return Spans(one for one in seen if one.pattern is None or one.pattern.proven)
+def _whole(seen: Iterable[Sighting], holding: Holding | None = None) -> "Spans":
+    """The secrets that are registered or proven, and what is held back."""
+    return Spans((one for one in seen if one.pattern is None or one.pattern.proven), holding)
 
 
 class SightingMasks:
@@ -381,10 +398,11 @@ def blanked(data: bytes, spans: Any) -> bytes:
 
 
 class Spans:
-    """The places of some sightings, to ask whether another overlaps one."""
+    """The places of some sightings, and of what is held back, to ask whether another overlaps one."""
 
-    def __init__(self, sightings: Iterable[Sighting]) -> None:
+    def __init__(self, sightings: Iterable[Sighting], holding: Holding | None = None) -> None:
         self._sightings = sightings
+        self._holding = holding
 
     @cached_property
     def _bounds(self) -> tuple[Any, Any]:
@@ -392,6 +410,9 @@ class Spans:
         sightings = [*self._sightings]
         starts = np.array([one.start for one in sightings], np.int64)
         ends = np.array([one.end for one in sightings], np.int64)
+        if self._holding is not None:
+            held = self._holding.spans
+            starts, ends = np.concatenate([starts, held[:, 0]]), np.concatenate([ends, held[:, 1]])
         order = starts.argsort(kind="stable")
         return starts[order], np.maximum.accumulate(ends[order])
 

@@ -3,10 +3,11 @@
 import random
 import string
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from detector.ingest.sources import Source
 from detector.records.blocks import BLOCK
 from detector.replay.replay import Result
 from detector.scan import finding_shares, leaks, repeats, scanner
+from detector.scan.finding_shares import Texts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import Match
@@ -201,6 +203,43 @@ def test_of_a_dump_patterns_look_at_no_more_than_is_reported(tmp_path: Path, reg
     assert [leak.line for leak in found] == [*range(1, registered + MOST_FINDINGS + 1)]
     assert looked == [looked[0]]
     assert looked[0] < path.stat().st_size // 2
+
+
+def test_of_a_registered_secret_printed_without_end_only_lines_are_told_unless_something_stands_beside() -> (
+    None
+):
+    lines = [b"s3cret-1234"] * 400
+    lines[300] = b"s3cret-1234 and more"
+    data, ends = b"\n".join(lines), np.cumsum([len(line) + 1 for line in lines]) - 1
+    starts = np.append(0, ends[:-1] + 1)
+    texts = Texts(
+        starts,
+        ends,
+        range(1, 401),
+        lambda _: (None, None),
+        (None, None),
+        400,
+        lambda rows: np.zeros(len(rows)),
+    )
+    spans = [(start, start + 11) for start in starts.tolist()]
+
+    def always(shown: int) -> Callable[[int, int], int]:
+        return lambda _start, _end: shown
+
+    for shown, beside, told in (0, None, 0), (7, None, 7), (0, 300, 0), (7, 7, None):
+        held = repeats.HeldSpans(lambda: [texts], 1 << 18, always(shown))
+        left = held.hold(data, spans)
+        assert left == spans[: shown + 1]
+        assert held.spans.tolist() == [list(span) for span in spans[shown + 1 :]]
+        begins = [start for start, _ in left] + ([] if beside is None else [spans[beside][0] + 4])
+        found, free = held.settled(sorted(begins))
+        if told is None:
+            assert (found, free) == ({}, spans[shown + 1 :])
+        else:
+            assert free == ([] if beside is None else [spans[beside]])
+            further = [line for line in range(shown + 2, 401) if beside is None or line != beside + 1]
+            assert found == {spans[told][0]: tuple(further)}
+    assert repeats.HeldSpans(lambda: [texts], 1 << 18, always(1000)).hold(data, spans) == spans
 
 
 @pytest.fixture
