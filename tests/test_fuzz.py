@@ -15,7 +15,8 @@ from detector.records.dead_letters import BAD_TIME
 from detector.records.log_records import Read
 from detector.scan.decode import Origins
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.values.errors import BadRecordError
 from tests.fuzz import configurations, records, redaction, texts

@@ -12,7 +12,7 @@ from detector.exec.arguments import Request
 from detector.exec.masked_output import passing_on, start, to_terminal
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.values.secrets import DeploymentKey, Secret
 

@@ -15,7 +15,7 @@ from detector.configuration.settings import NO_KEY_WARNING, Settings
 from detector.ingest.declarations import STDIN
 from detector.redact.stream_redactor import StreamRedactor
 from detector.redact.unexamined import Handling, Reason
-from detector.scan.leaks import Allowing, Redactor
+from detector.scan.redactor import Allowing, Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import SECOND_LOOK
 from detector.terminal.output import why

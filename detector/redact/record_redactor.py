@@ -14,8 +14,8 @@ import msgspec
 from detector.records.log_records import LogText
 from detector.redact.mask_edits import masked, placed
 from detector.redact.unexamined import DECODING, Note, is_unexamined, unexamined
-from detector.scan.leaks import PASSES
 from detector.scan.mask_spans import MaskSpan, merged
+from detector.scan.redactor import PASSES
 from detector.scan.shares import LimitedText
 from detector.scan.sightings import KNOWN_CREDENTIAL
 
@@ -27,7 +27,7 @@ Count = Callable[[str], None]
 
 
 class Masker(Protocol):
-    """Recognises secrets, as `detector.scan.leaks.Redactor` does."""
+    """Recognises secrets, as `detector.scan.redactor.Redactor` does."""
 
     def look(self, data: bytes, least: int = LEAST) -> tuple[list[MaskSpan], list[LimitedText]]:
         """Where `data` shows secrets, in order, none overlapping; and what of it was not examined whole."""

@@ -17,8 +17,8 @@ from detector.records.record_columns import RecordColumns, headers_at, line_star
 from detector.records.timestamps import Ints
 from detector.redact.record_redactor import LEAST
 from detector.redact.unexamined import encoded_otherwise
-from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan
+from detector.scan.redactor import Redactor
 from detector.scan.shares import LimitedText
 
 Rows = npt.NDArray[np.bool_]

@@ -32,8 +32,8 @@ from detector.redact.unexamined import (
     reason_of,
     unexamined,
 )
-from detector.scan.leaks import PASSES, Redactor
 from detector.scan.mask_spans import MaskSpan, merged, with_masks
+from detector.scan.redactor import PASSES, Redactor
 from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.values.secrets import mask
 

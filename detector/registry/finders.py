@@ -6,7 +6,8 @@ import msgspec
 
 from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex, Registered
-from detector.scan.leaks import Allowing, LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
+from detector.scan.redactor import Allowing, Redactor
 from detector.scan.shares import SECOND_LOOK, Share
 from detector.scan.sightings import NoPatterns, Scanner
 from detector.values.events import Identifier

@@ -16,7 +16,8 @@ from detector.ingest.mapped_adapter import configured_classifier
 from detector.replay.pattern_trial import PatternTrial, Tried, against
 from detector.replay.stages import Work
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
+from detector.scan.redactor import Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import SECOND_LOOK
 from detector.terminal.progress import meter

@@ -31,7 +31,8 @@ from detector.replay.input_key import key_of_inputs
 from detector.replay.plan import Plan
 from detector.replay.replay import Result, replay
 from detector.replay.runner import Processes, Runner
-from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.terminal.progress import meter

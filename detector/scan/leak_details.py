@@ -6,9 +6,11 @@ from typing import Final
 
 import msgspec
 
+from detector.configuration.allowlist import MatchedSecret
 from detector.patterns.pattern import public_identifiers
 from detector.scan.known_credentials import HMAC, SHA256, KnownIndex
-from detector.scan.sightings import Sighting
+from detector.scan.scanner import line_around
+from detector.scan.sightings import KNOWN_CREDENTIAL, Sighting
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
@@ -74,3 +76,11 @@ class LeakDetailsCache:
     def is_known(self, one: Sighting) -> bool:
         """Whether the secret that was seen is a registered credential's."""
         return self.of(one).known
+
+
+def matched_secret(source: str, fingerprint: str, one: Sighting, data: bytes) -> MatchedSecret:
+    """A sighting in the form that an allowlist takes."""
+    pattern = KNOWN_CREDENTIAL if one.pattern is None else one.pattern.id
+    return MatchedSecret(
+        source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end)
+    )

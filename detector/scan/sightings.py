@@ -18,6 +18,7 @@ from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.decode import DecodedPiece, DecodedText, pieces
 from detector.scan.decoders import CHANGED, JOINED, SPACED, rare_forms
 from detector.scan.known_credentials import KnownIndex
+from detector.scan.known_forms import Disguise
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
 from detector.scan.scanner import Match, PatternScanner

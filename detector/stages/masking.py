@@ -26,8 +26,9 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from detector.records.record_ids import hold_record_id, is_record_id, keyed_record_id
-from detector.scan.leaks import PASSES, LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
 from detector.scan.mask_spans import MaskSpan, merged, with_masks
+from detector.scan.redactor import PASSES, Redactor
 from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.values.events import CredentialIssued, Event, Identifier, Leak
 from detector.values.secrets import KeyedHash, mask

@@ -34,7 +34,8 @@ from detector.records.timestamps import Ints
 from detector.registry.finders import Finders
 from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares, Unreported
-from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look, Redactor
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look
+from detector.scan.redactor import Redactor
 from detector.scan.repeats import repeatedly_limited
 from detector.scan.shares import LimitedText
 from detector.scan.sightings import KNOWN_CREDENTIAL

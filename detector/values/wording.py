@@ -10,7 +10,7 @@ from detector.terminal.output import printable
 from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format_rfc3339
 
 Clean = Callable[[str], str]
-"""Masks all secrets that it recognises in a text before it is written (`detector.scan.leaks.Redactor.clean`)."""
+"""Masks all secrets that it recognises in a text before it is written (`detector.scan.redactor.Redactor.clean`)."""
 
 MAX_TEXT: Final = 1024  # characters: an output cuts longer fields of events
 _APART: Final = "\n\n--\n\n"  # between texts that are cleaned as one: nothing that is encoded goes on over it

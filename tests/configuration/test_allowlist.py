@@ -16,7 +16,8 @@ from detector.judge.policy import Policy
 from detector.judge.rules.apply import judge_secret
 from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, RecordAt
+from detector.scan.redactor import Allowing, Redactor
 from detector.scan.scanner import PatternScanner
 from detector.service.scan.handler import ScanHandler, ScannedPoll, ScanSettings
 from detector.values.events import CredentialIssued, Identifier, Leak

@@ -1,7 +1,7 @@
 """The target of `curfewd redact`."""
 
 from detector.redact.stream_redactor import StreamRedactor
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.scan.sightings import Sighting, sightings_in
 from tests.bundled import regex_scanner
 from tests.fuzz.texts import composed, known

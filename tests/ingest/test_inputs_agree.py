@@ -16,7 +16,8 @@ from detector.ingest.kafka_records import Contents, texts_in
 from detector.ingest.values import log_texts
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.values.events import CanonicalEvent, Leak
 from detector.values.secrets import DeploymentKey

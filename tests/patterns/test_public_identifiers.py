@@ -12,7 +12,8 @@ import pytest
 
 from detector.patterns.pattern import finds_public_ids
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leaks import Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.redactor import Redactor
 from detector.values.events import Identifier
 from tests.bundled import bundled_scanner
 

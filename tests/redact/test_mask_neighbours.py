@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.redact.mask_neighbours import NEAR, beside
-from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan, with_masks
+from detector.scan.redactor import Redactor
 from tests.redact.test_stream_redactor import ENCODINGS, KNOWN, PEM, TOKEN, redactor
 
 WORDS = (

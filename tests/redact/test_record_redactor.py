@@ -19,8 +19,8 @@ from detector.ingest.values import log_texts
 from detector.redact.mask_edits import masked, placed
 from detector.redact.record_redactor import redacted
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan
+from detector.scan.redactor import Redactor
 from detector.scan.shares import LimitedText
 from detector.values.secrets import DeploymentKey, Secret
 from tests.bundled import bundled_scanner

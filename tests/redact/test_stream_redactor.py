@@ -25,8 +25,8 @@ from detector.redact.mask_edits import underneath
 from detector.redact.stream_redactor import StreamRedactor, key_lines
 from detector.redact.unexamined import encoded_otherwise
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan, with_masks
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.values.secrets import DeploymentKey, Secret
 from tests.bundled import bundled_patterns, bundled_scanner

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from detector.replay.fingerprint_command import SHORTEST_ENCODED, fingerprint
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.redactor import Redactor
 from detector.scan.sightings import NoPatterns
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier

@@ -128,6 +128,10 @@ class PlainKnown:
         """None: other forms have tests of their own, in `test_known_forms`."""
         return []
 
+    def seen(self, data: bytes) -> tuple[list[tuple[int, int]], list[Disguise]]:
+        """Both."""
+        return self.find(data), self.disguised(data)
+
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Where they stand, of each none that overlaps another of it."""
         found = set()

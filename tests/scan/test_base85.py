@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detector.scan.decode import decoded
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from tests.bundled import bundled_patterns, bundled_scanner
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detector.scan.decode import decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import Match
 from detector.values.secrets import DeploymentKey, Secret
 

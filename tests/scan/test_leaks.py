@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from detector.patterns.pattern import Pattern
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, RecordAt
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.values.events import Identifier, Leak
 from detector.values.findings import Severity

@@ -6,8 +6,8 @@ import string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MANY, Excerpts, MaskSpan, _many_literals, literals, merged
+from detector.scan.redactor import Redactor
 from tests.bundled import bundled_scanner
 
 INSIDE = b"r2hu"  # of the first of the secrets

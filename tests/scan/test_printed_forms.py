@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from detector.cli import main
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.leaks import LeakFinder
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.stages.scan import PartitionScanner
 from detector.values.secrets import DeploymentKey, Secret

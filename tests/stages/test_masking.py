@@ -14,7 +14,7 @@ import pytest
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.stages.masking import EventMasker
 from detector.values.events import (
     TYPES,

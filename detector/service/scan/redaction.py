@@ -47,7 +47,7 @@ from detector.redact.unexamined import (
     unexamined,
     whole,
 )
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.stages.scan import ScanFacts
 from detector.values.secrets import mask

@@ -20,7 +20,7 @@ from detector.records.made_columns import columns_of
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing
-from detector.scan.leaks import Redactor
+from detector.scan.redactor import Redactor
 from detector.scan.scanner import Match, PatternScanner
 from detector.scan.sightings import Scanner
 from detector.service.scan.handler import ScanHandler, ScanSettings
