@@ -3,7 +3,7 @@
 Its bytes have the same top bit, which of a thousand digests not one has in sixteen bytes. So few words are looked at, and all
 keys are tried that make printable text of the whole word. Of several those are the best that make most letters and digits.
 Of a short word that no key makes letters and digits alone, such as a password with signs, all are taken: nothing tells them
-apart.
+apart, unless it is letters and digits but for one sign as it stands.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - a compiled loop takes its arrays apart
 
@@ -19,6 +19,8 @@ LEAST: Final = 16  # bytes
 FEW: Final = 4  # keys of a word
 MOST_SHORT: Final = 64  # bytes
 _WORDS: Final = 16  # text as it stands has a blank for so many bytes
+_ONE_SIGN: Final = 1  # such as the colon between a name and its password
+_SELDOM: Final = 6  # bytes for each change between classes: random base32 has twice as many, names have less
 _LEAST_DIFFERENT: Final = 8  # bytes: numbers and padding have fewer
 
 
@@ -134,16 +136,23 @@ def _varied(said: Any) -> bool:
 
 @bare
 def _are_words(said: Any) -> bool:
-    """Whether it is text as it stands: it begins as JSON does and has a key, or has a blank behind each few bytes."""
-    blanks, before, named = 0, np.uint8(0), False
+    """Whether it is text as it stands.
+
+    It begins as JSON does and has a key, or has a blank behind each few bytes, or seldom changes between capitals, small
+    letters, digits and signs. XOR with most keys that leave it text hardly changes how often a random token does.
+    """
+    blanks = changes = kind = 0
+    before, named = np.uint8(0), False
     for byte in said:
         if not PRINTABLE[byte]:
             return False
         blanks += byte == 0x20
         named |= byte == 0x3A and before == 0x22
-        before = byte
+        after = 1 + (int(byte) >> 5) if CLASSES[byte] == ALNUM else 1
+        changes += kind > 0 and after != kind
+        before, kind = byte, after
     in_json = named and said[0] == 0x7B and said[1] == 0x22
-    return bool(in_json or (blanks > 2 and _WORDS * blanks >= said.size))
+    return bool(in_json or (blanks > 2 and _WORDS * blanks >= said.size) or _SELDOM * changes < said.size)
 
 
 @bare
@@ -167,9 +176,11 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
             row -= 1
         best[row, 0], best[row, 1] = score, low | top
         found = min(found + 1, best.shape[0])
-    if as_it_stands > (best[0, 0] if found else -1) and (said.size > MOST_SHORT or as_it_stands == said.size):
+    if as_it_stands > (best[0, 0] if found else -1) and (
+        said.size > MOST_SHORT or as_it_stands + _ONE_SIGN >= said.size
+    ):
         return 0
-    return found
+    return min(found, FEW) if as_it_stands + _ONE_SIGN >= said.size else found
 
 
 @compiled

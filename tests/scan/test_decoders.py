@@ -49,6 +49,9 @@ def test_a_decoder_leaves_its_near_misses_alone(decoder: Decoder, text: bytes) -
         (Joined(), b"part 1: tok_Zb81kQx5Tq9LmN2w\n" * 2),
         (XoredBase64(), base64.b64encode(b'{"id":731945,"k":"q8x","after":90125,"of":17}')),
         (XoredBase64(), base64.b64encode(b"abcdefghij" + bytes([1]) * 40)),
+        (XoredBase64(), base64.b64encode(b"arrayconnection:0:852758761")),
+        (XoredBase64(), base64.b64encode(b"deployments-writer:frontend")),
+        (XoredBase64(), base64.b64encode(b"deploy:83a8f0c27de149b5a6")),
     ],
 )
 def test_text_that_says_nothing_in_a_form_is_not_decoded(decoder: Decoder, text: bytes) -> None:
