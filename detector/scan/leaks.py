@@ -289,7 +289,7 @@ class LeakFinder:
                     continue
                 told.bare = True
                 self._tell_known(told, seen[first:last], details)
-            elif first == len(seen) or record.end > end:
+            elif end < len(batch.data) and (first == len(seen) or record.end > end):
                 # Some of the secrets before are registered, or stand in others: fewer count than were found.
                 seen[first:] = with_further(seen[first:], batch.data, self._scanner, record.start)
                 end, last = len(batch.data), first

@@ -123,6 +123,12 @@ def test_a_record_without_a_time_says_so() -> None:
     assert leak.time == UNKNOWN_TIME < 0
 
 
+def test_a_record_may_end_behind_the_text_that_is_searched() -> None:
+    finder = LeakFinder(SCANNER, KnownIndex(), [])
+    [leak] = finder.find(Batch("s", TOKEN, lambda _: RecordAt(0, 1 << 40, "1")))
+    assert leak.pattern == "vendor-token"
+
+
 def test_one_secret_is_one_leak_of_a_record_and_another_record_has_its_own() -> None:
     data = b"%s %s\n%s" % (TOKEN, TOKEN, TOKEN)
     assert [(leak.line, leak.excerpt) for leak in find(data)] == [
