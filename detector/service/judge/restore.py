@@ -106,7 +106,7 @@ def _open(path: Path, span: ChangelogSpan, now: int) -> tuple[Store | None, str 
         check_format(str(position.format).encode(), f"the store {path}", REMOVE)
     if position is None:
         reason = "never complete"
-    elif position.topic_id != span.topic_id or not span.first <= position.offset <= span.end:
+    elif position.topic_id not in {"", span.topic_id} or not span.first <= position.offset <= span.end:
         reason = "not of this changelog"
     elif now - position.saved > OLDEST:
         reason = "too old"

@@ -42,12 +42,13 @@ _GATHERED: Final = 4  # RocksDB's own
 class Position(msgspec.Struct, frozen=True):
     """The offset before which a store has all of its changelog, and when that was checked (ns, wall clock).
 
-    `topic_id` is that of the changelog. `format` is the version of what only the store has: this and the timers.
+    `topic_id` is that of the changelog, empty if brokers tell none or an earlier version wrote this. `format` is the version
+    of what only the store has: this and the timers.
     """
 
     offset: int
     saved: int
-    topic_id: str
+    topic_id: str = ""
     format: int = STORED_FORMAT
 
 
