@@ -74,9 +74,8 @@ class HeldSpans:
         self._texts = texts
         self._window = window
         self._shown = shown
-        self._groups: list[
-            tuple[int, Any, Any]
-        ] = []  # where the one that tells begins, spans and their lines
+        # Where the one that tells begins, the spans and their lines.
+        self._groups: list[tuple[int, Any, Any]] = []
 
     def hold(self, data: bytes, spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
         """The spans, in order, without those that are held back."""

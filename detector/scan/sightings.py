@@ -29,9 +29,7 @@ from detector.values.secrets import Secret
 
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
 _LONG_MARK: Final = 4
-_VERY_MUCH: Final = (
-    4 << 20
-)  # bytes that a piece decodes to, at which it is cut smaller; or so that its lines ask for much
+_VERY_MUCH: Final = 4 << 20  # bytes that a piece decodes to, at which it is cut smaller if not before
 _SMALL: Final = 8 << 10  # bytes of such a smaller piece
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
