@@ -40,7 +40,7 @@ def murmur2_of(keys: Sequence[bytes]) -> list[int]:
         return []
     sizes = np.fromiter(map(len, keys), np.uint32, len(keys))
     counts = sizes >> 2
-    width = int(counts.max()) + 1
+    width = max(map(len, keys)) // 4 + 1
     text = b"".join([key.ljust(4 * width, b"\0") for key in keys])
     words = np.ascontiguousarray(np.frombuffer(text, "<u4").reshape(-1, width).T)
     factor = np.uint32(_FACTOR)
