@@ -54,16 +54,28 @@ def safe_cut(data: bytes | bytearray, cut: int) -> int:
 def _first_going_on(data: bytes | bytearray, cut: int, window: int) -> int:
     """The start of the first of the lines right before `cut` that go on; `cut` if they reach over the window."""
     first = cut
+    if data[cut - 3 : cut - 2] == b"\n":  # of hostile text such lines may be all
+        first -= 2 * max(0, _single_characters(data[window:cut]) - 1)  # more may stand in the uppermost
+    seen: set[bytes] = set()  # lines that go on
     while first > window:
         end = first - 1
         start = data.rfind(b"\n", max(0, end - _LONGEST_GOING_ON), end) + 1
         if not start and end > _LONGEST_GOING_ON:
             return first
-        line = data[start:end]
-        if not (_GOES_ON.search(line) or LISTED.search(line)):
-            return first
+        line = bytes(data[start:end])
+        if line not in seen:
+            if not (_GOES_ON.search(line) or LISTED.search(line)):
+                return first
+            seen.add(line)
         first = start
     return first if first == 0 else cut
+
+
+def _single_characters(data: bytes | bytearray) -> int:
+    """How often a character and a line feed stand at the end of the data, behind each other."""
+    feeds, characters = data[::-2], data[-2::-2]
+    after = characters.find(b"\n")
+    return min(len(feeds) - len(feeds.lstrip(b"\n")), len(characters) if after < 0 else after)
 
 
 def blocks(chunks: Iterable[bytes], longest: int = LONG_LINE) -> Iterator[Block]:

@@ -74,6 +74,17 @@ def test_a_cut_goes_back_to_the_line_where_the_open_block_begins() -> None:
     assert safe_cut(closed, len(closed)) == len(closed)
 
 
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [(b"", b""), (b"words before\n", b""), (b"two\nab\n", b""), (b"\n", b""), (b"a line\n", b"x\r\n")],
+)
+def test_lines_of_one_character_stay_together(before: bytes, kept: bytes) -> None:
+    data = before + kept + b"t\no\nk\n" * 20
+    assert safe_cut(data, len(data)) == len(before)
+    far = data + b"e\n" * 10_000
+    assert safe_cut(far, len(far)) == len(far)
+
+
 def pieces_of(data: bytes, size: int) -> list[Block]:
     return list(blocks(chunked(data, [size])))
 
