@@ -17,8 +17,10 @@ from tests.revoke.servers import KeycloakServer, OAuthServer, Postgres, RedisSer
 
 T = TypeVar("T")
 
-# How long an example takes says nothing about the code on a busy machine.
-settings.register_profile("curfewd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says nothing about the code on a busy machine. Each run has other examples.
+settings.register_profile(
+    "curfewd", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("curfewd")
 
 # The commands that tests start keep the bytecode of the package: half a second of CPU each.

@@ -76,7 +76,7 @@ def test_an_input_stands_for_a_composition_of_fragments() -> None:
     assert composed(b"\x01a\x80") == b"a\x80"
 
 
-RUNS = 24
+RUNS = 8
 SMOKE = f"""
 import sys
 from tests.fuzz import __main__ as fuzz

@@ -73,7 +73,7 @@ def log_of(rng: random.Random, pieces: int) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(CHANCE, st.integers(1, 12))
 def test_patterns_find_what_a_plain_search_of_each_line_finds(rng: random.Random, pieces: int) -> None:
     data = log_of(rng, pieces)

@@ -53,6 +53,7 @@ async def unready(deployment: Disturbed) -> bool:
     return (await asyncio.to_thread(deployment.get, "/readyz"))[0] == 503
 
 
+@pytest.mark.chaos
 async def test_a_broker_is_away_for_two_minutes(
     frail_broker: Cluster, told: tuple[Records, Expected], tmp_path: Path
 ) -> None:

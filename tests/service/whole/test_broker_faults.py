@@ -100,6 +100,7 @@ async def lead_elsewhere(deployment: Disturbed) -> None:
     assert all(now[place].leader != each.leader for place, each in before.items())
 
 
+@pytest.mark.chaos
 async def test_three_nodes_go_and_come_back_and_leaders_move(
     three: Cluster, told: tuple[Records, Expected], tmp_path: Path
 ) -> None:

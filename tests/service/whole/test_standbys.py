@@ -7,6 +7,8 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from tests.broker import Cluster
 from tests.chaos import MANY
 from tests.ingest.streams import Streams, ends, until
@@ -123,6 +125,7 @@ async def test_one_that_joins_copies_first_and_goes_on_from_its_copies(
         await check_once(deployment, production)
 
 
+@pytest.mark.chaos
 async def test_holders_and_keepers_of_copies_are_killed_and_nothing_is_lost_or_told_twice(
     broker: Cluster, tmp_path: Path
 ) -> None:
