@@ -62,7 +62,10 @@ class Clock:
 
 
 def target(endpoint: str, credentials: str, clock: Clock | None = None, **options: Any) -> AwsTarget:
-    known = {"account": ACCOUNT, "endpoint_url": endpoint, "credentials_file": credentials, **options}
+    made = {"account": ACCOUNT, "endpoint_url": endpoint, "credentials_file": credentials}
+    known = (
+        made | {"timeout": 60.0} | options
+    )  # a client loads some MB of descriptions, on a busy machine slowly
     return AwsTarget(AwsOptions(**known), clock or Clock())
 
 
