@@ -63,9 +63,8 @@ class Clock:
 
 def target(endpoint: str, credentials: str, clock: Clock | None = None, **options: Any) -> AwsTarget:
     made = {"account": ACCOUNT, "endpoint_url": endpoint, "credentials_file": credentials}
-    known = (
-        made | {"timeout": 60.0} | options
-    )  # a client loads some MB of descriptions, on a busy machine slowly
+    # As long as it may be: a client first loads some MB of descriptions, on a busy machine slowly.
+    known = made | {"timeout": 14.0} | options
     return AwsTarget(AwsOptions(**known), clock or Clock())
 
 
