@@ -11,7 +11,7 @@ from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex
 from detector.scan import check_prefilter as refusals
 from detector.scan import regex_backtracker as backtrack
 from detector.scan.regex_programs import Program, program_of
-from detector.scan.required_literals import has_all, required_literals
+from detector.scan.required_literals import has_all, has_run, required_literals, required_run
 
 _ROWS: Final = 1024  # matches at a time
 _FEW: Final = 4  # matches: for fewer, the check prefilter does not pay
@@ -27,7 +27,7 @@ class Finder:
     compiled only then. Most matches that `checks` would refuse are left out.
     """
 
-    __slots__ = ("_limits", "_literals", "_multiline", "_program", "_regex", "_text")
+    __slots__ = ("_limits", "_literals", "_multiline", "_program", "_regex", "_run", "_text")
 
     def __init__(self, regex: str, checks: Iterable[Check] = (), *, multiline: bool = False) -> None:
         self._text = regex
@@ -35,6 +35,7 @@ class Finder:
         self._program: Program | None = program_of(regex, multiline=multiline)
         # Lines are short: there, to look for literals costs more than to run the program.
         self._literals = required_literals(regex) if multiline else ()
+        self._run = None if self._program is None or not multiline else required_run(self._program)
         self._regex: Regex | None = None
         limits = refusals.limits_of(checks)
         self._limits: tuple[Any, ...] | None = (
@@ -86,8 +87,10 @@ class Finder:
         program, found = self._program, []
         if self._literals:
             regions = regions[[has_all(data, low, high, self._literals) for low, high in regions.tolist()]]
-            if not len(regions):
-                return np.empty((0, 4), np.int64)
+        if self._run is not None and len(regions):
+            regions = regions[[has_run(data, low, high, self._run) for low, high in regions.tolist()]]
+        if not len(regions):
+            return np.empty((0, 4), np.int64)
         region, at = 0, 0
         while region < len(regions):
             if program is not None:

@@ -1,12 +1,14 @@
-"""The literals that stand in every match of a regex: where one of them is missing, nothing has to be searched."""
+"""The literals and the run that stand in every match of a regex: where one of them is missing, nothing has to be searched."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from detector.patterns.literals import token_texts
+from detector.scan.regex_programs import GREEDY, JUMP, MATCH, SPLIT, Program
 
 _LEAST: Final = 4  # bytes
+_LEAST_RUN: Final = 32  # bytes
 _SECRET: Final = "(?P<secret>"  # noqa: S105 - an opening of a regex
 _PLACES: Final = frozenset((r"\b", r"\B", "^", "$"))
 _SPECIAL: Final = frozenset(".|()[]{}*+?\\")
@@ -50,3 +52,41 @@ def has_all(data: bytes, start: int, end: int, literals: Iterable[bytes]) -> boo
             return False
         start = at + len(literal)
     return True
+
+
+class Run(NamedTuple):
+    """So many bytes of a class: a table for `bytes.translate` makes 1 of each and 0 of others, and `ones` are as many."""
+
+    table: bytes
+    ones: bytes
+
+
+def required_run(program: Program) -> Run | None:
+    """The longest run that stands in every match: one that no way through the program leaves out."""
+    code: list[list[int]] = program.code.tolist()
+    found: Run | None = None
+    for at, (kind, number, least, _) in enumerate(code):
+        longer = kind == GREEDY and least >= (_LEAST_RUN if found is None else len(found.ones) + 1)
+        if longer and not _matches_without(code, at):
+            found = Run(program.classes[number].tobytes(), b"\1" * least)
+    return found
+
+
+def _matches_without(code: Sequence[Sequence[int]], left_out: int) -> bool:
+    """Whether a way through the program leaves out one of its instructions."""
+    todo, seen = [0], {left_out}
+    while todo:
+        at = todo.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        kind, first, second, _ = code[at]
+        if kind == MATCH:
+            return True
+        todo += [first, second] if kind == SPLIT else [first if kind == JUMP else at + 1]
+    return False
+
+
+def has_run(data: bytes, start: int, end: int, run: Run) -> bool:
+    """Whether data[start:end] has the run."""
+    return run.ones in data[start:end].translate(run.table)
