@@ -382,9 +382,9 @@ class _Room:
         """As `Spending`."""
         return self._spending.left(line)
 
-    def spend(self, line: int, size: int) -> None:
-        """As `Spending`."""
-        self._spending.spend_one(line, size)
+    def spend(self, lines: Any, sizes: Any) -> None:
+        """As `Spending.spend_once`."""
+        self._spending.spend_once(lines, sizes)
 
     def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
         """As `Spending`."""

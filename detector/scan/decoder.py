@@ -57,8 +57,8 @@ class Room(Protocol):
     def left(self, line: int) -> int:
         """How many bytes a line may still decode to."""
 
-    def spend(self, line: int, size: int) -> None:
-        """A line decoded to so many bytes."""
+    def spend(self, lines: Any, sizes: Any) -> None:
+        """A line, or some different ones, decoded to so many bytes."""
 
     def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
         """A line, or some, decode to more than was left, or are cut short for what others asked for."""

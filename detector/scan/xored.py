@@ -124,6 +124,16 @@ def _score(tally: Any, count: int, key: int) -> int:
 
 
 @bare
+def _printing(tally: Any, count: int, top: int) -> tuple[Any, Any]:
+    """The keys with this top bit, as bits of two numbers, that make printable text of the bytes."""
+    first, second, half = ~np.uint64(0), ~np.uint64(0), top >> 6
+    for nth in range(count):
+        first &= _KEYS[tally[0, nth], half]
+        second &= _KEYS[tally[0, nth], half + 1]
+    return first, second
+
+
+@bare
 def _varied(said: Any) -> bool:
     """Whether there are several different bytes, told by their lower six bits."""
     bits, count = np.uint64(0), 0
@@ -166,9 +176,13 @@ def _keys(said: Any, best: Any, tally: Any) -> int:
     if different == 0:
         return 0
     as_it_stands = _score(tally, different, 0) if top == 0 else -1
+    first, second = _printing(tally, different, top)
     for low in range(128):
+        some = first if low < 64 else second
+        if low | top == 0 or not some >> np.uint64(low & 63) & np.uint64(1):
+            continue
         score = _score(tally, different, low | top)
-        if low | top == 0 or score < 0 or (found == best.shape[0] and score <= best[found - 1, 0]):
+        if found == best.shape[0] and score <= best[found - 1, 0]:
             continue
         row = min(found, best.shape[0] - 1)
         while row > 0 and best[row - 1, 0] < score:
