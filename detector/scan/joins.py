@@ -86,6 +86,15 @@ def line_start(data: Any, at: int) -> int:
 @bare
 def changes(data: Any, start: int, end: int) -> int:
     """How often a digit stands beside a letter, a capital behind a small letter, and a rare sign behind another byte."""
+    if end - start <= WORD and start + WORD <= data.size and start < end:
+        one, within = np.uint64(1), ~np.uint64(0) >> np.uint64(WORD - end + start)
+        if _SIGNS(data, start) & within == np.uint64(0):
+            digits, letters, capitals = _DIGITS(data, start), _LETTERS(data, start), _CAPITALS(data, start)
+            smalls = letters & ~capitals
+            turns = (
+                (digits & letters << one) | (smalls & digits << one) | (capitals & (digits | smalls) << one)
+            )
+            return int(count_bits(turns & within))
     count = last = 0
     for at in range(start, end):
         kind = int(_CLASSES[data[at]])

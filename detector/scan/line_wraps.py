@@ -39,6 +39,11 @@ _LEAST_PART: Final = 8  # bytes of a word of two lines alike
 _LONGEST_BEFORE, _LONGEST_NAME = 160, 64
 _EQUALS: Final = 0x3D
 _BLANK: Final = mask_of((0, 0x21, 0))
+_FEED: Final = mask_of((NEWLINE, 1, 0))
+_ASSIGNS: Final = mask_of((_EQUALS, 1, 0))
+_IN_BASE64: Final = mask_of(
+    (0x30, 10, 0), (0x41, 26, 0x20), (0x2B, 1, 0), (0x2D, 1, 0), (0x2F, 1, 0), (0x5F, 1, 0)
+)
 _TOO_WIDE: Final = 255
 _WIDTHS: Final = np.zeros(_TOO_WIDE + 1, np.bool_)
 _WIDTHS[[20, 40, 80, 100, 120, 132]] = True
@@ -66,6 +71,11 @@ def _last_word(data: Any, line: int, end: int) -> int:
 def _line_end(data: Any, at: int) -> int:
     """The end of the line that begins at `at`, of so many bytes at most as are looked at; with its line feed behind it."""
     end = at
+    while end + WORD <= data.size and end - at < LONGEST:
+        bits = _FEED(data, end)
+        if bits != np.uint64(0):
+            return end + int(place(bits))
+        end += WORD
     while end < data.size and end - at < LONGEST and data[end] != NEWLINE:
         end += 1
     return end
@@ -102,14 +112,27 @@ def _may_be_wide(data: Any, line: int, end: int, below: int) -> bool:
 
 
 @bare
+def _others(data: Any, start: int, end: int) -> int:
+    """The first of data[start:end] that is no digit of base64; `end` if all are."""
+    at = start
+    while at < end and at + WORD <= data.size:
+        others = ~_IN_BASE64(data, at)
+        if others != np.uint64(0):
+            return min(end, at + int(place(others)))
+        at += WORD
+    while at < end and BASE64[data[at]] != NONE:
+        at += 1
+    return min(end, at)
+
+
+@bare
 def _are_base64(data: Any, start: int, end: int, below: int, stop: int) -> bool:
     """Whether two parts are nothing but digits of base64, and one is as long as a line of them."""
     if max(end - start, stop - below) < _LEAST_BODY:
         return False
-    for at in range(start, end):
-        if BASE64[data[at]] == NONE:
-            return False
-    for at in range(below, stop):  # noqa: SIM110 - what numba compiles
+    if _others(data, start, end) < end:
+        return False
+    for at in range(_others(data, below, stop), stop):
         if BASE64[data[at]] == NONE and data[at] != _EQUALS:
             return False
     return True
@@ -172,6 +195,8 @@ def _alike(data: Any, line: int, below: int, size: int) -> bool:
 @bare
 def _named(data: Any, start: int, end: int) -> int:
     """How long the name before a value is, with its `=` and a quote; 0 if there is none."""
+    if start + WORD <= data.size and _ASSIGNS(data, start) == np.uint64(0):
+        return 0
     for at in range(start + 1, min(end - 1, start + _LONGEST_NAME)):
         if data[at] == _EQUALS:
             return int(at + 1 - start + (data[at + 1] == 0x22 or data[at + 1] == 0x27))
@@ -295,6 +320,9 @@ def add_wraps(data: Any, lines: Any, count: int, parts: Any, out: Any, found: in
     # Where this line begins; the line above, its last word and end; and up to where all is looked at.
     line, above, above_word, above_end, done = lines[0], lines[1], lines[2], lines[3], lines[4]
     for end in lines[_FEEDS : _FEEDS + count]:
+        if end - line < _LEAST_PART:  # neither of both
+            above, above_word, above_end, line = line, end, end, end + 1
+            continue
         last = _without_return(data, line, end)
         word = _last_word(data, line, last)
         if (

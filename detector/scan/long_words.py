@@ -290,7 +290,7 @@ def _kind_of_run(data: Any, low: int, end: int) -> int:
     if _says_text(data, low, 1, ROT_DIGITS):
         return ROT_BASE64
     if end - low >= _LEAST_PACKED and _may_be_brotli(data, low, end) and _looks_packed(data, low, end):
-        return BROTLI
+        return -1 if _says_text(data, low, 1, BASE64) else BROTLI
     return _kind_of_token(data, low, end)
 
 

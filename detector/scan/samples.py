@@ -125,6 +125,8 @@ def add_grids(
         where = at + bit
         if where + 2 * _EIGHT > data.size:
             break
+        if where < done:
+            continue
         if PERIODS[signs & np.uint64(0xFFFF)] or dense(data, where)[0]:
             _, _, separator, _, done = extent(data, where, done)
             if separator:

@@ -2,7 +2,9 @@ r"""Where encodings may begin: each byte is looked at once (`byte_rows`), the re
 
 Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the place.
 
-- ESCAPED: a backslash and what makes an escape of it; PERCENT: `%41`; ANSI: what begins a control sequence;
+- ESCAPED: a backslash and what makes an escape of it, of several in 64 bytes of a line perhaps the first and the last;
+- PERCENT: `%41`, of several in 64 bytes of a word the first;
+- ANSI: what begins a control sequence;
   STRUCK: a backspace; STRING: what begins or ends a string for the terminal, such as a title;
 - ENTITY: `&#`, `&lt;`;
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
@@ -18,11 +20,12 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 import re  # where numba is missing: of bounded length each, nothing in them can backtrack further
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare, compiled, place
+from detector.jit import bare, compiled, place, zeros_above
 from detector.scan.base85 import add_groups
 from detector.scan.byte_masks import WORD
 from detector.scan.byte_rows import (
@@ -38,16 +41,22 @@ from detector.scan.byte_rows import (
     AT_PERIOD,
     AT_WORD,
     AT_XORED,
+    BACKSLASH,
     BEFORE_CUT,
+    BIT,
+    BLANK,
     BLOCK,
+    ESCAPING,
     FEED,
     LEAD,
     ROOM,
     SIGN,
     SPACE,
     WORDS,
+    ahead,
     look,
 )
+from detector.scan.byte_rows import PERCENT as PERCENT_SIGNS
 from detector.scan.cuts import FEW, add_cuts, add_last
 from detector.scan.digits import (
     COUNT,
@@ -204,10 +213,28 @@ def _add_digits(data: Any, at: int, bits: Any, in_hex: bool, state: Any, rows: A
 
 
 @bare
+def _first_and_last(rows: Any, word: int) -> Any:
+    """Where to look for `_FORMS` in 64 bytes: of several escapes on a line at the first and the last.
+
+    What decodes them asks for their line alone.
+    """
+    one, bits = np.uint64(1), rows[AT_OTHER + word]
+    escapes = rows[BACKSLASH + word] & ahead(rows, ESCAPING + word, 1) & ~ahead(rows, BIT + word, 1)
+    others = escapes & (escapes - one)
+    if others != np.uint64(0) and rows[FEED + word] == np.uint64(0):
+        bits &= ~others | one << (np.uint64(63) - np.uint64(zeros_above(others)))
+    return bits
+
+
+@bare
 def _add_others(
-    data: Any, text: Any, at: int, done: int, bits: Any, scratch: Any, out: Any, counts: Any
+    data: Any, text: Any, rows: Any, word: int, done: int, scratch: Any, out: Any, counts: Any
 ) -> None:
-    """Adds to `out` where one of `_FORMS` stands in the 64 bytes from `at` of the text on, which is the data from `done` on."""
+    """Adds to `out` where one of `_FORMS` stands in 64 bytes of the text, which is the data from `done` on.
+
+    Of several escapes on a line it may be the first and the last, of percent-encoding in a word the first.
+    """
+    at, bits, one = WORD * word, _first_and_last(rows, word), np.uint64(1)
     while bits != np.uint64(0):
         near = at + int(place(bits))
         bits &= bits - np.uint64(1)
@@ -221,6 +248,10 @@ def _add_others(
             counts[_PLACES] += 1
             kind = _KINDS[text[near]]
             counts[STRING if kind == ANSI and _STRINGS[text[near + 1]] else kind] += 1
+            if kind == PERCENT:
+                behind = ~np.uint64(0) << np.uint64(near - at) << one
+                blanks = rows[BLANK + word] & behind
+                bits &= ~(rows[PERCENT_SIGNS + word] & behind & ((blanks & (~blanks + one)) - one))
 
 
 @bare
@@ -305,7 +336,7 @@ def _found(data: Any, places: Any, digits: Any, words: Any, counts: Any) -> bool
             ):
                 return False
             if rows[AT_OTHER + word] != none:
-                _add_others(data, text, WORD * word, done, rows[AT_OTHER + word], scratch, others, counts)
+                _add_others(data, text, rows, word, done, scratch, others, counts)
             if rows[AT_CUT + word] != none:
                 counts[CUT] = add_cuts(data, at, rows[AT_CUT + word], parts, cuts, counts[CUT])
             if rows[BEFORE_CUT + word] != none:
@@ -347,6 +378,10 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
         made = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
         for kind, form in _FORMS.items():
             made[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
+        made[ESCAPED], made[PERCENT] = (
+            _ends_of_lines(data, made[ESCAPED]),
+            _first_of_words(data, made[PERCENT]),
+        )
         made[QUOTED] = np.array([at for at in made[QUOTED] if not is_padding(view, at)], np.int64)
         made = {kind: some for kind, some in made.items() if len(some)}
     else:
@@ -362,6 +397,26 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
         kinds = words[: many[LONG_WORD], 0]
         made |= {LONG_WORD + kind: words[: kinds.size, 1:][kinds == kind] for kind in set(kinds.tolist())}
     return made
+
+
+def _ends_of_lines(data: bytes, places: Any) -> Any:
+    """As `_first_and_last`."""
+    kept: list[int] = []
+    for word, some in groupby(places.tolist(), lambda at: at // WORD):
+        there = list(some)
+        others = [at for at in there if data[at + 1] not in b"01"][1:-1]
+        in_line = b"\n" not in data[WORD * word : WORD * (word + 1)]
+        kept += [at for at in there if at not in others] if in_line else there
+    return np.array(kept, np.int64)
+
+
+def _first_of_words(data: bytes, places: Any) -> Any:
+    """Those of percent-encoding that no other stands before in the same word, among the same 64 bytes."""
+    kept: list[int] = []
+    for at in places.tolist():
+        if not kept or at // WORD != kept[-1] // WORD or min(data[kept[-1] : at]) <= 0x20:
+            kept.append(at)
+    return np.array(kept, np.int64)
 
 
 def _by_kind(view: Any, places: Any, counts: list[int]) -> dict[int, Any]:

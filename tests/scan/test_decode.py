@@ -5,17 +5,20 @@ import gzip
 import json
 import quopri
 import random
+import re
 import time
 import urllib.parse
 import zlib
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.scan import triggers
 from detector.scan.decode import DEPTH, Decoding, decoded
+from detector.scan.decoders import Escaped, Percent
 from tests.scan.origins import origin_of, place_of
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
@@ -208,7 +211,7 @@ def test_a_secret_across_the_lines_of_binary_data_is_found(width: int, after: by
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(
     [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"eJz", b"eNq", b"eAF9", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n",
-     b"\\", b"\\u", b"%4", b"%aF", b"\x1b", b"\x1b[", b"Zm9v", b"4a4B"]
+     b"\\", b"\\u", b"\\n", b"\\101", b"\\1", b"\n", b"%4", b"%aF", b"%20%", b"\x1b", b"\x1b[", b"Zm9v", b"4a4B"]
 ), max_size=30).map(b"".join))  # fmt: skip
 def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
     told = [
@@ -216,6 +219,29 @@ def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
         for fast in (True, False)
     ]
     assert told[0] == told[1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"\\", b"\\n", b"\\101", b"%41", b"%4", b" ", b"\n", b"word", b"-" * 60, b"- " * 13_000]
+        ),
+        max_size=80,
+    ).map(b"".join)
+)
+def test_what_is_decoded_is_that_of_all_places(data: bytes) -> None:
+    told = triggers.found(data)
+    for decoder, every in (
+        (Escaped(), rb"\\(?=[nrtux/\"'\\]|[01][0-7]{2})"),
+        (Percent(), rb"%(?=[0-9A-Fa-f]{2})"),
+    ):
+        places = np.array([match.start() for match in re.finditer(every, data)], np.int64)
+        some = told.get(decoder.trigger, places[:0])
+        if places.size:
+            assert decoder.rows(data, some).tolist() == decoder.rows(data, places).tolist()
+        else:
+            assert not some.size
 
 
 @pytest.mark.parametrize(
