@@ -1,6 +1,9 @@
 """The compiled loops of a `CredentialRegistry`: its records (`issue_records`) are found by open addressing.
 
 `names` has the first claim of each name. `events` has all issues but the earliest of each credential, which its id finds.
+
+A claim of an issue that was removed stays among those of its name until it would be the first: to find the one before it
+would take as long as there are claims. So one source that claims the same name a hundred thousand times costs no more.
 """
 # ruff: noqa: PLR0913, PLR0917 - numba takes arrays, not objects; bytes are written as their codes
 
@@ -9,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from detector.jit import bare, compiled
+from detector.registry.issue_heap import melded, without_root
 from detector.registry.issue_records import (
+    CHILD,
     CREDENTIAL_ID,
     FOLDED_NAME,
     HAS_FOLDED,
@@ -25,6 +30,7 @@ from detector.registry.issue_records import (
     id_of,
     is_checked,
     is_contested,
+    is_removed,
     issue_of,
     mark_contested,
     name_of,
@@ -42,8 +48,6 @@ from detector.registry.issue_rows import (
     FLAGS,
     NEW,
     ORIGIN,
-    SCHEME,
-    VALUE,
     put_issue,
 )
 from detector.registry.packed_names import (
@@ -72,19 +76,27 @@ USED, DEAD, NAMES, EVENTS, ISSUES, CREDENTIALS, CONFLICTS, STATE = 0, 1, 2, 3, 4
 # Slots that are read one after another before any is used: the processor waits for their memory once, not for each.
 TOGETHER = 64
 
+# Claims of one credential that are looked through for one of another. A name with more counts as contested until some go.
+_LOOKED_THROUGH = 64
+
 
 @bare
 def _find_name(arena: Any, names: Any, source: Any, begin: int, end: int, hashed: int) -> Any:
-    """The slot of a name, -1 if there is none."""
+    """The slot of a name and its first claim; -1 and 0 if there is none.
+
+    The slot is read once: another thread may change it.
+    """
     at, tag = first_slot(hashed, names.size), tag_of(hashed)
-    while names[at] != 0:
-        slot = names[at]
+    slot = names[at]
+    while slot != 0:
         if slot > DELETED and slot >> POINTER_BITS == tag:
-            first, last = name_of(arena, slot & POINTER_MASK)
+            claim = slot & POINTER_MASK
+            first, last = name_of(arena, claim)
             if last - first == end - begin and same(arena, first, source, begin, end):
-                return at
+                return at, claim
         at = at + 1 if at + 1 < names.size else 0
-    return -1
+        slot = names[at]
+    return -1, 0
 
 
 @bare
@@ -101,7 +113,8 @@ def _event_hash(origin: Any, of_origin: Any, source: Any, begin: int, end: int, 
     """The hash of an event: of its source, a name at `of_origin` in `origin`, and of its id."""
     one = hash_of(origin, of_origin[0], of_origin[1], keys)
     other = hash_of(source, begin, end, keys)
-    return one ^ (((other << 7) & ((1 << 62) - 1)) | (other >> 56))
+    turned = ((other << 7) & ((1 << 63) - 1)) | (other >> 56)  # of both: the first bits say the slot
+    return one ^ turned
 
 
 @bare
@@ -146,9 +159,9 @@ def _remove_event(arena: Any, events: Any, keys: Any, issue: int) -> None:
 def _source(arena: Any, names: Any, state: Any, keys: Any, source: Any, begin: int, end: int) -> Any:
     """The record of a source's name, which is made if there is none."""
     hashed = hash_of(source, begin, end, keys)
-    at = _find_name(arena, names, source, begin, end, hashed)
-    if at >= 0:
-        return names[at] & POINTER_MASK
+    claim = _find_name(arena, names, source, begin, end, hashed)[1]
+    if claim != 0:
+        return claim
     arena[state[USED]] = SOURCE_RECORD
     pointer = state[USED] + 1
     put(arena, pointer, 0, POINTER)
@@ -160,23 +173,21 @@ def _source(arena: Any, names: Any, state: Any, keys: Any, source: Any, begin: i
 
 
 @bare
-def _earlier(arena: Any, issue: int, other: int) -> Any:
-    """Whether an issue of a credential comes before another of it: by time, then source, then id."""
-    times = number(arena, issue + TIME, 8), number(arena, other + TIME, 8)
-    if times[0] != times[1]:
-        return times[0] < times[1]
-    sources = number(arena, issue + SOURCE, POINTER), number(arena, other + SOURCE, POINTER)
-    if sources[0] != sources[1]:
-        order = order_of(arena, name_of(arena, sources[0]), name_of(arena, sources[1]))
-        if order != 0:
-            return order < 0
-    return order_of(arena, id_of(arena, issue), id_of(arena, other)) < 0
-
-
-@bare
 def _lead(names: Any, at: int, claim: int) -> None:
     """Makes a claim the first of the name in a slot."""
     names[at] = (names[at] & ~POINTER_MASK) | claim
+
+
+@bare
+def _following(arena: Any, claim: int) -> Any:
+    """The next claim of a name, 0 if there is none. Those of removed issues before it are unlinked."""
+    first = number(arena, claim, POINTER)
+    following = first
+    while following != 0 and is_removed(arena, following):
+        following = number(arena, following, POINTER)
+    if following != first:
+        put(arena, claim, following, POINTER)
+    return following
 
 
 @bare
@@ -189,24 +200,21 @@ def _link(
     """
     begin, end = name_of(arena, claim)
     scheme = scheme_of(arena, begin)
-    at = _find_name(arena, names, arena, begin, end, hashed)
+    at, head = _find_name(arena, names, arena, begin, end, hashed)
     if at < 0:
         state[CREDENTIALS] += scheme == CREDENTIAL_ID
         state[NAMES] += 1
         insert(names, hashed, claim)
         return True
-    head = names[at] & POINTER_MASK
     other = issue_of(arena, head)
-    if scheme == CREDENTIAL_ID and _earlier(arena, issue, other):
-        put(arena, claim, head, POINTER)
-        _lead(names, at, claim)
-        _insert_event(arena, events, state, keys, other)
+    if scheme == CREDENTIAL_ID:
+        root = melded(arena, head, claim)
+        _lead(names, at, root)
+        _insert_event(arena, events, state, keys, issue if root == head else other)
         return False
     put(arena, claim, number(arena, head, POINTER), POINTER)
     put(arena, head, claim, POINTER)
-    if scheme == CREDENTIAL_ID:
-        _insert_event(arena, events, state, keys, issue)
-    elif not is_contested(arena, head) and not of_one_credential(arena, issue, other):
+    if not is_contested(arena, head) and not of_one_credential(arena, issue, other):
         mark_contested(arena, head, 1)
         state[CONFLICTS] += scheme != FOLDED_NAME
     return False
@@ -228,10 +236,10 @@ def _known_event(
 
     `packed` has the credential's id, which has this hash, and the event's id.
     """
-    at = _find_name(arena, names, packed, credential[0], credential[1], hashed)
-    if at < 0:
+    claim = _find_name(arena, names, packed, credential[0], credential[1], hashed)[1]
+    if claim == 0:
         return 0
-    first = issue_of(arena, names[at] & POINTER_MASK)
+    first = issue_of(arena, claim)
     if _is_event(arena, first, named, packed, event[0], event[1]):
         return first
     origin = name_of(arena, named)
@@ -353,8 +361,7 @@ def add(
 def _first_issue(arena: Any, names: Any, keys: Any, claim: int) -> Any:
     """The first issue of a claim's credential."""
     begin, end = credential_of(arena, issue_of(arena, claim))
-    at = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
-    return issue_of(arena, names[at] & POINTER_MASK)
+    return issue_of(arena, _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))[1])
 
 
 @bare
@@ -371,17 +378,17 @@ def owner(arena: Any, names: Any, keys: Any, text: Any, begin: int, end: int, sc
     """The first issue of the credential that owns a name, 0 if none does. Among several it is the one issued first."""
     packed = np.empty(end - begin + 2, np.uint8)
     size = pack(text, begin, end, scheme, packed, 0)
-    at = _find_name(arena, names, packed, 0, size, hash_of(packed, 0, size, keys))
-    if at < 0:
+    claim = _find_name(arena, names, packed, 0, size, hash_of(packed, 0, size, keys))[1]
+    if claim == 0:
         return 0
-    claim = names[at] & POINTER_MASK
     best = _first_issue(arena, names, keys, claim)
     if not is_contested(arena, claim):
         return best
     while claim != 0:
-        other = _first_issue(arena, names, keys, claim)
-        if other != best and _issued_before(arena, other, best):
-            best = other
+        if not is_removed(arena, claim):
+            other = _first_issue(arena, names, keys, claim)
+            if other != best and _issued_before(arena, other, best):
+                best = other
         claim = number(arena, claim, POINTER)
     return best
 
@@ -403,80 +410,67 @@ def aggregate(arena: Any, names: Any, keys: Any, text: Any, scheme: int) -> Any:
 
 
 @compiled
-def claimed(arena: Any, names: Any, keys: Any, text: Any, identifiers: Any, found: Any) -> None:
-    """Says of each row of `identifiers` whether a credential claims it. The rest is as `add` gets it."""
-    for index in range(len(identifiers)):
-        given = identifiers[index]
-        found[index] = owner(arena, names, keys, text, given[VALUE], given[VALUE + 1], given[SCHEME]) != 0
-
-
-@compiled
 def claims_of(arena: Any, names: Any, keys: Any, scheme: int, digests: Any, size: int, found: Any) -> None:
     """Writes the first claim of each of some `digests` of that size, which stand in a row; 0 if there is none."""
     packed = np.empty(2 + size, np.uint8)
     put(packed, 0, 4 * scheme + HEX, 2)
     for index in range(len(found)):
         copy(digests, size * index, size * (index + 1), packed, 2)
-        at = _find_name(arena, names, packed, 0, 2 + size, hash_of(packed, 0, 2 + size, keys))
-        found[index] = 0 if at < 0 else names[at] & POINTER_MASK
+        hashed = hash_of(packed, 0, 2 + size, keys)
+        found[index] = _find_name(arena, names, packed, 0, 2 + size, hashed)[1]
 
 
 @bare
 def _of_several(arena: Any, head: int) -> Any:
-    """Whether the claims from `head` on are of more than one credential."""
+    """Whether the claims from `head` on are of more than one credential, or may be: there are too many to look through."""
     first = issue_of(arena, head)
-    claim = number(arena, head, POINTER)
-    while claim != 0:
+    claim = _following(arena, head)
+    left = _LOOKED_THROUGH
+    while claim != 0 and left > 0:
         if not of_one_credential(arena, first, issue_of(arena, claim)):
             return True
-        claim = number(arena, claim, POINTER)
-    return False
+        claim = _following(arena, claim)
+        left -= 1
+    return claim != 0
 
 
 @bare
-def _first_to_head(arena: Any, names: Any, events: Any, keys: Any, at: int) -> None:
-    """Makes the earliest issue lead the claims of a credential's id, which a slot has. It is in `events` as yet."""
-    head = names[at] & POINTER_MASK
-    before, best, best_before = head, head, 0
-    claim = number(arena, head, POINTER)
-    while claim != 0:
-        if _earlier(arena, issue_of(arena, claim), issue_of(arena, best)):
-            best, best_before = claim, before
-        before, claim = claim, number(arena, claim, POINTER)
-    if best != head:
-        put(arena, best_before, number(arena, best, POINTER), POINTER)
-        put(arena, best, head, POINTER)
-        _lead(names, at, best)
-    _remove_event(arena, events, keys, issue_of(arena, best))
-
-
-@bare
-def _unlink(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int) -> None:
-    """Takes a claim from those of its name, and the name away with its last one."""
+def _unlink_id(arena: Any, names: Any, events: Any, state: Any, keys: Any, claim: int) -> None:
+    """Takes the claim of a removed issue from those of its credential's id, and the id away with its last one."""
     begin, end = name_of(arena, claim)
-    scheme = scheme_of(arena, begin)
-    at = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
-    following = number(arena, claim, POINTER)
-    head = names[at] & POINTER_MASK
-    contested = is_contested(arena, head)
+    at, head = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
     if head != claim:
-        before = head
-        while number(arena, before, POINTER) != claim:
-            before = number(arena, before, POINTER)
-        put(arena, before, following, POINTER)
-        if scheme == CREDENTIAL_ID:
-            _remove_event(arena, events, keys, issue_of(arena, claim))
-    elif following == 0:
+        _remove_event(arena, events, keys, issue_of(arena, claim))
+        return
+    while head != 0 and is_removed(arena, head):
+        head = without_root(arena, head)
+    if head == 0:
         names[at] = DELETED
-        state[CREDENTIALS] -= scheme == CREDENTIAL_ID
+        state[CREDENTIALS] -= 1
     else:
-        _lead(names, at, following)
-        mark_contested(arena, following, contested)
-        if scheme == CREDENTIAL_ID:
-            _first_to_head(arena, names, events, keys, at)
-    if contested and names[at] != DELETED and not _of_several(arena, names[at] & POINTER_MASK):
-        mark_contested(arena, names[at] & POINTER_MASK, 0)
-        state[CONFLICTS] -= scheme != FOLDED_NAME
+        _lead(names, at, head)
+        _remove_event(arena, events, keys, issue_of(arena, head))
+
+
+@bare
+def _unlink(arena: Any, names: Any, state: Any, keys: Any, claim: int) -> None:
+    """Takes the claim of a removed issue from those of an identifier's name, and the name away with its last one."""
+    begin, end = name_of(arena, claim)
+    at, head = _find_name(arena, names, arena, begin, end, hash_of(arena, begin, end, keys))
+    if at < 0:  # another claim of that issue was the last
+        return
+    contested = is_contested(arena, head)
+    if is_removed(arena, head):
+        head = _following(arena, head)
+        if head == 0:
+            names[at] = DELETED
+        else:
+            _lead(names, at, head)
+            mark_contested(arena, head, contested)
+    if contested and (head == 0 or not _of_several(arena, head)):
+        if head != 0:
+            mark_contested(arena, head, 0)
+        state[CONFLICTS] -= scheme_of(arena, begin) != FOLDED_NAME
 
 
 @compiled
@@ -486,18 +480,20 @@ def remove(arena: Any, names: Any, events: Any, state: Any, keys: Any, text: Any
     credential = pack(text, 0, sizes[0], CREDENTIAL_ID, packed, 0)
     origin = pack(text, sizes[0], sizes[0] + sizes[1], SOURCE_NAME, packed, credential)
     end = pack(text, sizes[0] + sizes[1], text.size, SOURCE_NAME, packed, origin)
-    named = _find_name(arena, names, packed, credential, origin, hash_of(packed, credential, origin, keys))
-    if named < 0:
+    hashed = hash_of(packed, credential, origin, keys)
+    source = _find_name(arena, names, packed, credential, origin, hashed)[1]
+    if source == 0:
         return False
-    source, hashed = names[named] & POINTER_MASK, hash_of(packed, 0, credential, keys)
+    hashed = hash_of(packed, 0, credential, keys)
     issue = _known_event(arena, names, events, keys, packed, (0, credential), hashed, (origin, end), source)
     if issue == 0:
         return False
-    claim = parts_of(arena, issue)[3]
-    for _ in range(parts_of(arena, issue)[0]):
-        _unlink(arena, names, events, state, keys, claim)
-        claim = claim_after(arena, claim)
     arena[issue] = REMOVED_RECORD
+    count, _, _, claim = parts_of(arena, issue)
+    _unlink_id(arena, names, events, state, keys, claim)
+    for _ in range(1, count):
+        claim = claim_after(arena, claim)
+        _unlink(arena, names, state, keys, claim)
     state[ISSUES] -= 1
     state[DEAD] += id_of(arena, issue)[1] - issue
     return True
@@ -550,6 +546,7 @@ def add_again(
             state[USED] = copy(old, begin, after, arena, issue)
             put(arena, issue + SOURCE, named, POINTER)
             state[ISSUES] += 1
+            put(arena, issue + CHILD, 0, POINTER)
             count, _, _, claim = parts_of(arena, issue)
             for _ in range(count):
                 put(arena, claim, 0, POINTER)

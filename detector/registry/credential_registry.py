@@ -33,6 +33,8 @@ _SLOTS: Final = 1 << 10
 _WASTE: Final = 1 << 18  # bytes of removed issues that are never worth a compaction
 _STEP: Final = 1 << 11  # records that are copied together, in some ms
 _LISTED: Final = 1 << 16  # claims that are listed together
+_REMEMBERED: Final = 1 << 20  # characters of names whose owners are remembered
+_ENTRY: Final = 128  # as many as one of them takes beside its own
 _DETAIL: Final = struct.Struct("<BHIH")  # of an identifier: flags, length, check, key
 _SHAPES: Final = {records.UNBROKEN_FLAG: "unbroken", records.MIXED_FLAG: "mixed"}
 
@@ -59,8 +61,9 @@ class CredentialRegistry:
     Of an issue it keeps what routing and the scanner ask for. The hashes of its tables are under keys that are drawn
     here.
 
-    One thread may read while another changes it: a new name is in a table once all of its record is written, and arrays
-    that are outgrown are replaced.
+    While one thread changes it, others may ask which digests are registered, as the scanner does: a new name is in a
+    table once all of its record is written, and arrays that are outgrown are replaced. Who owns a name only that thread
+    may ask: the claims of a name are linked while it is changed.
     """
 
     def __init__(self) -> None:
@@ -69,6 +72,8 @@ class CredentialRegistry:
         self._arrays = _empty(_ARENA, _SLOTS, _SLOTS)
         self._copy: Arrays | None = None  # what a compaction has copied so far
         self._copied = self._told = 0
+        self._owners: dict[tuple[int, str], str | None] = {}  # that were asked for since the last change
+        self._remembered = 0
 
     def __len__(self) -> int:
         """How many credentials are known."""
@@ -120,15 +125,9 @@ class CredentialRegistry:
                 state[kernel.EVENTS] = np.count_nonzero(events)
             self._arrays = Arrays(arena, names, events, state)
 
-    def unclaimed(self, batch: IssueBatch) -> tuple[Identifier, ...]:
-        """The identifiers in a batch that no known credential has, each once."""
-        claimed = np.empty(len(batch.identifiers), np.bool_)
-        arrays = self._arrays
-        kernel.claimed(arrays.arena, arrays.names, self._keys, batch.text, batch.identifiers, claimed)
-        return tuple(dict.fromkeys(self._identifiers_in(batch, np.flatnonzero(~claimed))))
-
     def take(self, batch: IssueBatch) -> None:
         """Adds a batch that was prepared last. Adding an issue again changes nothing."""
+        self._owners.clear()
         made = np.empty(batch.room, np.uint8)
         ends, hashes = np.empty((kernel.TOGETHER, 2), np.int64), np.empty(batch.names, np.int64)
         kernel.add(*self._arrays, self._keys, batch.text, batch.issues, batch.identifiers, made, ends, hashes)
@@ -152,6 +151,7 @@ class CredentialRegistry:
 
     def remove(self, credential_id: str, source: str, event_id: str) -> None:
         """Removes one issue, and with its last issue the credential."""
+        self._owners.clear()
         texts = [encoded(each) for each in (credential_id, source, event_id)]
         sizes = np.array([*map(len, texts)], np.int64)
         data = np.frombuffer(b"".join(texts), np.uint8)
@@ -239,6 +239,7 @@ class CredentialRegistry:
         self._keys = np.array(image.hash_keys, np.uint64)
         self._numbers = NamedNumbers(image.schemes, image.key_ids)
         self._arrays, self._copy = Arrays(*image.arrays), None
+        self._owners = {}
 
     def identifiers(self) -> Iterator[Identifier]:
         """All identifiers of all issues. Of `folded` only the first half is known of those with length and check."""
@@ -296,6 +297,19 @@ class CredentialRegistry:
         return found
 
     def _aggregate(self, value: str, scheme: int) -> str | None:
+        """The key of the aggregate of whoever owns a name. If many claim it, that takes as long as there are claims."""
+        owners, name = self._owners, (scheme, value)
+        found = owners.get(name)
+        if found is None and name not in owners:
+            found = self._looked_up(value, scheme)
+            if not owners or self._remembered > _REMEMBERED:
+                owners.clear()
+                self._remembered = 0
+            self._remembered += _ENTRY + len(value) + len(found or "")
+            owners[name] = found
+        return found
+
+    def _looked_up(self, value: str, scheme: int) -> str | None:
         arena, names, *_ = self._arrays
         text = np.frombuffer(encoded(value), np.uint8)
         has_task, begin, end = kernel.aggregate(arena, names, self._keys, text, scheme)
@@ -353,7 +367,6 @@ def compile_registry() -> None:
     registry, digest = CredentialRegistry(), Identifier("sha256", "0" * 64)
     issue = CredentialIssued(time=0, source="", id="", credential_id="c", task_id=None, identifiers=(digest,))
     registry.add(*(msgspec.structs.replace(issue, credential_id=f"c{number}") for number in range(_SLOTS)))
-    registry.unclaimed(registry.prepared([issue]))
     key, value = registry_key(issue), encode(issue)
     row = np.array([[0, 0, 0, len(key), len(key), len(value), 0, 0]], np.int64)
     batch, _ = registry.read(RecordColumns("", 0, key + value, row))

@@ -5,8 +5,8 @@ A pointer is a place in the array, 5 bytes; 0 is none. All numbers are little-en
 | record | fields, and their bytes |
 | --- | --- |
 | source | `KIND` 1; then as a claim without a next one and without an issue |
-| issue | `KIND` 1; `TIME` 8 (ns); `SOURCE` 5; varints: how many claims, the size of the task + 1 (0: none), of the id; |
-| | the claims; the task; the event's id |
+| issue | `KIND` 1; `TIME` 8 (ns); `SOURCE` 5; `CHILD` 5; varints: how many claims, the size of the task + 1 (0: none), |
+| | of the id; the claims; the task; the event's id |
 | claim | `NEXT` 5: the next claim of that name; varints: how far its issue stands before it, twice the size of the name |
 | | + 1 if several credentials claim it (told in the first claim of a name only); the name; |
 | | of an identifier also: `FLAGS` 1; `LENGTH` 2; `CHECK` 4; `KEY` 2: its number. If it is kept whole, behind the flags |
@@ -14,6 +14,8 @@ A pointer is a place in the array, 5 bytes; 0 is none. All numbers are little-en
 
 The first claim of an issue is that of its credential's id, the others those of its identifiers; behind that of an
 identifier with a digest of its secret without case stands one of that digest, by its first 16 bytes.
+
+The claims of a credential's id are a heap, for which there is `CHILD` (`issue_heap`).
 """
 # ruff: noqa: PLR2004 - numba takes arrays, not objects; bytes are written as their codes
 
@@ -33,7 +35,7 @@ from detector.registry.packed_names import (
 from detector.values.registrable import MAX_LENGTH
 
 POINTER: Final = 5
-KIND, TIME, SOURCE, ISSUE_HEAD = 0, 1, 9, 14
+KIND, TIME, SOURCE, CHILD, ISSUE_HEAD = 0, 1, 9, 14, 19
 SOURCE_RECORD, ISSUE_RECORD, REMOVED_RECORD = 0, 1, 2
 DETAIL: Final = 9  # flags, length, check, key
 HALF_DIGEST: Final = 16
@@ -67,6 +69,12 @@ def mark_contested(arena: Any, claim: int, contested: int) -> None:
 def issue_of(arena: Any, claim: int) -> Any:
     """The issue that makes a claim."""
     return claim - varint(arena, claim + POINTER)[0]
+
+
+@bare
+def is_removed(arena: Any, claim: int) -> Any:
+    """Whether a claim is of an issue that was removed."""
+    return arena[issue_of(arena, claim)] == REMOVED_RECORD
 
 
 @bare

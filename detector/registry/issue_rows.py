@@ -9,6 +9,7 @@ from typing import Any
 
 from detector.jit import bare
 from detector.registry.issue_records import (
+    CHILD,
     CREDENTIAL_ID,
     DETAIL,
     FOLDED_NAME,
@@ -85,6 +86,7 @@ def put_issue(text: Any, given: Any, identifiers: Any, out: Any, issue: int, key
     out[issue] = ISSUE_RECORD
     put(out, issue + TIME, given[ISSUED], 8)
     put(out, issue + SOURCE, 0, POINTER)
+    put(out, issue + CHILD, 0, POINTER)
     at = put_varint(out, issue + ISSUE_HEAD, count)
     at = put_varint(out, at, 1 + packed_size(of_task, given[TASK + 1] - given[TASK]) if of_task >= 0 else 0)
     at = put_varint(out, at, packed_size(of_id, given[EVENT_ID + 1] - given[EVENT_ID]))

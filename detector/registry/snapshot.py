@@ -30,7 +30,7 @@ from detector.values.times import HOUR
 
 # A broker drops tombstones after a day (`delete.retention.ms`). An older snapshot may have issues that are gone.
 OLDEST: Final = 12 * HOUR
-VERSION: Final = 2
+VERSION: Final = 3
 PAGE: Final = mmap.ALLOCATIONGRANULARITY
 MAGIC: Final = b"curfewd registry"
 _PREFIX: Final = struct.Struct("<16sQQQ")

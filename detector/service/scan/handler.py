@@ -391,7 +391,6 @@ class ScanHandler:
     ) -> list[Output]:
         outputs: list[Output] = []
         now, pending, largest = self._clock(), state.pending, self._topics.largest
-        pending.begin()
         for offset, event in facts.events:
             routed = self._routed(event, offset, times, now, pending)
             if any(len(output.value or b"") > largest for output in routed):

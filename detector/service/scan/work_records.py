@@ -34,11 +34,6 @@ class PendingIssues:
         self._issues: list[CredentialIssued] = []
         self._registry = registry
         self._owners: dict[str, str] = {}
-        self._known: dict[str, str] = {}  # owners that the registry has named since `begin`, by credential id
-
-    def begin(self) -> None:
-        """Begins with the events of a poll. The registry stays as it is until all of them are routed."""
-        self._known.clear()
 
     def add(self, issue: CredentialIssued) -> None:
         """Takes an issue, after those before it in its partition."""
@@ -62,15 +57,7 @@ class PendingIssues:
 
     def owner(self, event: CredentialEvent) -> str | None:
         """The key of the aggregate that judges the credential of an event."""
-        name = event.credential_id
-        if name is None:
-            return self._registry.owner(event) or self._owners.get(name_key(event))
-        found = self._known.get(name)  # a poll may have many uses of one credential
-        if found is None:
-            found = self._registry.owner(event) or self._owners.get(credential_key(name))
-            if found is not None:
-                self._known[name] = found
-        return found
+        return self._registry.owner(event) or self._owners.get(name_key(event))
 
 
 class WorkRecords:
