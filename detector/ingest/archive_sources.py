@@ -22,7 +22,6 @@ from detector.ingest.members import MOST_MEMBERS, Bytes, Listing, Member, list_m
 from detector.ingest.sources import Asked, Doubt, Source, from_member
 from detector.ingest.spool import Spool
 from detector.records.dead_letters import EMPTY, TOO_LARGE, UNREADABLE, UNSUPPORTED_ARCHIVE, DeadLetter, bad
-from detector.terminal.output import shown
 from detector.values.errors import BadRecordError
 
 RATIO: Final = 1100
@@ -178,5 +177,4 @@ def _as_text(archive: Source, why: BadRecordError) -> Source:
 
 
 def _short(name: str) -> str:
-    text = shown(name)
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

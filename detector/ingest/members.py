@@ -23,6 +23,7 @@ from detector.records.dead_letters import (
     UNSUPPORTED_ARCHIVE,
     bad,
 )
+from detector.terminal.output import shown
 from detector.values.errors import BadRecordError
 from detector.values.times import HOUR, SECOND
 
@@ -42,6 +43,7 @@ _END: Final = struct.Struct("<20xH")  # of the end record: the length of the com
 _LONGEST_END: Final = _END.size + (1 << 16)  # the same with its comment
 _LONGEST_LINK: Final = 4096  # bytes of what a link leads to (PATH_MAX): what is longer is none
 _DESCRIPTOR: Final = 24  # bytes that may stand behind the data of a member
+_NOTHING: Final = 2  # bytes to which nothing is deflated
 _ENCRYPTED: Final = 0x1
 _DEFLATE: Final = 8
 _AS_IT_STANDS: Final = (0, 12, 93)  # stored; bzip2 and Zstandard have first bytes of their own
@@ -56,7 +58,7 @@ _REST: Final = "(rest)"
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One member with data. `start` and `stored` say where these bytes stand in the archive.
+    """One member with data. `start` and `stored` say where these bytes stand in the archive; `name` is as `shown` writes it.
 
     With `deflated` they are packed, and become `size` bytes with the checksum `crc`. `modified` is the time (ns) that the
     archive states for it, None for none. In truth it may be later by `slack` (ns). `is_rest` says that it is no member,
@@ -201,12 +203,11 @@ def _take_behind_zip(raw: Bytes, size: int, found: Listing) -> None:
 
 def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listing) -> int:
     """Takes one entry of the list; where its data ends. `following` is where the next thing in the file begins."""
+    filename = shown(entry.filename)
     begin = entry.header_offset  # before the file, if the archive's list is damaged
     header = b"".join(raw(begin, begin + _LOCAL.size)) if begin >= 0 else b""
     if len(header) < _LOCAL.size or not header.startswith(magic.ZIP):
-        found.problem(
-            entry.filename, CORRUPT_ARCHIVE, "it does not stand where the archive says: it was not read"
-        )
+        found.problem(filename, CORRUPT_ARCHIVE, "it does not stand where the archive says: it was not read")
         return following
     name: int
     extra: int
@@ -215,23 +216,24 @@ def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listi
     end = start + entry.compress_size
     if end > following:
         found.problem(
-            entry.filename, CORRUPT_ARCHIVE, "its bytes overlap those of another member: it was not unpacked"
+            filename, CORRUPT_ARCHIVE, "its bytes overlap those of another member: it was not unpacked"
         )
         return following
-    if entry.filename.endswith("/") and not entry.file_size:  # `is_dir` fails where the name is empty
+    holds = entry.file_size or entry.compress_size > _NOTHING
+    if filename.endswith("/") and not holds:  # `is_dir` fails where the name is empty
         return end
     if stat.S_ISLNK(entry.external_attr >> 16) and max(entry.file_size, entry.compress_size) <= _LONGEST_LINK:
         found.passed_over += 1
     elif entry.flag_bits & _ENCRYPTED:
         found.problem(
-            entry.filename,
+            filename,
             UNSUPPORTED_ARCHIVE,
             "it is encrypted: decrypt it, and read what is in it; it was not read",
         )
     elif entry.compress_type != _DEFLATE and entry.compress_type not in _AS_IT_STANDS:
         method = _METHODS.get(entry.compress_type, f"method {entry.compress_type}")
         found.problem(
-            entry.filename,
+            filename,
             UNSUPPORTED_ARCHIVE,
             f"it is compressed by {method}, which is not unpacked: unpack it, and read it; it was not read",
         )
@@ -239,7 +241,7 @@ def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listi
         modified, slack = _zip_time(entry)
         found.members.append(
             Member(
-                entry.filename,
+                filename,
                 start,
                 entry.compress_size,
                 entry.file_size,
@@ -330,9 +332,10 @@ def _list_tar(raw: Bytes, size: int) -> Listing:
 def _take_tar_entry(entry: tarfile.TarInfo, size: int, found: Listing) -> None:
     if entry.isdir():
         return
+    name = shown(entry.name)
     if entry.issparse():
         found.problem(
-            entry.name,
+            name,
             UNSUPPORTED_ARCHIVE,
             "it is stored with holes, which is not unpacked: unpack it, and read it",
         )
@@ -342,10 +345,10 @@ def _take_tar_entry(entry: tarfile.TarInfo, size: int, found: Listing) -> None:
         there = max(0, min(entry.size, size - entry.offset_data))
         if there < entry.size:
             found.problem(
-                entry.name, TRUNCATED_ARCHIVE, "the archive ends in the middle of it; what is there was read"
+                name, TRUNCATED_ARCHIVE, "the archive ends in the middle of it; what is there was read"
             )
         modified = int(entry.mtime * SECOND) if 0 < entry.mtime < 1 << 33 else None
-        found.members.append(Member(entry.name, entry.offset_data, there, there, modified=modified))
+        found.members.append(Member(name, entry.offset_data, there, there, modified=modified))
 
 
 def _take_rest(raw: Bytes, end: int, size: int, found: Listing) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -168,6 +169,37 @@ def test_names_name_and_do_nothing_else(made: Any, tmp_path: Path) -> None:
     )
     assert all(len(seen_in(source).marked()) == 1 for source in sources)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
+
+
+def test_names_that_are_not_utf8_are_shown_as_those_of_files(made: Any) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", errors="surrogateescape") as archive:
+        for name in ("\udc80.log", "github-job-\udcff.log", "logs\udcfe/\udc80"):
+            member = tarfile.TarInfo(name)
+            member.size = 5
+            archive.addfile(member, io.BytesIO(b"MARK\n"))
+    sources, letters = made(content.getvalue())
+    assert letters == []
+    names = [r"a.zip!\x80.log", r"a.zip!github-job-\xff.log", r"a.zip!logs\xfe/\x80"]
+    assert [source.name for source in sources] == names
+    assert all(len(seen_in(source).marked()) == 1 for source in sources)
+    assert all(msgspec.json.encode(source.member) for source in sources)
+
+
+def test_a_folder_that_holds_data_is_read(made: Any) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.mkdir("empty")
+        archive.writestr(zipfile.ZipInfo("logs/"), b"MARK of a folder\n")
+    for size in (17, 0):  # as its list says
+        hidden = bytearray(content.getvalue())
+        struct.pack_into("<I", hidden, hidden.rfind(b"PK\x01\x02") + 24, size)
+        sources, letters = made(bytes(hidden))
+        assert (letters, texts(sources)) == ([], {"a.zip!logs/": b"MARK of a folder\n"})
+    packed = bytearray(zipped({"logs/": b"MARK " * 99}))
+    struct.pack_into("<I", packed, packed.rfind(b"PK\x01\x02") + 24, 0)
+    sources, letters = made(bytes(packed))
+    assert "corrupt-archive" in [letter.reason for source in sources for letter in seen_in(source).letters]
 
 
 def test_a_file_keeps_its_name_where_a_member_has_the_same(made: Any) -> None:
