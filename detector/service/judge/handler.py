@@ -307,7 +307,7 @@ class JudgeHandler:
 
     @contextlib.contextmanager
     def _guard(self, partition: Partition) -> Any:
-        """Turns any failure of RocksDB into another try, with the store built anew."""
+        """Turns any failure of RocksDB, and an entry that cannot be read, into another try with the store built anew."""
         try:
             yield
         except Exception as error:
@@ -316,7 +316,9 @@ class JudgeHandler:
     def _failed(self, partition: Partition, error: Exception) -> RetryError:
         self._broken.add(partition)
         self.local_stores.note(partition, None)
-        return RetryError(f"the store failed: {type(error).__name__}")
+        damaged = isinstance(error, msgspec.MsgspecError | UnicodeDecodeError)
+        what = "an entry of the state cannot be read" if damaged else "the store failed"
+        return RetryError(f"{what}: {type(error).__name__}")
 
     def _touch(self, partition: Partition, work: _Work, poll: Poll, key: str) -> AggregateState:
         """Has an aggregate judged, from memory or from the store."""

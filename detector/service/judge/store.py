@@ -81,6 +81,11 @@ def changelog_changes(digest: bytes, judgement: Judgement) -> list[Change]:
     ]
 
 
+def _has_timer(meta: bytes) -> bool:
+    """Whether the value of an entry `m` begins with a timer. A damaged one may be too short: whoever loads it finds out."""
+    return len(meta) >= TIME_BYTES and meta[0] != 0xFF  # noqa: PLR2004 - as `meta_value` writes it
+
+
 class Store:
     """One partition's state. Any method may raise an error of RocksDB: destroy the store then."""
 
@@ -224,7 +229,7 @@ class Store:
                 batch.delete(key)
                 continue
             batch.put(key, value)
-            if key[KIND_PLACE : KIND_PLACE + 1] == META and key[:1] == AGGREGATE and value[0] != 0xFF:  # noqa: PLR2004 - no timer
+            if key[KIND_PLACE : KIND_PLACE + 1] == META and key[:1] == AGGREGATE and _has_timer(value):
                 batch.put(TIMER + value[:TIME_BYTES] + key[1:KIND_PLACE], b"")
         if position is not None:
             batch.put(_POSITION, msgspec.msgpack.encode(position))

@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from detector.judge.policy import Policy
+from detector.judge.routing import encode
+from detector.judge.stage import META
 from detector.judge.totals import Totals
 from detector.kafka.changelog import Change, ChangelogSpan
 from detector.kafka.handlers import Partition
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.restore import Restoring, restore
-from detector.service.judge.store import Position, Store
+from detector.service.judge.store import Position, Store, digest_of, entry_key
 from detector.values.errors import RetryError
+from detector.values.events import TaskStarted
+from detector.values.times import parse_rfc3339
+from tests.fake_records import FakeRecord
 from tests.service.judge.judge_without_kafka import RUN, Logs
 
 CHANGES: list[Change] = [(b"a" + b"x" * 16 + b"e1", b"one"), (b"w", b"17")]
@@ -82,6 +87,21 @@ async def test_whatever_part_of_a_store_cannot_be_read_it_is_built_anew(tmp_path
     store = handler.stores[partition]
     assert (store.watermark(), store.sources(), store.totals()) == (17, {}, Totals(3))
     await handler.revoked(partition)
+
+
+@pytest.mark.parametrize("value", [b"", b"\0" * 11, b"\0" * 12, b"\0" * 12 + b"{"])
+async def test_an_aggregate_whose_state_is_damaged_is_told(tmp_path: Path, value: bytes) -> None:
+    """Its partition waits, and says why."""
+    logs, now = Logs(1), parse_rfc3339("2026-06-01T00:00:00Z")
+    logs.append(0, (entry_key(digest_of("t:job"), META), value))
+    handler = JudgeHandler(JudgeSettings(Policy(), tmp_path, Topics(), 1000, 256), RUN, logs, lambda: now)
+    partition = Partition("work", 0)
+    started = encode(TaskStarted(time=now, source="ci", id="1", task_id="job", owner=None, workload=None))
+    for _ in range(2):
+        await handler.assigned(partition)
+        with pytest.raises(RetryError, match="an entry of the state cannot be read"):
+            await handler.process(partition, [FakeRecord(started, key=b"t:job", topic="work")])
+        await handler.revoked(partition)
 
 
 async def test_a_store_of_a_topic_that_was_made_anew_is_built_anew(tmp_path: Path) -> None:
