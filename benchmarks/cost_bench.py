@@ -118,7 +118,7 @@ def points(options: Options) -> Iterator[Cost]:
     for count in options.known:
         index, ready = _registered(count)
         both = _finding(LeakFinder(scanner, index, [KEY]), parts)
-        yield Cost("known credentials", count, speed(index.find, parts, 2), both, ready)
+        yield Cost("known credentials", count, speed(index.seen, parts, 2), both, ready)
         del index  # before the next is made
     finder = LeakFinder(scanner, few, [KEY])
     for width in _LINES:

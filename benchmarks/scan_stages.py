@@ -104,12 +104,12 @@ def stages(data: bytes, known: int) -> Iterator[Stage]:
     yield Stage("decoding, three deep", speed(lambda part: list(Decoding(part)), parts))
     for count in (1, 100, 10_000):
         index = KnownIndex(registry(count, LENGTHS), [KEY])
-        yield Stage(f"{count:,} known, up to 8 lengths", speed(index.find, parts))
+        yield Stage(f"{count:,} known, up to 8 lengths", speed(index.seen, parts))
     for lengths in ((40,), LENGTHS, range(16, 66), range(16, 216)):
         index = KnownIndex(registry(known, lengths), [KEY])
-        yield Stage(f"{known:,} known, {len(lengths)} lengths", speed(index.find, parts, 2))
+        yield Stage(f"{known:,} known, {len(lengths)} lengths", speed(index.seen, parts, 2))
     slow = KnownIndex(registry(1000, LENGTHS, checked=False), [KEY])
-    yield Stage("1,000 known without length and check", speed(slow.find, few, 1))
+    yield Stage("1,000 known without length and check", speed(slow.seen, few, 1))
     finder = LeakFinder(scanner, KnownIndex(registry(known, LENGTHS), [KEY]), [KEY])
     yield Stage("all together", speed(lambda part: finder.find(Batch("bench", part, _nowhere)), parts))
     yield Stage("reading: blocks, records, times", unit_speed(None, data))

@@ -190,7 +190,7 @@ _FormSearch = tuple[list[known_forms.Search], Any, list[list[Any]], known_forms.
 
 
 class KnownIndex:
-    """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`.
+    """The registered identifiers. Built once, then read from any thread; `add` may run beside `seen`.
 
     `registered` has the digests of those that come by `add_checked`. With `in_files` what grows with the identifiers is in
     files without a name, and takes no memory that the system could not have back. A `sha256` is in no file: it is unkeyed.
@@ -236,7 +236,7 @@ class KnownIndex:
 
     @property
     def needs_patterns(self) -> bool:
-        """Whether some registered credential may be told only where a pattern matches, and not by `find`."""
+        """Whether some registered credential may be told only where a pattern matches, and not by `seen`."""
         partly = (
             not self._every_window or self._any_length or self._bare_lengths.size or self._sha256_lengths.size
         )
@@ -383,7 +383,7 @@ class KnownIndex:
         searches = [keyed.search(self._is_registered) for keyed in self._keyed]
         plain = self._plain_search()
         lengths, kinds = known_forms.lengths_of(searches, plain)
-        # Replaced together: `disguised` may run beside.
+        # Replaced together: `seen` may run beside.
         self._form_search = searches, lengths, kinds, plain
 
     def _plain_search(self) -> known_forms.PlainSearch:
@@ -397,17 +397,11 @@ class KnownIndex:
             lengths, like, lambda value: hashlib.sha256(value).digest() in self._sha256s
         )
 
-    def find(self, data: bytes) -> list[tuple[int, int]]:
-        """The spans of registered secrets, in order. Those of one value do not overlap."""
-        view = np.frombuffer(data, np.uint8)
-        return self._find(data, view, self._runs(view))
-
-    def disguised(self, data: bytes) -> list[Disguise]:
-        """The registered secrets that stand in `data` in another form."""
-        return self._disguised(data, self._runs(np.frombuffer(data, np.uint8)))
-
     def seen(self, data: bytes) -> tuple[list[tuple[int, int]], list[Disguise]]:
-        """What `find` gives, and what `disguised` does: runs are looked for once."""
+        """The spans of registered secrets, in order, and those that stand in another form.
+
+        Spans of one value do not overlap.
+        """
         view = np.frombuffer(data, np.uint8)
         runs = self._runs(view)
         return self._find(data, view, runs), self._disguised(data, runs)

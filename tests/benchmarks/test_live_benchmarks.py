@@ -66,7 +66,7 @@ def test_a_registered_secret_that_leaks_is_known() -> None:
     index = KnownIndex((each for one in known(1200, 7, NOW) for each in one.identifiers), (key,))
     secret = secret_of(7, "17")
     text = Texts(7).leak(1, NOW, secret)[1]
-    assert [text[start:end].decode() for start, end in index.find(text)] == [secret]
+    assert [text[start:end].decode() for start, end in index.seen(text)[0]] == [secret]
     assert issue(7, "17", NOW).identifiers[0].value == key.fingerprint(Secret(secret.encode()))
 
 

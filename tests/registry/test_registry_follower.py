@@ -85,7 +85,7 @@ async def test_the_registry_is_followed_from_its_start(broker: Cluster) -> None:
     async with working(follower.run()):
         await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
         assert len(registered.registry) == 20
-        assert registered.finders.known.find(f"x {SECRET}7 y".encode()) == [(2, 3 + len(SECRET))]
+        assert registered.finders.known.seen(f"x {SECRET}7 y".encode())[0] == [(2, 3 + len(SECRET))]
         await write_issues(streams, issue(20))
 
         async def arrived() -> bool:

@@ -79,13 +79,13 @@ def saved(path: Path, registered: RegisteredCredentials, offset: int, now: int =
 
 
 def answers(registered: RegisteredCredentials) -> object:
-    registry, find = registered.registry, registered.finders.known.find
+    registry, seen = registered.registry, registered.finders.known.seen
     return (
         sorted(map(repr, registry.identifiers())),
         [registry.known(f"c{number}") for number in range(len(SECRETS))],
         [registry.by_identifier(Identifier("jwt-id", f"j{number}")) for number in range(2)],
-        [find(f"x {secret} y".encode()) for secret in SECRETS],
-        [find(f"x {secret} y".lower().encode()) for secret in SECRETS],
+        [seen(f"x {secret} y".encode()) for secret in SECRETS],
+        [seen(f"x {secret} y".lower().encode()) for secret in SECRETS],
         (len(registry), registry.conflicts),
     )
 

@@ -124,13 +124,9 @@ class PlainKnown:
         """Whether it is one of them."""
         return (identifier.scheme, identifier.value) in self._registered
 
-    def disguised(self, data: bytes) -> list[Disguise]:  # noqa: ARG002 - as of the index
-        """None: other forms have tests of their own, in `test_known_forms`."""
-        return []
-
     def seen(self, data: bytes) -> tuple[list[tuple[int, int]], list[Disguise]]:
-        """Both."""
-        return self.find(data), self.disguised(data)
+        """Those of `find`, and none in other forms: these have tests of their own, in `test_known_forms`."""
+        return self.find(data), []
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Where they stand, of each none that overlaps another of it."""

@@ -43,8 +43,7 @@ def test_secrets_of_each_shape_are_found_in_long_and_short_runs(pad: int) -> Non
         for around in (b"x" * pad + b"%s" + b"y" * pad, b" " * pad + b"%s\n", b'a "' * pad + b"%s"):
             data = around % secret
             start = data.index(secret)
-            assert index.find(data) == [(start, start + len(secret))]
-            assert index.seen(data) == (index.find(data), index.disguised(data))
+            assert index.seen(data)[0] == [(start, start + len(secret))]
 
 
 def test_little_room_gives_the_same() -> None:

@@ -54,8 +54,8 @@ class Start:
             await asyncio.wait_for(self.registered.complete.wait(), PATIENCE_SECONDS)
             await self.snapshots.save(self.follower.positions)
         assert self.follower.behind == 0
-        find = self.registered.finders.known.find
-        found = [find(f"x {SECRET}{number} y".encode()) for number in range(25)]
+        seen = self.registered.finders.known.seen
+        found = [seen(f"x {SECRET}{number} y".encode())[0] for number in range(25)]
         return sorted(map(repr, self.registered.registry.identifiers())), found
 
 
