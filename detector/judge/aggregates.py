@@ -38,6 +38,7 @@ from detector.judge.routing import (
     SentCommand,
     TaskStatus,
     TaskSubscription,
+    answer,
     issue_key,
     task_key,
 )
@@ -181,7 +182,7 @@ class TaskAggregate(Aggregate):
             self._subscribed = max(self._subscribed, fact.time)
             if fact.key not in self._subscribers:
                 self._subscribers[fact.key] = None
-                self.sends.append((fact.key, self._status()))
+                self.sends += answer(fact.key, self._status())
         elif type(fact) is TaskStatus:
             self._learn(fact)
             return self._keeps(fact, fact)

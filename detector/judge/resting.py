@@ -23,6 +23,7 @@ from detector.judge.routing import (
     Routed,
     TaskStatus,
     TaskSubscription,
+    answer,
 )
 from detector.judge.stage import META, Judgement, Meta, fact_key
 from detector.values.events import Leak
@@ -51,7 +52,7 @@ def rested(key: str, fact: Fact, value: bytes, watermark: int, policy: Policy) -
         until = fact.known_since + patience
         timer = until + slack
     elif type(fact) is TaskSubscription:
-        sends = [(fact.key, TaskStatus(key.removeprefix(TASK)))]
+        sends = answer(fact.key, TaskStatus(key.removeprefix(TASK)))
         until = timer = fact.time + policy.retention
     elif type(fact) is FindingOpened:
         meta = msgspec.json.encode(Meta(key, None))

@@ -265,6 +265,16 @@ def roster_key(group: str) -> str:
     return ROSTER + group
 
 
+def answer(key: str, status: TaskStatus) -> list[Routed]:
+    """A task's answer to a subscription of the aggregate `key`.
+
+    Other tasks and rosters wait for it. A leaked secret and a stream only show what is known: while nothing is, they get
+    none.
+    """
+    known = status.start is not None or status.end is not None or status.heartbeat is not None
+    return [(key, status)] if known or not key.startswith((LEAKED, LIMITED)) else []
+
+
 def issue_key(issue: CredentialIssued) -> str:
     """The key of the aggregate that judges the credential of an issue: its task's, or one of its own."""
     if issue.task_id is not None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Accept, Policy
-from detector.judge.routing import LeakWithdrawal, TaskStatus, encode, secret_key
+from detector.judge.routing import LeakWithdrawal, TaskStatus, TaskSubscription, encode, secret_key, task_key
 from detector.judge.stage import applied, judge
 from detector.judge.verdicts import judge_lone_secret, judge_secret
 from detector.values.events import Identifier, Leak, TaskStarted
@@ -81,3 +81,17 @@ def test_what_else_is_known_of_the_secret_is_told() -> None:
     withdrawn = judge(key, state, [LeakWithdrawal("logs", "p0@1", START)], START, policy)
     assert [change.activity for change in withdrawn.findings] == ["closed"]
     assert encode(leak) in state.values()
+
+
+def test_a_task_tells_a_secret_only_what_is_known() -> None:
+    policy, key = Policy(), secret_key(SECRET.value)
+    asked = judge(task_key("t-1"), {}, [TaskSubscription(key, START)], START, policy)
+    assert asked.sends == []  # nothing is known: the finding shows the task's id already
+    start = TaskStarted(time=START, source="ci", id="s-1", task_id="t-1", owner="ann")
+    started = judge(task_key("t-1"), applied({}, asked), [start], START, policy)
+    assert started.sends == [(key, TaskStatus("t-1", start))]
+    later = TaskSubscription(secret_key("cd" * 32), START)
+    again = judge(task_key("t-1"), applied(applied({}, asked), started), [later], START, policy)
+    assert again.sends == [(later.key, TaskStatus("t-1", start))]
+    task = judge(task_key("t-1"), {}, [TaskSubscription(task_key("t-2"), START)], START, policy)
+    assert task.sends == [(task_key("t-2"), TaskStatus("t-1"))]  # it waits for whatever the answer is
