@@ -375,7 +375,7 @@ class AggregateState:
             judgement.commands.append(command)
             sent = SentCommand.of(command, watermark)
             self._sent[command.id] = sent
-            judgement.changes.append((_uid_key(SENT, command.id), msgspec.json.encode(sent)))
+            judgement.changes.append((uid_key(SENT, command.id), msgspec.json.encode(sent)))
         if len(self._facts) >= self._compact_at:
             self._compact(watermark - self._lateness, judgement)
         if self.aggregate.dropped:
@@ -424,11 +424,11 @@ class AggregateState:
 
     def _keep_reported(self, uid: str, reported: ReportedFinding, changes: list[Change]) -> None:
         self._reported[uid] = reported
-        changes.append((_uid_key(REPORTED, uid), msgspec.json.encode(reported)))
+        changes.append((uid_key(REPORTED, uid), msgspec.json.encode(reported)))
 
     def _forget_reported(self, uid: str, judgement: Judgement) -> ReportedFinding:
         self._latest.pop(uid, None)
-        judgement.changes.append((_uid_key(REPORTED, uid), None))
+        judgement.changes.append((uid_key(REPORTED, uid), None))
         return self._reported.pop(uid)
 
     def _inherit(self, handover: Handover) -> None:
@@ -442,7 +442,7 @@ class AggregateState:
             uid = command_id(sent.credential_id, escalated=sent.escalated)
             if uid not in self._sent:
                 self._sent[uid] = sent
-                self._staged.append((_uid_key(SENT, uid), msgspec.json.encode(sent)))
+                self._staged.append((uid_key(SENT, uid), msgspec.json.encode(sent)))
 
     def _report_again(self, uid: str) -> None:
         reported = self._reported.get(uid)
@@ -477,7 +477,7 @@ class AggregateState:
                 self._tell_over(each.finding.uid, watermark, BEGINNING)
             for uid in sent:
                 del self._sent[uid]
-                judgement.changes.append((_uid_key(SENT, uid), None))
+                judgement.changes.append((uid_key(SENT, uid), None))
 
     def _compact(self, before: int, judgement: Judgement) -> None:
         """Keeps sums in place of facts from before a time, which nothing can change any more."""
@@ -496,8 +496,8 @@ class AggregateState:
             self._tell_over(uid, watermark, self._reported[uid].finding.last_seen)
         judgement.forgotten += self.aggregate.issues()
         if self._stored:
-            gone = [*self._facts, *self._sums, *(_uid_key(REPORTED, uid) for uid in self._reported)]
-            gone += [_uid_key(SENT, uid) for uid in self._sent]
+            gone = [*self._facts, *self._sums, *(uid_key(REPORTED, uid) for uid in self._reported)]
+            gone += [uid_key(SENT, uid) for uid in self._sent]
             judgement.changes += [(key, None) for key in (*gone, META)]
         else:
             judgement.changes.clear()
@@ -515,5 +515,6 @@ def fact_key(value: bytes) -> bytes:
     return FACT + hashlib.blake2b(value, digest_size=12).digest()
 
 
-def _uid_key(kind: bytes, uid: str) -> bytes:
+def uid_key(kind: bytes, uid: str) -> bytes:
+    """The key of the entry of that kind about a finding or command."""
     return kind + bytes.fromhex(uid.replace("-", ""))

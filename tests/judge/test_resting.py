@@ -1,11 +1,12 @@
 """A fact that rests is judged as the aggregate would have judged it, and what is kept is loaded as if it had."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.judge.policy import Policy
-from detector.judge.resting import rested, rests
+from detector.judge.resting import is_secret, reported, rested, rests
 from detector.judge.routing import (
     Claim,
     Fact,
@@ -20,7 +21,8 @@ from detector.judge.routing import (
     secret_key,
     task_key,
 )
-from detector.judge.stage import applied, judge
+from detector.judge.stage import applied, finding_digest, judge
+from detector.judge.verdicts import judge_lone_secret
 from detector.values.events import CredentialIssued, Identifier, Leak, TaskStarted
 from detector.values.times import DAY, HOUR, MINUTE
 from tests.histories import START
@@ -89,6 +91,35 @@ def test_a_fact_that_rests_is_judged_as_its_aggregate_judges_it(
         assert judge(key, state, [fact], watermark + later, policy) == judge(
             key, applied({}, other), [fact], watermark + later, policy
         )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    TIMES,
+    st.none() | TIMES,
+    TIMES,
+    st.sampled_from([HOUR, 2 * DAY]),
+    st.sampled_from([0, DAY]),
+    st.sampled_from([None, "github-token"]),
+    st.sampled_from([None, "t-2"]),
+)
+def test_a_secret_that_leaks_once_is_reported_as_its_aggregate_reports_it(  # noqa: PLR0913, PLR0917 - what may differ
+    time: int,
+    received: int | None,
+    at: int,
+    retention: int,
+    finding_retention: int,
+    pattern: str | None,
+    task_id: str | None,
+) -> None:
+    leak = msgspec.structs.replace(leaked(time, received), pattern=pattern, task_id=task_id)
+    policy = Policy(retention=retention, finding_retention=finding_retention)
+    key, watermark = secret_key(SECRET.value), START + at
+    verdicts = judge_lone_secret(policy, leak, watermark)
+    if verdicts.disposable_at is not None and verdicts.disposable_at > watermark:
+        assert is_secret(key, leak)
+        one = reported(key, leak, encode(leak), verdicts, policy, finding_digest)
+        assert one == judge(key, {}, [leak], watermark, policy)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from detector.judge.policy import Policy
-from detector.judge.resting import rested, rests
+from detector.judge.resting import is_secret, reported, rested, rests
 from detector.judge.routing import Fact, InputProgress, decode, encode, registry_key
 from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
 from detector.judge.totals import Totals
+from detector.judge.verdicts import judge_lone_secret
 from detector.judge.watermark import BEGINNING, Watermark
 from detector.kafka.batches import FEW
 from detector.kafka.changelog import Changelog
@@ -220,7 +221,7 @@ class JudgeHandler:
         """The aggregate, not touched so far, to give a fact to; None if the fact rests, as the only one of a new aggregate."""
         work = self._work[partition]
         first = poll.resting.pop(key, None)
-        if first is None and rests(key, fact) and key not in work.cached:
+        if first is None and (rests(key, fact) or is_secret(key, fact)) and key not in work.cached:
             digest = digest_of(key)
             if not self._stored(partition, work, digest):
                 poll.resting[key] = RestingFact(fact, value, digest)
@@ -351,6 +352,7 @@ class JudgeHandler:
         for key in self._due(partition, work, watermark):
             if key not in poll.touched:
                 self._touch(partition, work, poll, key)
+        self._judge_secrets(partition, work, poll, watermark)
         work.recent = 0
         output = self._conclude(poll, watermark)
         for key, (state, digest) in poll.touched.items():
@@ -374,19 +376,36 @@ class JudgeHandler:
         work.staged += changes
         return outputs + self._changelog_records(partition, changes)
 
+    def _judge_secrets(self, partition: Partition, work: _Work, poll: Poll, watermark: int) -> None:
+        """Judges the secrets of which one leak is known. Whatever ends at once is left to its aggregate."""
+        for key, (fact, value, _) in [*poll.resting.items()]:
+            if type(fact) is not Leak or not is_secret(key, fact):
+                continue
+            verdicts = judge_lone_secret(self._policy, fact, watermark)
+            if verdicts.disposable_at is not None and verdicts.disposable_at > watermark:
+                poll.secrets[key] = verdicts
+            else:
+                del poll.resting[key]
+                self._touch(partition, work, poll, key).take(fact, value, watermark)
+
     def _rest(self, work: _Work, poll: Poll, output: TopicOutput, changes: list[Change]) -> list[Output]:
-        """Keeps the facts that only wait: adds to the `changes`, and returns what follows."""
+        """Keeps the facts that only wait, or are reported and wait: adds to the `changes`, and returns what follows."""
         watermark, policy = _value_of(work.watermark), self._policy
         outputs: list[Output] = []
         aggregates = parked = 0
         for key, (fact, value, digest) in poll.resting.items():
-            judgement = rested(key, fact, value, watermark, policy)
-            if judgement.sends:
+            verdicts = poll.secrets.get(key)
+            if verdicts is None or type(fact) is not Leak:
+                judgement = rested(key, fact, value, watermark, policy)
+                parked += type(fact) is Leak and bool(judgement.changes)
+            else:
+                judgement = reported(key, fact, value, verdicts, policy, output.digest)
+                work.causes += _causes(judgement, poll.began.get(key))
+            if judgement.sends or judgement.findings:
                 outputs += self._outputs(judgement, output, poll.began.get(key))
             if judgement.changes:
                 changes += changelog_changes(digest, judgement)
                 aggregates += 1
-                parked += type(fact) is Leak
         work.totals = work.totals.moved(Totals(), Totals(aggregates, parked))
         return outputs
 
@@ -398,6 +417,8 @@ class JudgeHandler:
             changed, new = state.conclude(watermark)
             findings += changed
             commands += new
+        for verdicts in poll.secrets.values():
+            findings += verdicts.findings.values()
         output = self._output()
         output.draft(findings, commands)
         return output

@@ -6,6 +6,7 @@ import msgspec
 
 from detector.judge.routing import Fact
 from detector.judge.stage import AggregateState
+from detector.judge.verdicts import Verdicts
 
 
 class CachedAggregate(NamedTuple):
@@ -26,10 +27,11 @@ class RestingFact(NamedTuple):
 class Poll(msgspec.Struct):
     """The aggregates to judge, by key.
 
-    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact. `began` has the time
-    (ms) at which the record appeared that touched an aggregate first.
+    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact; of those that report
+    it, `secrets` has the verdicts. `began` has the time (ms) at which the record appeared that touched an aggregate first.
     """
 
     touched: dict[str, CachedAggregate] = {}
     resting: dict[str, RestingFact] = {}
+    secrets: dict[str, Verdicts] = {}
     began: dict[str, int] = {}
