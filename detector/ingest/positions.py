@@ -76,7 +76,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     def index(self, offset: int) -> int:
         """The index of the text that holds a byte."""
-        return int(self.edges()[:-1].searchsorted(offset, side="right")) - 1
+        return int(self.edges().searchsorted(offset, side="right")) - 1
 
     def records(self) -> list[LogRecord]:
         """The records, each with its text."""

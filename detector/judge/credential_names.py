@@ -1,6 +1,5 @@
 """The names of credentials, which are their ids and identifiers: who owns each, and what waits for an owner."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from detector.judge.accounts import Account, Group, Name
@@ -21,8 +20,9 @@ class CredentialNames:
     """
 
     def __init__(self) -> None:
-        self.unresolved: Counter[str] = Counter()
-        self.conflicts: set[tuple[str, str]] = set()
+        # Dicts without containers are none to the collector of cycles. There is one of these in each aggregate.
+        self.unresolved: dict[str, int] = {}
+        self.conflicts: dict[tuple[str, str], None] = {}
         self._ids: dict[str, Name] = {}
         self._identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
         self._nameless = Name(None, "")  # for events that name no credential at all
@@ -115,7 +115,7 @@ class CredentialNames:
                 account.names.append(name)
                 self._resolve(name)
             else:
-                self.conflicts.add((str(name.scheme), name.value))
+                self.conflicts[str(name.scheme), name.value] = None
                 if (account, name) not in self._contested:
                     self._contested[account, name] = None
                     account.names.append(name)
@@ -146,7 +146,7 @@ class CredentialNames:
 
     def park(self, event: CredentialEvent) -> None:
         """Counts an event whose credential is not known."""
-        self.unresolved[event.source] += 1
+        self.unresolved[event.source] = self.unresolved.get(event.source, 0) + 1
 
     def _group(self, name: str) -> Group:
         group = self._groups.get(name)
@@ -158,6 +158,8 @@ class CredentialNames:
         """Takes the events of a name from the count: its credential is known now."""
         for order in (name.parked, name.renewals, name.revocations, name.outcomes):
             for item in order or ():
-                self.unresolved[item[1]] -= 1
-                if not self.unresolved[item[1]]:
+                left = self.unresolved.get(item[1], 0) - 1
+                if left:
+                    self.unresolved[item[1]] = left
+                else:
                     del self.unresolved[item[1]]

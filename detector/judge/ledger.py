@@ -71,18 +71,18 @@ class Ledger:
         self._leaks: dict[str, LeakGroup] = {}
         self.limited: dict[str, Tally | FinalTally] = {}  # by stream
         self._lifecycle_changes = 0
-        self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
+        self._counted: set[int] | None = None  # once sealed: hashes of the unresolved uses that were counted
         self._routes = self._open_routes
 
     @property
     def unresolved(self) -> Counter[str]:
         """By source, how many distinct events name a credential that is not known so far."""
-        return self._names.unresolved
+        return Counter(self._names.unresolved)
 
     @property
     def conflicts(self) -> set[tuple[str, str]]:
         """(scheme, value) of each identifier that two credentials claim."""
-        return self._names.conflicts
+        return set(self._names.conflicts)
 
     @property
     def revision(self) -> int:
@@ -125,8 +125,9 @@ class Ledger:
             final.finalize(account)
         final.finalize_secrets()
         self._leaks = {}
+        counted = self._counted = set()
         for name in self._names.names():
-            self._counted.update(hash(item[1:3]) for item in name.parked or ())
+            counted.update(hash(item[1:3]) for item in name.parked or ())
             name.parked = name.leaks = None
         self._routes = self._sealed_routes
         self.limited = {
@@ -559,7 +560,7 @@ class Ledger:
         account = self._names.owner(event)
         if account is None:
             key = hash((event.source, event.id))
-            if key not in self._counted:
+            if self._counted is not None and key not in self._counted:
                 self._counted.add(key)
                 self._names.park(event)
         elif self._final is not None:

@@ -56,7 +56,7 @@ from detector.judge.routing import (
     encode,
     finding_key,
 )
-from detector.judge.totals import Exposure, Totals
+from detector.judge.totals import NO_EXPOSURE, Exposure, Totals
 from detector.judge.verdicts import Verdicts
 from detector.judge.watermark import BEGINNING
 from detector.values.events import CredentialIssued, Leak, LimitedRecord, TaskStarted
@@ -214,10 +214,10 @@ class AggregateState:
         self.key = key
         self.counted = Totals()  # its share of the partition's totals, as far as the caller has added it
         self._timer: int | None = None
-        self._exposure = Exposure()
+        self._exposure = NO_EXPOSURE
         self._joins = JoinCounts()
         self._stored = False
-        self._facts: set[bytes] = set()  # the keys of the facts in the state
+        self._facts: dict[bytes, None] = {}  # the keys of the facts in the state
         self._sums = _NO_SUMS  # the keys of the sums in the state
         self._reported: dict[str, ReportedFinding] = {}
         self._sent: dict[str, SentCommand] = {}
@@ -266,7 +266,7 @@ class AggregateState:
             if kind == FACT:
                 fact = decode(value)
                 self.aggregate.take(fact, BEGINNING)
-                self._facts.add(self._renamed(key, fact) if type(fact) in _GROWN else key)
+                self._facts[self._renamed(key, fact) if type(fact) in _GROWN else key] = None
             elif kind == SUMS:
                 sums[key] = value
             elif kind == REPORTED:
@@ -278,7 +278,7 @@ class AggregateState:
             elif kind == META:
                 self._stored = True
                 meta = _meta.decode(value)
-                self._timer, self._exposure = meta.timer, meta.exposure or Exposure()
+                self._timer, self._exposure = meta.timer, meta.exposure or NO_EXPOSURE
                 self._joins = meta.joins or JoinCounts()
         if sums:
             self._sums = self._sums.union(sums)
@@ -311,7 +311,7 @@ class AggregateState:
         if key in self._facts:
             return
         if self.aggregate.take(fact, watermark):
-            self._facts.add(key)
+            self._facts[key] = None
             self._staged.append((key, value))
         if self.aggregate.dropped:  # at once: the same fact may be the next one, and count again
             self._drop(self._staged)
@@ -320,7 +320,7 @@ class AggregateState:
         for fact in self.aggregate.dropped:
             key = fact_key(encode(fact))
             if key in self._facts:
-                self._facts.discard(key)
+                del self._facts[key]
                 changes.append((key, None))
         self.aggregate.dropped.clear()
 
@@ -503,7 +503,7 @@ class AggregateState:
             judgement.changes.clear()
         self._stored = False
         self._timer = None
-        self._exposure, self._joins = Exposure(), JoinCounts()
+        self._exposure, self._joins = NO_EXPOSURE, JoinCounts()
         self._facts.clear()
         self._sums = _NO_SUMS
         self._reported.clear()

@@ -1,7 +1,8 @@
 """The credentials of one aggregate, and what follows of each: only those that something has changed are judged again."""
 
 import heapq
-from operator import attrgetter
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
 from typing import Final
 
 import msgspec
@@ -13,10 +14,11 @@ from detector.judge.joins import Ground, Grounds, Join, ground_of
 from detector.judge.ledger import Ledger
 from detector.judge.routing import TASK, SentCommand, issue_key
 from detector.judge.terms import NEVER
-from detector.judge.totals import Exposure
+from detector.judge.totals import NO_EXPOSURE, Exposure
 from detector.values.findings import Command, Finding
 
 _SPARE: Final = 16  # outdated times that are never worth a new heap
+_FEW: Final = 8  # times among which the earliest is found without one
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -27,12 +29,13 @@ class Conclusion(msgspec.Struct, frozen=True):
 
     findings: tuple[Finding, ...] = ()
     commands: tuple[Command, ...] = ()
-    exposure: Exposure = Exposure()
+    exposure: Exposure = NO_EXPOSURE
     until: int = NEVER
 
 
 NOTHING: Final = Conclusion()
 _BY_ID: Final = attrgetter("credential_id")
+_TIME: Final = itemgetter(1)
 
 
 class _Kept:
@@ -46,11 +49,11 @@ class _Kept:
 
 
 class _Earliest:
-    """The earliest of the times of credentials, which may change."""
+    """The earliest of the times of credentials, which may change. Most tasks have one credential, so few need a heap."""
 
     def __init__(self) -> None:
         self._times: dict[Account, int] = {}
-        self._heap: list[tuple[int, int, Account]] = []
+        self._heap: list[tuple[int, int, Account]] | None = None
         self._number = 0  # breaks ties
 
     def put(self, account: Account, time: int | None) -> None:
@@ -61,15 +64,23 @@ class _Earliest:
             del self._times[account]
             return
         self._times[account] = time
+        if self._heap is None and len(self._times) <= _FEW:
+            return
         self._number += 1
-        heapq.heappush(self._heap, (time, self._number, account))
-        if len(self._heap) > 2 * len(self._times) + _SPARE:
+        if self._heap is not None:
+            heapq.heappush(self._heap, (time, self._number, account))
+        if self._heap is None or len(self._heap) > 2 * len(self._times) + _SPARE:
             self._heap = [(at, number, each) for number, (each, at) in enumerate(self._times.items())]
             heapq.heapify(self._heap)
             self._number = len(self._heap)
 
     def first(self) -> tuple[int, Account] | None:
         """The earliest time, and a credential that has it; None if none has a time."""
+        if self._heap is None:
+            if not self._times:
+                return None
+            account, time = min(self._times.items(), key=_TIME)
+            return time, account
         while self._heap:
             time, _, account = self._heap[0]
             if self._times.get(account) == time:
@@ -88,7 +99,7 @@ class TaskCredentials:
         self.ledger = ledger
         self.key = key
         self.findings: dict[str, Finding] = {}
-        self.exposure = Exposure()
+        self.exposure = NO_EXPOSURE
         self._changes = changes
         self._task_id = key.removeprefix(TASK) if key.startswith(TASK) else None
         self._own: dict[Account, _Kept] = {}
@@ -98,7 +109,7 @@ class TaskCredentials:
         self._grounds = Grounds()
         self._timers = _Earliest()
         self._ends = _Earliest()  # of their lifetimes, the latest first
-        self._sent: list[SentCommand] = []
+        self._sent: Sequence[SentCommand] = ()
         self._sent_of: dict[str, list[SentCommand]] = {}
         self._since = NEVER
 
@@ -123,7 +134,7 @@ class TaskCredentials:
         return [account for account in changed if self._sort(account)]
 
     def _take_sent(self, sent: list[SentCommand]) -> None:
-        if sent == self._sent:
+        if sent == self._sent or not (sent or self._sent):
             return
         before, self._sent, self._sent_of = self._sent_of, sent, {}
         for each in sent:

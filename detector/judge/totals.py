@@ -1,7 +1,7 @@
 """What all aggregates of a partition add up to: kept as running sums, because counting again would read all state."""
 
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -40,6 +40,9 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
             for rule, count in part.findings.items():
                 findings[rule] = findings.get(rule, 0) + sign * count
         return Exposure(self.credentials + after.credentials - before.credentials, _sorted(findings))
+
+
+NO_EXPOSURE: Final = Exposure()
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True):

@@ -21,7 +21,7 @@ from detector.judge.routing import TASK, SentCommand, issue_key
 from detector.judge.rules.apply import judge_commands
 from detector.judge.task_credentials import Conclusion, TaskCredentials
 from detector.judge.terms import NEVER, KindPolicy, expiry_at
-from detector.judge.totals import Exposure
+from detector.judge.totals import NO_EXPOSURE, Exposure
 from detector.values.events import CredentialIssued, Leak
 from detector.values.findings import (
     LEAKED_SECRET,
@@ -47,7 +47,7 @@ class Verdicts(msgspec.Struct):
     commands: list[Command] = []
     timer: int | None = None
     disposable_at: int | None = None
-    exposure: Exposure = Exposure()
+    exposure: Exposure = NO_EXPOSURE
     joins: JoinCounts = JoinCounts()
     deleted: tuple[str, ...] = ()
 
@@ -136,7 +136,7 @@ def _concluded(ledger: Ledger, account: Account, sent: list[SentCommand], waterm
     timers += [
         _confirmable_until(account, SentCommand.of(each, watermark), ledger.policy) for each in commands
     ]
-    exposure = Exposure()
+    exposure = NO_EXPOSURE
     if sent or commands:
         dead_at = _dead_at(account, watermark)
         if watermark < dead_at:

@@ -218,15 +218,19 @@ def _task_id(finding: Finding) -> str | None:
 
 
 def _text(text: str | None, clean: Clean, limit: int = _MAX_NAME) -> str | None:
-    return visible(clean(text), limit) if text else None
+    if not text:
+        return None
+    text = clean(text)
+    return text if len(text) <= limit and text.isprintable() else visible(text, limit)
 
 
 def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
     event = piece.event
-    made: Record = {"uid": _text(event.id, clean)}
+    name, source = _text(event.id, clean), _text(event.source, clean)
+    made: Record = {"uid": name}
     data: Record = {
-        "source": _text(event.source, clean),
-        "id": _text(event.id, clean),
+        "source": source,
+        "id": name,
         "type": _type(event),
         "time": to_millis(piece.time),
         "severity": piece.severity.label,
@@ -245,13 +249,13 @@ def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
         }
         made["actor"] = _present({"app_name": data["workload"], "session": _present(session)})
     elif isinstance(event, Leak | LimitedRecord):
-        session["uid"] = _text(event.task_id, clean)
-        data |= _leak(event, clean) if isinstance(event, Leak) else _limited(event, clean)
+        task_id = session["uid"] = _text(event.task_id, clean)
+        data |= _leak(event, task_id, clean) if isinstance(event, Leak) else _limited(event, task_id, clean)
         made["actor"] = _present({"session": _present(session)})
         if event.line is not None and event.source != "-":
             made["file"] = {
                 "name": _text(_name(event), clean),
-                "path": _text(event.source, clean),
+                "path": source,
                 "type_id": _REGULAR_FILE,
             }
     else:
@@ -292,13 +296,13 @@ def _endpoint(address: str | None, clean: Clean) -> Record | None:
     return _present({"ip": str(ip).partition("%")[0], "port": port})
 
 
-def _leak(event: Leak, clean: Clean) -> Record:
+def _leak(event: Leak, task_id: str | None, clean: Clean) -> Record:
     return {
         "line": event.line,
         "offset": event.offset,
         "partition": event.partition,
         "stream": _text(event.stream, clean),
-        "task_id": _text(event.task_id, clean),
+        "task_id": task_id,
         "time_origin": event.time_origin,
         "pattern": event.pattern,
         "name": _text(event.name, clean),
@@ -308,13 +312,13 @@ def _leak(event: Leak, clean: Clean) -> Record:
     }
 
 
-def _limited(event: LimitedRecord, clean: Clean) -> Record:
+def _limited(event: LimitedRecord, task_id: str | None, clean: Clean) -> Record:
     return {
         "line": event.line,
         "offset": event.offset,
         "partition": event.partition,
         "stream": _text(event.stream, clean),
-        "task_id": _text(event.task_id, clean),
+        "task_id": task_id,
         "reason": event.reason,
         "size": event.size,
         "records": event.records,
@@ -336,11 +340,11 @@ def _resources(finding: Finding, clean: Clean) -> list[Record]:
 
 
 def _task(task: TaskFacts, clean: Clean, role: tuple[int, str] = _ACTOR) -> Record:
-    owner = _text(task.owner, clean)
+    owner, name = _text(task.owner, clean), _text(task.task_id, clean)
     return _present(
         {
-            "uid": _text(task.task_id, clean),
-            "name": _text(task.task_id, clean),
+            "uid": name,
+            "name": name,
             "type": "task",
             "role_id": role[0],
             "role": role[1],
@@ -366,19 +370,20 @@ def _credential(finding: Finding, clean: Clean) -> Record:
     credential = finding.credential
     if credential is None:
         return {}
+    name, issued = _text(credential.credential_id, clean), _time(credential.issued)
     return _present(
         {
-            "uid": _text(credential.credential_id, clean),
-            "name": _text(credential.credential_id, clean),
+            "uid": name,
+            "name": name,
             "type": "credential",
             "role_id": _AFFECTED[0],
             "role": _AFFECTED[1],
-            "created_time": _time(credential.issued),
+            "created_time": issued,
             "data": _present(
                 {
                     "kind": _text(credential.kind, clean),
                     "identifiers": public_identifier_records(credential.identifiers, clean),
-                    "issued_time": _time(credential.issued),
+                    "issued_time": issued,
                     "not_before_time": _time(credential.not_before),
                     "expires_time": _time(credential.expires_at),
                     "revoked_time": _time(credential.revoked),

@@ -69,7 +69,8 @@ class LeakDetailsCache:
             fingerprint = self._fingerprinter.fingerprint(secret, identifiers)
             if pattern is not None:
                 identifiers += public_identifiers(pattern, secret)
-            known = any(map(self._index.registered, identifiers))
+            # Without a pattern only what is registered is seen.
+            known = pattern is None or any(map(self._index.registered, identifiers))
             found = self._found[name] = LeakDetails(known, fingerprint, identifiers)
         return found
 
