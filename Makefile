@@ -106,10 +106,10 @@ compiled: $(STAMP)
 	@$(BIN)/python examples/demo.py > /dev/null
 
 # pytest keeps the tests with their assertions rewritten. Six processes at once would each rewrite all of them.
-collected: $(STAMP)
+collected: compiled # without the loops, some tests would have numba compile them
 	@$(BIN)/pytest --collect-only > /dev/null || true # the tests themselves say what is wrong
 
-prepared: lint compiled collected $(KAFKA) $(OAUTH) chromium monitors shells stores
+prepared: lint collected $(KAFKA) $(OAUTH) chromium monitors shells stores
 
 test: ## everything CI runs: lint, types, all tests but those of the other targets
 	@$(MAKE) --no-print-directory -j 4 prepared # while some of it waits for downloads, the rest has the processors

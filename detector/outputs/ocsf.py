@@ -218,10 +218,7 @@ def _task_id(finding: Finding) -> str | None:
 
 
 def _text(text: str | None, clean: Clean, limit: int = _MAX_NAME) -> str | None:
-    if not text:
-        return None
-    text = clean(text)
-    return text if len(text) <= limit and text.isprintable() else visible(text, limit)
+    return visible(clean(text), limit) if text else None
 
 
 def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:

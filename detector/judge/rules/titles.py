@@ -101,10 +101,7 @@ def sayer(clean: Clean) -> Say:
     """A function that makes a text of an event safe to show: without secrets, visible, of at most `limit` characters."""
 
     def say(text: str | None, limit: int = SHORT) -> str:
-        if not text:
-            return ""
-        text = clean(text)
-        return text if len(text) <= limit and text.isprintable() else visible(text, limit)
+        return visible(clean(text), limit) if text else ""
 
     return say
 
