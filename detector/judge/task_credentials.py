@@ -134,7 +134,7 @@ class TaskCredentials:
         return [account for account in changed if self._sort(account)]
 
     def _take_sent(self, sent: list[SentCommand]) -> None:
-        if sent == self._sent or not (sent or self._sent):
+        if not (sent or self._sent) or sent == self._sent:  # none, mostly: an empty list is no empty tuple
             return
         before, self._sent, self._sent_of = self._sent_of, sent, {}
         for each in sent:

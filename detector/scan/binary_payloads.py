@@ -184,7 +184,7 @@ def inflated(
             room.cut_short(line)
         if not text:
             continue
-        room.spend(line, len(text) + 1)
+        room.spend_one(line, len(text) + 1)
         last = min(most, first + 1 + int(pieces[first:most, 0].searchsorted(begin + used)))
         start = int(pieces[first, 1])
         texts.append(text)

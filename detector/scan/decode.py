@@ -383,8 +383,12 @@ class _Room:
         return self._spending.left(line)
 
     def spend(self, lines: Any, sizes: Any) -> None:
-        """As `Spending.spend_once`."""
-        self._spending.spend_once(lines, sizes)
+        """As `Spending`."""
+        self._spending.spend(lines, sizes)
+
+    def spend_one(self, line: int, size: int) -> None:
+        """As `Spending`."""
+        self._spending.spend_one(line, size)
 
     def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
         """As `Spending`."""

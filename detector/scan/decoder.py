@@ -58,7 +58,10 @@ class Room(Protocol):
         """How many bytes a line may still decode to."""
 
     def spend(self, lines: Any, sizes: Any) -> None:
-        """A line, or some different ones, decoded to so many bytes."""
+        """Some lines decoded to so many bytes."""
+
+    def spend_one(self, line: int, size: int) -> None:
+        """A line decoded to so many bytes."""
 
     def cut_short(self, lines: Any, *, for_others: bool = False) -> None:
         """A line, or some, decode to more than was left, or are cut short for what others asked for."""
@@ -136,7 +139,7 @@ class SpanDecoder(GrowingDecoder):
             if len(text) + 1 > room.left(line):
                 room.cut_short(line)
                 continue
-            room.spend(line, len(text) + 1)
+            room.spend_one(line, len(text) + 1)
             done = start + length
             rows.append((size, start, done, 0))
             texts.append(text)

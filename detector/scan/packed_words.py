@@ -210,7 +210,7 @@ def unpacked(data: bytes, rows: Any, room: Room) -> Iterator[tuple[list[bytes], 
             room.cut_short(line)
         text = (text or b"")[:left]
         made = len(text) >= _LEAST
-        room.spend(line, _ATTEMPT + (len(text) + 1 if made else 0))
+        room.spend_one(line, _ATTEMPT + (len(text) + 1 if made else 0))
         if not made:
             continue
         texts.append(text)

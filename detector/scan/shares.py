@@ -167,9 +167,9 @@ class Spending:
         """Some lines decoded to so many bytes."""
         np.add.at(self._spent, lines, sizes)
 
-    def spend_once(self, lines: Any, sizes: Any) -> None:
-        """One line, or some different ones, decoded to so many bytes: much faster than `spend`."""
-        self._spent[lines] += sizes
+    def spend_one(self, line: int, size: int) -> None:
+        """One line decoded to so many bytes: much faster than `spend` for one."""
+        self._spent[line] += size
 
     def open(self, lines: Any) -> Any:
         """By line, whether it may still ask for anything."""

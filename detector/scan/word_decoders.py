@@ -189,14 +189,13 @@ class _Xored(GrowingDecoder):
         rows, keys, wanted, sizes = rows[texts], keys[texts], wanted[texts], sizes[texts] + len(BETWEEN)
         lines = room.lines(rows[:, 0])
         if (wanted <= xored.FEW).all():
-            some, numbers = np.unique(lines, return_inverse=True)
-            room.spend(some, np.bincount(numbers, wanted * sizes).astype(np.int64))
+            room.spend(lines, wanted * sizes)
         else:
             for row, line in enumerate(lines.tolist()):
                 if wanted[row] > xored.FEW and wanted[row] * sizes[row] > room.left(line):
                     wanted[row] = xored.FEW
                     room.cut_short(line)
-                room.spend(line, int(wanted[row] * sizes[row]))
+                room.spend_one(line, int(wanted[row] * sizes[row]))
         out = np.empty(int((wanted * sizes).sum()), np.uint8)
         segments = np.empty((int(wanted.sum()), 4), np.int32)
         size, _ = xored.unxored(view, rows, table, bits, keys, wanted, scratch, out, segments)

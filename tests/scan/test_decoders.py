@@ -113,7 +113,10 @@ class _Room:
         assert line == 0
         return self.room
 
-    def spend(self, line: int, size: int) -> None:
+    def spend(self, lines: Any, sizes: Any) -> None:
+        raise NotImplementedError
+
+    def spend_one(self, line: int, size: int) -> None:
         assert line == 0
         self.room -= size
 
