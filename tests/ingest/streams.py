@@ -95,6 +95,12 @@ async def grown(streams: Streams, topic: str, partitions: int) -> None:
     async with admin(streams.bootstrap) as client:
         await client.create_partitions({topic: NewPartitions(partitions)})
 
+    async def told() -> bool:
+        return await partitions_of(streams, topic) == partitions
+
+    # The broker answers before all of it knows: a producer would find too few.
+    await until(told, f"{partitions} partitions of {topic}")
+
 
 async def committed_offsets(streams: Streams) -> dict[Partition, int]:
     """The group's offsets; none while its coordinator comes up."""

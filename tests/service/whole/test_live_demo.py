@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-USED_AFTER = "was used 2 h 3 min after the task ended, from 203.0.113.9"
+# Of three uses in 82 seconds, each of its partition: which one the service sees first is not said.
+USED_AFTER = re.compile(r"sign-4711 .* was used 2 h [34] min after the task ended, from 203\.0\.113\.9")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def live_demo() -> list[str]:
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
     command = [*ignoring, sys.executable, "examples/live_demo.py", "--faster", "8000", "--stop", "60"]
     lines: list[str] = []
-    awaited = {"sign-4711 of task release-4711 still worked", USED_AFTER}
+    awaited = {re.compile("sign-4711 of task release-4711 still worked"), USED_AFTER}
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -33,7 +34,7 @@ def live_demo() -> list[str]:
     ) as process:
         for line in process.stdout or ():
             lines.append(line)
-            seen = {text for text in awaited if text in line}
+            seen = {text for text in awaited if text.search(line)}
             awaited -= seen
             if seen and not awaited:
                 process.send_signal(signal.SIGINT)
@@ -53,7 +54,7 @@ def test_it_shows_the_findings_of_the_incident_as_they_come(live_demo: list[str]
     assert re.search(r"s  critical +Signing token sign-4711 .* was printed, in base64, in a log", text)
     assert re.search(r"curfewd asks for the revocation of sign-4711: [a-z]", text)
     assert "curfewd asks for the escalated revocation of wh-sales-us: use-after-revocation" in text
-    assert USED_AFTER in text
+    assert USED_AFTER.search(text)
     assert re.search(r"\d+ findings \(\d critical, .*\), the first [\d.]+ s after the first record", text)
 
 
