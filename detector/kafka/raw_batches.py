@@ -6,6 +6,10 @@ those that its fetcher uses, for the whole process. `_KeptRecords` keeps the byt
 others get aiokafka's own. What is aborted, control batches, checksums, positions, seeking and fetching ahead stay
 aiokafka's. Decompression and the records of a batch are ours.
 
+A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer. aiokafka asks a broker for
+nothing else until it has answered, and leaves out partitions whose last records are still worked on. With the half second
+that it allows, a busy partition would wait for that beside idle ones after each poll.
+
 None of this is aiokafka's interface. So `columns_check` reads known batches both ways first. A release where they differ
 gets records as before, only slower.
 """
@@ -17,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition, conn
+from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import DefaultRecordBatch
@@ -40,6 +45,7 @@ _READER_LIMIT: Final = 16 << 20  # bytes that wait when a connection pauses; wit
 _LARGE: Final = 4 << 10  # bytes of a batch from which the loop of our own is faster than aiokafka's
 _HEADER: Final = 61
 _COLUMNS: Final = 2  # the magic of the batches that are read as columns
+BRIEFLY: Final = 20  # milliseconds that a broker may wait for records of only some partitions
 
 
 class _Asked:
@@ -71,6 +77,19 @@ class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no
         self._asked.records.update(dict.fromkeys(partitions or self.assignment(), max_records or 1))
         got = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=1)
         return {source: records for source, (records,) in got.items()}
+
+
+class _Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's, which asks briefly for some partitions while others have records that are not done."""
+
+    @property
+    def _fetch_max_wait_ms(self) -> int:
+        """What it reads for each request."""
+        return min(self._longest_wait, BRIEFLY) if self._records else self._longest_wait
+
+    @_fetch_max_wait_ms.setter
+    def _fetch_max_wait_ms(self, longest: int) -> None:
+        self._longest_wait = longest
 
 
 class _KeptRecords:
@@ -269,6 +288,7 @@ def _partition_records(
 def _install() -> None:
     fetcher.MemoryRecords = _KeptRecords
     fetcher.PartitionRecords = _partition_records
+    consumers.Fetcher = _Fetcher
     conn.READER_LIMIT = _READER_LIMIT
     response_protocol.install()
 

@@ -9,11 +9,13 @@ import aiokafka
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
+from aiokafka.protocol.fetch import FetchRequest
 
 from detector.kafka import clients, stage
 from detector.kafka.assignor import StickyAssignor
 from detector.kafka.clients import LEAST_FETCHED_BYTES, share_fetches, stage_consumer, stop_consumer
 from detector.kafka.columns_check import fields
+from detector.kafka.raw_batches import BRIEFLY
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import ColumnsUnavailable, Rebalanced, TransactionCommitted
 from detector.records.record_columns import RecordColumns
@@ -140,6 +142,39 @@ async def test_a_batch_is_taken_in_polls_of_any_size(broker: Cluster) -> None:
         assert [len(each) for each in polls][:3] == [1, 99, 300]
         polls += await polled(consumer, source, 1000, 500)
     assert [each.value for poll in polls for each in poll] == [b"%d" % number for number in range(500)]
+
+
+async def test_a_busy_partition_waits_but_briefly_for_idle_ones(
+    broker: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = await made(broker.bootstrap, 2)
+    await filled(streams, 0, [b"busy"])
+    consumer = stage_consumer(streams.clients, streams.stage(), StickyAssignor())
+    busy, idle = (TopicPartition(streams.source, number) for number in range(2))
+    asked: set[tuple[frozenset[int], int]] = set()
+    await consumer.start()
+    send = consumer._client.send
+
+    async def noted(node: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            numbers = frozenset(number for _, fetches in request.topics for number, *_ in fetches)
+            asked.add((numbers, request._max_wait_ms))
+        return await send(node, request, **options)
+
+    async def asked_for_the_idle_alone() -> bool:  # aiokafka does so a tenth of a second after the poll
+        return any(numbers == {1} for numbers, _ in asked)
+
+    monkeypatch.setattr(consumer._client, "send", noted)
+    try:
+        consumer.assign([busy, idle])
+        await consumer.seek_to_beginning(busy, idle)
+        assert await consumer.getmany(busy, timeout_ms=60_000, max_records=10)
+        await until(asked_for_the_idle_alone, "a fetch while the records of the poll are worked on")
+        assert await consumer.getmany(busy, timeout_ms=200, max_records=10) == {}
+    finally:
+        await stop_consumer(consumer)
+    assert {(numbers, wait) for numbers, wait in asked if numbers == {1}} == {(frozenset({1}), BRIEFLY)}
+    assert (frozenset({0, 1}), 500) in asked
 
 
 async def test_an_aiokafka_without_columns_gives_records(
