@@ -180,13 +180,16 @@ class _Xored(GrowingDecoder):
         table, bits = self.digits
         view, rows = np.frombuffer(data, np.uint8), np.ascontiguousarray(places)
         sizes = (rows[:, 1] - rows[:, 0]) * bits // 8
+        ends = np.cumsum(sizes)
+        spans = np.column_stack([ends - sizes, ends])
         keys, wanted = np.empty((len(rows), self.most_keys), np.uint8), np.empty(len(rows), np.int64)
-        scratch = np.empty(int(sizes.max()) + 1, np.uint8)
-        xored.keys_of(view, rows, table, bits, scratch, keys, wanted)
+        said = np.empty(int(ends[-1]), np.uint8)
+        xored.keys_of(view, rows, table, bits, spans, said, keys, wanted)
         texts = np.flatnonzero(wanted)
         if not texts.size:
             return
-        rows, keys, wanted, sizes = rows[texts], keys[texts], wanted[texts], sizes[texts] + len(BETWEEN)
+        rows, spans, keys, wanted = rows[texts], spans[texts], keys[texts], wanted[texts]
+        sizes = sizes[texts] + len(BETWEEN)
         lines = room.lines(rows[:, 0])
         if (wanted <= xored.FEW).all():
             room.spend(lines, wanted * sizes)
@@ -198,8 +201,8 @@ class _Xored(GrowingDecoder):
                 room.spend_one(line, int(wanted[row] * sizes[row]))
         out = np.empty(int((wanted * sizes).sum()), np.uint8)
         segments = np.empty((int(wanted.sum()), 4), np.int32)
-        size, _ = xored.unxored(view, rows, table, bits, keys, wanted, scratch, out, segments)
-        yield part_of_texts(self.names[0], out[: size - len(BETWEEN)].tobytes(), segments)
+        xored.unxored(said, spans, rows, keys, wanted, out, segments)
+        yield part_of_texts(self.names[0], out[: -len(BETWEEN)].tobytes(), segments)
 
 
 class XoredBase64(_Xored):

@@ -5,13 +5,13 @@ keys are tried that make printable text of the whole word. Of several those are 
 Of a short word that no key makes letters and digits alone, such as a password with signs, all are taken: nothing tells them
 apart, unless it is letters and digits but for one sign as it stands.
 """
-# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - a compiled loop takes its arrays apart
+# ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart
 
 from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare, compiled
+from detector.jit import bare, compiled, place
 from detector.scan.digits import PRINTABLE
 from detector.scan.kernels import ALNUM, CLASSES
 
@@ -33,17 +33,24 @@ def _keys_of_bytes() -> Any:
 _KEYS: Final = _keys_of_bytes()
 
 
+def _worths() -> Any:
+    """Of each byte, without its top bit, and each key: whether that makes a letter, digit, blank, `-` or `_` of it."""
+    worth = CLASSES[:128] == ALNUM
+    worth[[0x20, 0x2D, 0x5F]] = True
+    return worth[np.arange(128)[:, None] ^ np.arange(128)].astype(np.uint8)
+
+
+_WORTH: Final = _worths()
+# Of each byte: 0 if it is not printable, 1 of signs, and other numbers of digits, capitals and small letters.
+_KINDS: Final = (PRINTABLE * np.where(CLASSES == ALNUM, 1 + np.arange(256) // 32, 1)).astype(np.uint8)
+
+
 @bare
 def is_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
     """Whether digits of `size` bits say bytes, no fewer than the least, that some key makes printable text of."""
-    bits = size * (end - start)
-    if bits < 8 * LEAST:
+    if size * (end - start) < 8 * LEAST or _repeats(data, start, end):
         return False
-    first = table[data[start]] >> (size - 1) & 1
-    for bit in range(8, bits - 7, 8):
-        if table[data[start + bit // size]] >> (size - 1 - bit % size) & 1 != first:
-            return False
-    return not _repeats(data, start, end) and _has_key(data, start, end, table, size)
+    return _has_key(data[start:end], table, size)
 
 
 @bare
@@ -56,47 +63,66 @@ def _repeats(data: Any, start: int, end: int) -> bool:
 
 
 @bare
-def _has_key(data: Any, start: int, end: int, table: Any, size: int) -> bool:
-    """Whether a key other than 0 makes printable text of what the digits say."""
-    k0, k1, k2, k3 = ~np.uint64(1), ~np.uint64(0), ~np.uint64(0), ~np.uint64(0)
+def _three(digits: Any, at: int, table: Any) -> tuple[Any, Any, Any]:
+    """The bytes that four digits of base64 say."""
+    place = np.uint64(at)  # unsigned places need no test for Python's negative ones
+    first, second = table[digits[place]], table[digits[place + np.uint64(1)]]
+    third, fourth = table[digits[place + np.uint64(2)]], table[digits[place + np.uint64(3)]]
+    return (
+        np.uint8(first << np.uint8(2) | second >> np.uint8(4)),
+        np.uint8(second << np.uint8(4) | third >> np.uint8(2)),
+        np.uint8(third << np.uint8(6) | fourth),
+    )
+
+
+@bare
+def _has_key(digits: Any, table: Any, size: int) -> bool:
+    """Whether a key other than 0 makes printable text of what the digits say. It has the top bit that all bytes have."""
+    high = table[digits[0]] >> (size - 1) & 1
+    half = 2 * high
+    first, second = ~np.uint64(1 - high), ~np.uint64(0)
+    groups = digits.size // 4 if size == 6 else 0
+    for at in range(0, 4 * groups, 4):
+        one, two, three = _three(digits, at, table)
+        first &= _KEYS[one, half] & _KEYS[two, half] & _KEYS[three, half]
+        second &= _KEYS[one, half + 1] & _KEYS[two, half + 1] & _KEYS[three, half + 1]
+        if first | second == np.uint64(0):
+            return False
     held = bits = 0
-    for at in range(start, end):
-        held = (held << size | int(table[data[at]])) & 0xFFF
+    for at in range(4 * groups, digits.size):
+        held = (held << size | int(table[digits[at]])) & 0xFFF
         bits += size
         if bits >= 8:
             bits -= 8
             byte = held >> bits & 255
-            k0, k1, k2, k3 = (
-                k0 & _KEYS[byte, 0],
-                k1 & _KEYS[byte, 1],
-                k2 & _KEYS[byte, 2],
-                k3 & _KEYS[byte, 3],
-            )
-            if k0 | k1 | k2 | k3 == np.uint64(0):
+            first &= _KEYS[byte, half]
+            second &= _KEYS[byte, half + 1]
+            if first | second == np.uint64(0):
                 return False
     return True
 
 
 @bare
-def _bytes_of(data: Any, start: int, end: int, table: Any, size: int, out: Any) -> int:
-    """Write what the digits say to `out`: how many bytes."""
-    held = bits = to = 0
-    for at in range(start, end):
-        held = (held << size | int(table[data[at]])) & 0xFFF
+def _fill_bytes(digits: Any, table: Any, size: int, out: Any) -> None:
+    """Write what the digits say to `out`."""
+    groups = digits.size // 4 if size == 6 else 0
+    for group in range(groups):
+        to = np.uint64(3 * group)
+        out[to], out[to + np.uint64(1)], out[to + np.uint64(2)] = _three(digits, 4 * group, table)
+    held = bits = 0
+    to = np.uint64(3 * groups)
+    for at in range(4 * groups, digits.size):
+        held = (held << size | int(table[digits[at]])) & 0xFFF
         bits += size
         if bits >= 8:
             bits -= 8
             out[to] = held >> bits & 255
-            to += 1
-    return to
+            to += np.uint64(1)
 
 
 @bare
 def _tally(said: Any, tally: Any) -> int:
-    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there. How many differ.
-
-    None if one of them is half of all: that is a table, or padding.
-    """
+    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there. How many differ."""
     tally[1, :] = 0
     count = 0
     for byte in said:
@@ -104,23 +130,24 @@ def _tally(said: Any, tally: Any) -> int:
             tally[0, count] = byte
             count += 1
         tally[1, byte] += 1
-        if 2 * tally[1, byte] > said.size:
-            return 0
     return count
 
 
 @bare
-def _score(tally: Any, count: int, key: int) -> int:
-    """How many letters, digits, blanks, `-` and `_` the bytes are with this key; -1 if they are not text."""
-    score = 0
+def _varied(tally: Any, count: int, size: int) -> bool:
+    """Whether there are several different bytes, told by their lower six bits, and none is half of all.
+
+    Such is a table, or padding.
+    """
+    bits, several = np.uint64(0), 0
     for nth in range(count):
         byte = tally[0, nth]
-        text = byte ^ key
-        if not PRINTABLE[text]:
-            return -1
-        if CLASSES[text] == ALNUM or text == 0x20 or text == 0x2D or text == 0x5F:
-            score += tally[1, byte]
-    return score
+        if 2 * tally[1, byte] > size:
+            return False
+        bit = np.uint64(1) << np.uint64(byte & 63)
+        several += bits & bit == np.uint64(0)
+        bits |= bit
+    return bool(several >= _LEAST_DIFFERENT)
 
 
 @bare
@@ -134,14 +161,14 @@ def _printing(tally: Any, count: int, top: int) -> tuple[Any, Any]:
 
 
 @bare
-def _varied(said: Any) -> bool:
-    """Whether there are several different bytes, told by their lower six bits."""
-    bits, count = np.uint64(0), 0
-    for byte in said:
-        bit = np.uint64(1) << np.uint64(byte & 63)
-        count += bits & bit == np.uint64(0)
-        bits |= bit
-    return bool(count >= _LEAST_DIFFERENT)
+def _fill_scores(tally: Any, count: int, scores: Any) -> None:
+    """Of each key, by its lower bits, how many letters, digits, blanks, `-` and `_` the bytes are, if they are text."""
+    scores[:] = 0
+    for nth in range(count):
+        byte = tally[0, nth]
+        times, worth = np.int32(tally[1, byte]), _WORTH[byte & 127]
+        for low in range(128):
+            scores[low] += times * np.int32(worth[low])
 
 
 @bare
@@ -151,87 +178,120 @@ def _are_words(said: Any) -> bool:
     It begins as JSON does and has a key, or has a blank behind each few bytes, or seldom changes between capitals, small
     letters, digits and signs. XOR with most keys that leave it text hardly changes how often a random token does.
     """
-    blanks = changes = kind = 0
-    before, named = np.uint8(0), False
+    blanks, changes, kind = 0, 0, _KINDS[said[0]]
     for byte in said:
-        if not PRINTABLE[byte]:
+        after = _KINDS[byte]
+        if after == 0:
             return False
         blanks += byte == 0x20
-        named |= byte == 0x3A and before == 0x22
-        after = 1 + (int(byte) >> 5) if CLASSES[byte] == ALNUM else 1
-        changes += kind > 0 and after != kind
-        before, kind = byte, after
-    in_json = named and said[0] == 0x7B and said[1] == 0x22
-    return bool(in_json or (blanks > 2 and _WORDS * blanks >= said.size) or _SELDOM * changes < said.size)
+        changes += after != kind
+        kind = after
+    if (blanks > 2 and _WORDS * blanks >= said.size) or _SELDOM * changes < said.size:
+        return True
+    if said[0] != 0x7B or said[1] != 0x22:
+        return False
+    before = np.uint8(0)
+    for byte in said:
+        if byte == 0x3A and before == 0x22:
+            return True
+        before = byte
+    return False
 
 
 @bare
-def _keys(said: Any, best: Any, tally: Any) -> int:
-    """Fill the rows (score, key) of `best`, the best first; how many: none if it is text as it stands, as words are."""
-    found = 0
-    if not _varied(said) or _are_words(said):
+def _greatest(scores: Any, first: Any, second: Any) -> int:
+    """The greatest score of some keys, as `_printing` has them; -1 if there are none."""
+    greatest = -1
+    for half in range(2):
+        some = second if half else first
+        while some != np.uint64(0):
+            greatest = max(greatest, scores[64 * half + int(place(some))])
+            some &= some - np.uint64(1)
+    return greatest
+
+
+@bare
+def _fill_best(scores: Any, first: Any, second: Any, top: int, best: Any) -> int:
+    """Fill the rows (score, key) of `best` with some of these keys, the best first; how many."""
+    found, most = 0, best.shape[0]
+    for half in range(2):
+        some = second if half else first
+        while some != np.uint64(0):
+            low = 64 * half + int(place(some))
+            some &= some - np.uint64(1)
+            score = scores[low]
+            if found == most and score <= best[found - 1, 0]:
+                continue
+            row = min(found, most - 1)
+            while row > 0 and best[row - 1, 0] < score:
+                best[row, 0], best[row, 1] = best[row - 1, 0], best[row - 1, 1]
+                row -= 1
+            best[row, 0], best[row, 1] = score, low | top
+            found = min(found + 1, most)
+    return found
+
+
+@bare
+def _keys(said: Any, best: Any, tally: Any, scores: Any) -> int:
+    """Fill the rows (score, key) of `best`, the best first; how many: none if it is text as it stands, as words are.
+
+    At most `FEW`, unless it is short and no key makes letters and digits alone.
+    """
+    top, size = said[0] & 128, said.size
+    if _are_words(said):
         return 0
-    top = said[0] & 128
     different = _tally(said, tally)
-    if different == 0:
+    if not _varied(tally, different, size):
         return 0
-    as_it_stands = _score(tally, different, 0) if top == 0 else -1
     first, second = _printing(tally, different, top)
-    for low in range(128):
-        some = first if low < 64 else second
-        if low | top == 0 or not some >> np.uint64(low & 63) & np.uint64(1):
-            continue
-        score = _score(tally, different, low | top)
-        if found == best.shape[0] and score <= best[found - 1, 0]:
-            continue
-        row = min(found, best.shape[0] - 1)
-        while row > 0 and best[row - 1, 0] < score:
-            best[row, 0], best[row, 1] = best[row - 1, 0], best[row - 1, 1]
-            row -= 1
-        best[row, 0], best[row, 1] = score, low | top
-        found = min(found + 1, best.shape[0])
-    if as_it_stands > (best[0, 0] if found else -1) and (
-        said.size > MOST_SHORT or as_it_stands + _ONE_SIGN >= said.size
-    ):
+    _fill_scores(tally, different, scores)
+    as_it_stands = -1
+    if top == 0 and first & np.uint64(1) != np.uint64(0):
+        as_it_stands = scores[0]
+        first &= ~np.uint64(1)
+    greatest = _greatest(scores, first, second)
+    one_sign = as_it_stands + _ONE_SIGN >= size
+    if as_it_stands > greatest and (size > MOST_SHORT or one_sign):
         return 0
-    return min(found, FEW) if as_it_stands + _ONE_SIGN >= said.size else found
+    few = size > MOST_SHORT or greatest == size or one_sign
+    return _fill_best(scores, first, second, top, best[:FEW] if few else best)
 
 
 @compiled
-def keys_of(data: Any, rows: Any, table: Any, size: int, scratch: Any, keys: Any, wanted: Any) -> None:
+def keys_of(
+    data: Any, rows: Any, table: Any, size: int, spans: Any, said: Any, keys: Any, wanted: Any
+) -> None:
     """Fills the rows of `keys` with the best keys of each word (start, end), and `wanted` with how many are to be tried.
 
-    At most `FEW`, or of some short words as many as a row has. `scratch` is for the bytes of one word.
+    At most `FEW`, or of some short words as many as a row has. What each word says is written to its span of `said`.
     """
     best, tally = np.empty((keys.shape[1], 2), np.int64), np.empty((2, 256), np.int64)
+    scores = np.empty(128, np.int32)
     for row in range(rows.shape[0]):
-        said = scratch[: _bytes_of(data, rows[row, 0], rows[row, 1], table, size, scratch)]
-        many = _keys(said, best, tally)
-        if many > FEW and (said.size > MOST_SHORT or best[0, 0] == said.size):
-            many = FEW
+        text = said[spans[row, 0] : spans[row, 1]]
+        _fill_bytes(data[rows[row, 0] : rows[row, 1]], table, size, text)
+        many = _keys(text, best, tally, scores)
         for nth in range(many):
             keys[row, nth] = best[nth, 1]
         wanted[row] = many
 
 
 @bare
-def unxored(
-    data: Any, rows: Any, table: Any, size: int, keys: Any, wanted: Any, scratch: Any, out: Any, segments: Any
-) -> tuple[int, int]:
-    """Write what the words say with as many of their `keys` as are `wanted`, two line feeds after each: bytes, texts.
+def unxored(said: Any, spans: Any, rows: Any, keys: Any, wanted: Any, out: Any, segments: Any) -> None:
+    """Write what the words say with as many of their `keys` as are `wanted`, two line feeds after each.
 
-    `out` and `segments` have room for all.
+    `spans` are where in `said` what each of the `rows` (start, end) says is. `out` and `segments` have room for all.
     """
     to = count = 0
     for row in range(rows.shape[0]):
-        start, end = rows[row, 0], rows[row, 1]
-        said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
+        text = said[spans[row, 0] : spans[row, 1]]
         for key in keys[row, : wanted[row]]:
-            segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, start, end, 0
+            segment = segments[count]
+            segment[0], segment[1], segment[2], segment[3] = to, rows[row, 0], rows[row, 1], 0
             count += 1
-            for byte in said:
-                out[to] = byte ^ key
-                to += 1
-            out[to] = out[to + 1] = 0x0A
-            to += 2
-    return to, count
+            end = to + text.size
+            other = out[to:end]
+            for at in range(text.size):
+                other[at] = text[at] ^ key
+            out[end] = out[end + 1] = 0x0A
+            to = end + 2

@@ -30,6 +30,21 @@ def test_hex_of_xored_tokens_says_each_among_few_others(key: int) -> None:
         assert len(said) <= 4
 
 
+@pytest.mark.parametrize("key", [0x80, 0x9B, 0xC3, 0xFF])
+def test_the_keys_tried_are_those_that_make_most_letters_and_digits(key: int) -> None:
+    rng = random.Random(key)
+    worth = (string.ascii_letters + string.digits + " -_").encode()
+    printable = {*range(32, 127), *b"\t\n\r\x1b"}
+    for size in (65, 66, 67, 300):
+        text = "".join(rng.choices(string.ascii_letters + string.digits + "+/=: _", k=size)).encode()
+        hidden = bytes(byte ^ key for byte in text)
+        keys = [other for other in range(1, 256) if printable.issuperset(byte ^ other for byte in hidden)]
+        keys.sort(key=lambda other: -sum((byte ^ other) in worth for byte in hidden))
+        expected = [bytes(byte ^ other for byte in hidden) for other in keys[:4]]
+        assert _said(hidden.hex().encode()) == expected
+        assert _said(base64.b64encode(hidden).rstrip(b"=")) == expected
+
+
 @pytest.mark.parametrize(
     "encode", [lambda text: text.hex().encode(), base64.b64encode], ids=["hex", "base64"]
 )
