@@ -34,6 +34,7 @@ SMALL: Final = mask_of((97, 26, 0))
 CAPITAL: Final = mask_of((65, 26, 0))
 _JOINT: Final = mask_of((95, 1, 0), (45, 1, 0), (43, 1, 0))  # _ - +
 _POINT: Final = mask_of((46, 1, 0))
+_MIXING: Final = np.uint64(0x9E3779B97F4A7C15)
 _BEYOND: Final = mask_of((0x47, 20, 0x20))
 _SIGN: Final = mask_of((0x21, 6, 0), (0x2A, 1, 0), (0x3F, 2, 0), (0x5E, 1, 0), (0x7E, 1, 0))  # !#$%&*?@^~
 _SIGNS_BEFORE: Final = np.array([byte in b'!"#$%&*?@^~' for byte in range(256)], np.uint8)
@@ -375,12 +376,36 @@ def _foreign(data: Any, start: int, end: int) -> int:
 
 
 @bare
-def foldable(data: Any, rows: Any, kinds: Any, chosen: Any, out: Any) -> int:
+def _remembered(text: Any, seen: Any) -> int:
+    """Where in `seen` the number of such a text may stand: by some of its bytes."""
+    sample = np.uint64(text.size)
+    for at in range(0, text.size, 4):
+        sample = (sample ^ np.uint64(text[at])) * _MIXING
+    return int(sample >> np.uint64(33) & np.uint64(seen.size - 1))
+
+
+@bare
+def _same(one: Any, other: Any) -> bool:
+    if one.size != other.size:
+        return False
+    for at in range(one.size):  # noqa: SIM110 - what numba compiles
+        if one[at] != other[at]:
+            return False
+    return True
+
+
+@bare
+def foldable(
+    data: Any, rows: Any, kinds: Any, seen: Any, chosen: Any, alike: Any, spans: Any, out: Any
+) -> tuple[int, int]:
     """Writes the numbers of rows that may be a secret of both cases in one case, and their bytes in lower case, on end.
 
-    Returns how many. A text with hardly a letter beyond f may be a number, a digest or a time, and is none.
+    Returns how many rows, and how many texts: of rows near each other that say the same it is one. `alike` has the number
+    of the text of each row, `spans` where in `out` each text is. A row with hardly a letter beyond f may be a number, a
+    digest or a time, and is none. `seen` has room to remember texts: as many as a power of two.
     """
-    count = to = 0
+    count = texts = to = 0
+    seen[:] = 0
     for number in range(rows.shape[0]):
         start, end = rows[number, 0], rows[number, 1]
         if not kinds[end - start] & FOLDED or _foreign(data, start, end) < FOREIGN:
@@ -388,10 +413,18 @@ def foldable(data: Any, rows: Any, kinds: Any, chosen: Any, out: Any) -> int:
         capitals, smalls = letters(data, start, end)
         if capitals == smalls:
             continue
-        for at in range(start, end):
-            byte = data[at]
-            out[to] = byte + np.uint8(32) if 65 <= byte <= 90 else byte
-            to += 1
-        chosen[count] = number
+        text, lower = data[start:end], out[to : to + end - start]
+        for at in range(text.size):
+            byte = text[at]
+            lower[at] = byte | np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(5)
+        where = _remembered(lower, seen)
+        same = seen[where] - 1
+        if same < 0 or not _same(lower, out[spans[same, 0] : spans[same, 1]]):
+            same = texts
+            spans[texts, 0], spans[texts, 1] = to, to + text.size
+            to += text.size
+            texts += 1
+            seen[where] = texts
+        chosen[count], alike[count] = number, same
         count += 1
-    return count
+    return count, texts

@@ -33,6 +33,7 @@ _NAMES: Final = {
     NO_FIRST: "without-first",
 }
 _ROWS: Final = 1 << 12  # what is tried together
+_SEEN: Final = 1 << 10  # texts that are remembered, so that each is hashed once
 
 
 class Disguise(NamedTuple):
@@ -226,16 +227,15 @@ def _with_missing(data: bytes, start: int, end: int, form: int, missing: int) ->
 
 
 def _folded(data: bytes, view: Any, rows: Any, kinds: Any, search: Search) -> Iterator[Disguise]:
-    chosen = np.empty(len(rows), np.int64)
+    chosen, alike = np.empty((2, len(rows)), np.int64)
+    spans, seen = np.empty((len(rows), 2), np.int64), np.empty(_SEEN, np.int64)
     lower = np.empty(int((rows[:, 1] - rows[:, 0]).sum()), np.uint8)
-    count = kernel.foldable(view, rows, kinds, chosen, lower)
+    count, texts = kernel.foldable(view, rows, kinds, seen, chosen, alike, spans, lower)
     if not count:
         return
-    some = rows[chosen[:count]]
-    ends = np.cumsum(some[:, 1] - some[:, 0])
-    spans = np.column_stack([ends - (some[:, 1] - some[:, 0]), ends])
-    for number in search.folded.like(lower, spans):
-        start, end = some[number].tolist()
+    found = search.folded.like(lower, spans[:texts])
+    for number in np.flatnonzero(np.isin(alike[:count], found)).tolist() if found else ():
+        start, end = rows[chosen[number]].tolist()
         text = data[start:end]
         owner = search.folded.get(text.lower())
         if owner is not None:

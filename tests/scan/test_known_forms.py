@@ -184,14 +184,19 @@ def test_words_and_numbers_are_tried_in_no_form(secret: bytes) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(string.ascii_letters + string.digits + "-{", min_size=1, max_size=150), min_size=1))
+@given(
+    st.lists(st.text(string.ascii_letters + string.digits + "-{", min_size=1, max_size=150), min_size=1).map(
+        lambda texts: [*texts, texts[0], texts[0]]
+    )
+)
 def test_texts_of_one_case_with_letters_beyond_f_may_be_a_folded_secret(texts: list[str]) -> None:
     data = "".join(texts).encode()
     ends = np.cumsum([len(text) for text in texts])
     rows = np.column_stack([ends - [len(text) for text in texts], ends])
-    chosen, lower = np.empty(len(rows), np.int64), np.empty(len(data), np.uint8)
-    kinds = np.full(151, FOLDED, np.uint8)
-    count = foldable(np.frombuffer(data, np.uint8), rows, kinds, chosen, lower)
+    (chosen, alike), spans = np.empty((2, len(rows)), np.int64), np.empty((len(rows), 2), np.int64)
+    kinds, lower = np.full(151, FOLDED, np.uint8), np.empty(len(data), np.uint8)
+    seen = np.empty(2, np.int64)
+    count, different = foldable(np.frombuffer(data, np.uint8), rows, kinds, seen, chosen, alike, spans, lower)
     may_be = [
         text
         for text in texts
@@ -199,7 +204,20 @@ def test_texts_of_one_case_with_letters_beyond_f_may_be_a_folded_secret(texts: l
         and sum(char in string.ascii_letters[6:26] for char in text.lower()) >= FOREIGN
     ]
     assert [texts[number] for number in chosen[:count]] == may_be
-    assert bytes(lower).startswith("".join(may_be).lower().encode())
+    folded = [bytes(lower[start:end]).decode() for start, end in spans[:different]]
+    assert [folded[number] for number in alike[:count]] == [text.lower() for text in may_be]
+    again = [one for one, before in zip(folded[1:], folded, strict=False) if one == before]
+    assert not again
+
+
+def test_each_of_many_in_another_case_is_found_among_others_that_differ_in_one_character() -> None:
+    index = KnownIndex([registered(SECRET)], [KEY])
+    lower = SECRET.lower()
+    others = [lower[:at] + b"u" + lower[at + 1 :] for at in range(4, len(lower))]
+    text = b"".join(b"%s\n%s\n%s\n" % (lower, other, lower.upper()) for other in others)
+    found = index.seen(text)[1]
+    assert [one.value for one in found] == [lower, lower.upper()] * len(others)
+    assert {text[one.start : one.end] for one in found} == {lower, lower.upper()}
 
 
 def test_three_turns_are_enough() -> None:
