@@ -26,11 +26,10 @@ from detector.scan import triggers
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
 from detector.scan.decoders import BUNDLED, CHANGED, DECODERS, Decoders
-from detector.scan.ranks import origins, ranks
+from detector.scan.ranks import THIRDS, columns, origins, ranks
 from detector.scan.shares import SECOND_LOOK, LimitedText, Limits, Share, Spending
 
 DEPTH: Final = 4
-THIRDS: Final = 3  # of a byte: three bytes are four digits of base64
 PIECE: Final = 1 << 20  # bytes that are decoded together, about
 _LEAST_CHANGED: Final = (
     16 << 10
@@ -87,10 +86,14 @@ class Layer:
             starts.append(part.starts + at)
             kinds.append(part.kinds + len(names))
             names += part.names
-        segments = np.concatenate([part.segments for part in self._parts])
-        places, from_ = np.ascontiguousarray(segments[:, :2].T, np.int64)
-        zero, step = np.ascontiguousarray(np.concatenate([_digits(part) for part in self._parts], axis=1))
-        zero -= step * places
+        segments = np.concatenate([part.segments for part in self._parts], dtype=np.int32)
+        places, from_, zero, step = columns(segments)
+        end = 0
+        for part in self._parts:
+            begin, end = end, end + len(part.segments)
+            if part.digits is not None:
+                zero[begin:end], step[begin:end] = part.digits.T
+                zero[begin:end] -= step[begin:end] * places[begin:end]
         return _Back(
             names, segments, places, from_, zero, step, np.concatenate(starts), np.concatenate(kinds)
         )
@@ -108,7 +111,7 @@ class Layer:
     def origins(self, places: Any) -> Any:
         """Where the bytes at some places come from: of base64 and hex, each from its own digits."""
         back = self._back
-        return origins(back.places, back.zero, back.step, back.from_, THIRDS, places)
+        return origins(back.places, back.zero, back.step, back.from_, places)
 
     @cached_property
     def continued(self) -> Any:
@@ -412,14 +415,6 @@ class _Room:
     def had(self, form: int, starts: Any, sizes: Any) -> None:
         """What begins at `starts` decoded to so many bytes in a rare form."""
         self._spending.had(form, self.lines(starts), sizes)
-
-
-def _digits(part: Part) -> Any:
-    """The `digits` of a part, if need be from its segments; a column for each segment."""
-    if part.digits is not None:
-        return part.digits.T
-    _, starts, _, steps = part.segments.T
-    return THIRDS * np.array([starts, np.abs(steps)], np.int64)
 
 
 def _starts(layers: tuple[Layer, ...]) -> Any:

@@ -30,4 +30,4 @@ def test_origins_are_those_of_each_values_segment(
     for value in values:
         segment = max(number for number, start in enumerate(starts) if start <= value)
         expected.append(max((zero[segment] + step[segment] * value) // 3, least[segment]))
-    assert ranks.origins(starts, zero, step, least, 3, np.array(values, np.int64)).tolist() == expected
+    assert ranks.origins(starts, zero, step, least, np.array(values, np.int64)).tolist() == expected
