@@ -15,6 +15,7 @@ import numpy as np
 from detector.scan.finding_shares import Texts
 from detector.scan.shares import LimitedText
 from detector.scan.sightings import Sighting
+from detector.scan.span_verdicts import same_texts
 
 _MANY: Final = 256  # in a batch: fewer are not worth the search
 _FEW: Final = 16  # that show one value: with fewer, no more values are looked for
@@ -123,9 +124,7 @@ def _values(data: bytes, spans: Any) -> Any:
     numbers = numbers.copy()
     while len(left) >= _MANY:
         start, end = spans[left[0]].tolist()
-        same = spans[left, 1] - spans[left, 0] == end - start
-        windows = np.lib.stride_tricks.sliding_window_view(view, end - start)
-        same[same] = (windows[spans[left[same], 0]] == view[start:end]).all(axis=1)
+        same = same_texts(view, spans[left], start, end)
         if int(same.sum()) < _FEW:
             break
         numbers[left[same]] = left[0]

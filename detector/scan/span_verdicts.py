@@ -8,9 +8,29 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.jit import bare
+
 _MANY: Final = 64  # spans that are compared at once
 _FEW: Final = 16  # with the same value: with fewer, values are told one by one
-_MOST_BYTES: Final = 1 << 22  # compared at once
+
+
+@bare
+def _mark_same(data: Any, spans: Any, start: int, end: int, same: Any) -> None:
+    text = data[start:end]
+    for row in range(spans.shape[0]):
+        same[row] = spans[row, 1] - spans[row, 0] == text.size
+        if same[row]:
+            other, differ = data[spans[row, 0] : spans[row, 1]], np.uint8(0)
+            for at in range(text.size):
+                differ |= text[at] ^ other[at]
+            same[row] = differ == np.uint8(0)
+
+
+def same_texts(view: Any, spans: Any, start: int, end: int) -> Any:
+    """Which of the spans (rows) of a text show what it shows from `start` to `end`."""
+    same = np.empty(len(spans), np.bool_)
+    _mark_same(view, spans, start, end, same)
+    return same
 
 
 class SpanVerdicts:
@@ -31,7 +51,7 @@ class SpanVerdicts:
         found: list[tuple[int, int]] = []
         while len(spans) >= _MANY:
             start, end = spans[0].tolist()
-            same = self._same(spans, start, end)
+            same = same_texts(self._view, spans, start, end)
             several = spans[same]
             if len(several) < _FEW:
                 break
@@ -40,17 +60,6 @@ class SpanVerdicts:
         for span in spans.tolist():
             found += self._apart(self._data[slice(*span)], [span])
         return found
-
-    def _same(self, spans: Any, start: int, end: int) -> Any:
-        """Which of the spans show what the text shows from `start` to `end`."""
-        length = end - start
-        same = spans[:, 1] - spans[:, 0] == length
-        (alike,) = np.nonzero(same)
-        alike = alike[: max(1, _MOST_BYTES // length)]
-        windows = np.lib.stride_tricks.sliding_window_view(self._view, length)
-        same[:] = False
-        same[alike] = (windows[spans[alike, 0]] == self._view[start:end]).all(axis=1)
-        return same
 
     def _apart(self, value: bytes, spans: Any) -> list[tuple[int, int]]:
         """Those of some spans of one value, in order, that overlap none before, if it is registered."""
