@@ -39,13 +39,10 @@ def group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - n
     if in_hex:
         high, low = HEX[data[at]], HEX[data[at + 1]]
         return NONE not in (high, low) and bool(PRINTABLE[(high << 4 | low) & 255])
-    first, second, third, fourth = (
-        BASE64[data[at]],
-        BASE64[data[at + 1]],
-        BASE64[data[at + 2]],
-        BASE64[data[at + 3]],
-    )
-    if NONE in (first, second, third, fourth):
+    place = np.uint64(at)  # unsigned places need no test for Python's negative ones
+    first, second = BASE64[data[place]], BASE64[data[place + np.uint64(1)]]
+    third, fourth = BASE64[data[place + np.uint64(2)]], BASE64[data[place + np.uint64(3)]]
+    if first | second | third | fourth == NONE:  # a digit has six bits
         return False
     return bool(
         PRINTABLE[(first << 2 | second >> 4) & 255]
