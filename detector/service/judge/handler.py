@@ -340,7 +340,7 @@ class JudgeHandler:
     def _stored(self, partition: Partition, work: _Work, digest: bytes) -> bool:
         """Whether the store knows anything of an aggregate."""
         try:  # without `_guard`, which costs more than the look
-            return work.store.get(entry_key(digest, META)) is not None
+            return work.store.knows(digest)
         except Exception as error:
             raise self._failed(partition, error) from error
 
@@ -428,7 +428,7 @@ class JudgeHandler:
         topic, number = self._settings.topics.state, partition.number
         if len(changes) < FEW:
             return [Output(topic, name, value, partition=number) for name, value in changes]
-        keys, values = zip(*changes, strict=True)
+        keys, values = [name for name, _ in changes], [value for _, value in changes]
         stamps = [self._clock() // MILLISECOND] * len(changes)
         return [PassedOn(topic, columns_of_parts(number, keys, values, stamps))]
 

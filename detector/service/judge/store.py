@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from rocksdict import IngestExternalFileOptions, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, IngestExternalFileOptions, Options, Rdict, WriteBatch, WriteOptions
 
 from detector.judge.stage import META, Change, Judgement
 from detector.judge.totals import Totals
@@ -36,6 +36,8 @@ KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
 TIMERS: Final = 1000  # are looked at together
 _WRITE_BUFFER: Final = 16 << 20
+_BITS_PER_KEY: Final = 10  # one key in a hundred that is not there is looked for
+_MEMTABLE_FILTER: Final = 0.02  # of the write buffer: 16 bits for an entry of a hundred bytes
 _GATHERED: Final = 4  # RocksDB's own
 
 
@@ -86,6 +88,15 @@ def _has_timer(meta: bytes) -> bool:
     return len(meta) >= TIME_BYTES and meta[0] != 0xFF  # noqa: PLR2004 - as `meta_value` writes it
 
 
+def _filter_keys(options: Options) -> None:
+    """Has RocksDB keep Bloom filters: most aggregates that are looked for are new."""
+    files = BlockBasedOptions()
+    files.set_bloom_filter(_BITS_PER_KEY, block_based=False)
+    options.set_block_based_table_factory(files)
+    options.set_memtable_whole_key_filtering(True)
+    options.set_memtable_prefix_bloom_ratio(_MEMTABLE_FILTER)
+
+
 class Store:
     """One partition's state. Any method may raise an error of RocksDB: destroy the store then."""
 
@@ -97,6 +108,7 @@ class Store:
         options.set_max_background_jobs(2)
         options.set_keep_log_file_num(2)
         options.set_paranoid_checks(True)
+        _filter_keys(options)
         self._db: Any = Rdict(str(path), options)
         self._unlogged: Any = WriteOptions()
         self._linked: Any = IngestExternalFileOptions()
@@ -150,6 +162,10 @@ class Store:
         """One value."""
         value: bytes | None = self._db.get(key)
         return value
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether it has anything of an aggregate."""
+        return self._db.get(AGGREGATE + digest + META) is not None
 
     def entries(self, digest: bytes) -> Iterator[tuple[bytes, bytes]]:
         """An aggregate's state, as `detector.judge.stage.State` has it."""
