@@ -142,7 +142,7 @@ def source_of(source: str) -> str:
     return found[:_NAME]
 
 
-class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
+class JoinCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Credentials by source and join. A sum has no zeros, but it keeps the names of its sources."""
 
     by_source: dict[str, dict[str, int]] = {}

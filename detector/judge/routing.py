@@ -127,7 +127,7 @@ class CandidateStatusesPart(msgspec.Struct, frozen=True, array_like=True, gc=Fal
     statuses: tuple[TaskStatus, ...]
 
 
-class ReportedFinding(msgspec.Struct, frozen=True):
+class ReportedFinding(msgspec.Struct, frozen=True, gc=False):
     """A finding as it was reported last, with its `primary_evidence` as only evidence.
 
     `digest` tells whether the finding has changed since.
@@ -137,7 +137,7 @@ class ReportedFinding(msgspec.Struct, frozen=True):
     finding: Finding
 
 
-class SentCommand(msgspec.Struct, frozen=True):
+class SentCommand(msgspec.Struct, frozen=True, gc=False):
     """A command that was sent, and its time. It is never withdrawn and never sent again.
 
     `sent_at` is the watermark at which it was sent, in ns: from then on it may be carried out.

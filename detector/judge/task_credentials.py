@@ -21,7 +21,7 @@ _SPARE: Final = 16  # outdated times that are never worth a new heap
 _FEW: Final = 8  # times among which the earliest is found without one
 
 
-class Conclusion(msgspec.Struct, frozen=True):
+class Conclusion(msgspec.Struct, frozen=True, gc=False):
     """What holds of a credential until an event changes it, or until `until` (ns): its findings and commands.
 
     `commands` were not sent before. `exposure` is that of this credential.

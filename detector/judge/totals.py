@@ -8,7 +8,7 @@ import msgspec
 from detector.judge.joins import JoinCounts
 
 
-class Exposure(msgspec.Struct, frozen=True, array_like=True):
+class Exposure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Credentials that should be dead and still live.
 
     `credentials` counts those whose revocation was requested. `findings` counts by rule the findings that request it;
@@ -45,7 +45,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
 NO_EXPOSURE: Final = Exposure()
 
 
-class Totals(msgspec.Struct, frozen=True, array_like=True):
+class Totals(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How many aggregates there are, how many events wait for the issue of their credential, the exposure, and joins."""
 
     aggregates: int = 0

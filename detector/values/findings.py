@@ -92,7 +92,7 @@ def command_id(credential_id: str, *, escalated: bool) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{credential_id}/{'escalated' if escalated else 'plain'}"))
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One piece of evidence: an event or a leak, and the time at which it counts.
 
     Rules that are judged at a later time (deadline + grace period) set that `time`, not the event's own. `detail` says
@@ -105,7 +105,7 @@ class Evidence(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class TaskFacts(msgspec.Struct, frozen=True):
+class TaskFacts(msgspec.Struct, frozen=True, gc=False):
     """What is known about a task, for `resources[]`. Times are in nanoseconds; None is unknown.
 
     `lapsed`: it ended because its lease lapsed, so nobody reported how.
@@ -123,7 +123,7 @@ class TaskFacts(msgspec.Struct, frozen=True):
     lapsed: bool = False
 
 
-class CandidateFacts(msgspec.Struct, frozen=True):
+class CandidateFacts(msgspec.Struct, frozen=True, gc=False):
     """The tasks to one of which a credential was issued. Times are in nanoseconds.
 
     `tasks` are the first 20 of `count` by start. `kind` is the kind that all have, None if they differ. `ended` is the
@@ -143,7 +143,7 @@ class CandidateFacts(msgspec.Struct, frozen=True):
         return tuple(task.task_id for task in self.tasks)
 
 
-class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
+class Resolution(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What proved that a credential is dead: the last such outcome of a command.
 
     `time` is when it was dead, in ns. The rest is as `detector.values.events.RevocationOutcome` has it.
@@ -157,7 +157,7 @@ class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str | None = None
 
 
-class CredentialFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+class CredentialFacts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is known about a credential. `expires_at` follows from its last issue or renewal; None is never.
 
     `task_id` is None if only its group is known; then `candidates` are the tasks that may be its own.
@@ -175,7 +175,7 @@ class CredentialFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     candidates: CandidateFacts | None = None
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """A finding: all evidence for one rule about one credential, leaked secret or task.
 
     The uid is made from `rule` and `key`. `evidences` are the first 20 pieces in the order of event time; `count` counts
@@ -256,7 +256,7 @@ class Finding(msgspec.Struct, frozen=True):
 Activity = Literal["created", "updated", "closed"]
 
 
-class FindingChange(msgspec.Struct, frozen=True):
+class FindingChange(msgspec.Struct, frozen=True, gc=False):
     """A finding that changed since it was last reported. A closed one has only its `primary_evidence` as evidence."""
 
     activity: Activity
@@ -268,7 +268,7 @@ class FindingChange(msgspec.Struct, frozen=True):
         return self.activity != "closed" and self.finding.accepted is not None
 
 
-class Command(msgspec.Struct, frozen=True):
+class Command(msgspec.Struct, frozen=True, gc=False):
     """A request to revoke one credential. `reasons` are the rules that asked for it at `time`, sorted.
 
     `owner` is that of its task, None if that is not known.

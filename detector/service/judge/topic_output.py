@@ -61,18 +61,16 @@ class TopicOutput:
             return
         patterns = self._run.patterns
 
-        def made(clean: Clean) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        def made(clean: Clean) -> tuple[dict[str, bytes], dict[str, bytes]]:
+            # Encoded one by one: the objects of one record take the memory of those before it, which is in the cache.
             return (
-                [finding_record_with(finding, patterns, clean) for finding in findings],
-                [command_record_with(command, clean) for command in commands],
+                {each.uid: _lasting(finding_record_with(each, patterns, clean)) for each in findings},
+                {each.id: dumps(command_record_with(each, clean)) for each in commands},
             )
 
         found, sent = cleanly(made, self._run.clean)
-        for finding, record in zip(findings, found, strict=True):
-            for name in _ACTIVITY_FIELDS:
-                del record[name]
-            self._findings[finding.uid] = dumps(record)
-        self._commands |= zip((command.id for command in commands), map(dumps, sent), strict=True)
+        self._findings |= found
+        self._commands |= sent
 
     def digest(self, finding: Finding) -> str:
         """A digest of all that the finding's record says, except for the activity."""
@@ -118,3 +116,10 @@ class TopicOutput:
     def discard(self) -> None:
         """Forgets the records."""
         self.records.clear()
+
+
+def _lasting(record: dict[str, Any]) -> bytes:
+    """A finding's record without the activity."""
+    for name in _ACTIVITY_FIELDS:
+        del record[name]
+    return dumps(record)
