@@ -1,7 +1,8 @@
 """The loops over log bytes that were compiled when the program was built (`deploy/kernels/build.py`).
 
 There is one extension module for each level of processor. One is used only if the sources are those that it was compiled
-from, to the byte. `python -m detector.built_kernels` says which is used, or why none is.
+from and its file is what was written, to the byte: a damaged one may miss secrets, and nothing would tell. `python -m
+detector.built_kernels` says which is used, or why none is.
 """
 
 import functools
@@ -11,6 +12,7 @@ import json
 import os
 import re  # of our own source, not of logs
 from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,11 +65,21 @@ def module_name(level: str) -> str:
     return level.replace("-", "_")
 
 
-def note_sources(level: str, folder: Path) -> None:
-    """Write down from which sources the module of a level was compiled."""
+def file_of(level: str, folder: Path) -> Path:
+    """The file of the module for a level, for this Python."""
+    return folder / f"{module_name(level)}{EXTENSION_SUFFIXES[0]}"
+
+
+def note_build(level: str, folder: Path) -> None:
+    """Write down from which sources the module of a level was compiled, and what its file is."""
     sources = sources_of(Path(__file__).parent)
-    note = {"modules": list(sources), "digest": digest_of(sources)}
+    file = _digest_of_file(file_of(level, folder))
+    note = {"modules": list(sources), "digest": digest_of(sources), "file": file}
     (folder / f"{module_name(level)}.json").write_text(json.dumps(note))
+
+
+def _digest_of_file(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 @functools.cache
@@ -85,15 +97,18 @@ def chosen() -> tuple[Mapping[str, Callable[..., Any]], str]:
         return _NONE, f"{JIT_ONLY} is set"
     reason = "none was built"
     for level in levels_here():
-        module = module_name(level)
+        module, file = module_name(level), file_of(level, FOLDER)
+        note_file = FOLDER / f"{module}.json"
+        if not note_file.exists():
+            continue
         try:
-            note = json.loads((FOLDER / f"{module}.json").read_bytes())
+            note = json.loads(note_file.read_bytes())
             if digest_of({name: _path_of(name).read_bytes() for name in note["modules"]}) != note["digest"]:
                 reason = f"{level}: it was built from other sources"
-                continue
-            return vars(importlib.import_module(f"detector.kernels.{module}")), level
-        except FileNotFoundError:
-            continue
+            elif _digest_of_file(file) != note["file"]:
+                reason = f"{level}: {file} is not what was built"
+            else:
+                return vars(importlib.import_module(f"detector.kernels.{module}")), level
         except (OSError, ValueError, LookupError, TypeError, ImportError) as error:
             reason = f"{level}: {error}"
     return _NONE, reason

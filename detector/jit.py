@@ -10,8 +10,10 @@ numba is imported when the first of these functions is called.
 """
 
 import contextlib
+import fcntl
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,7 +25,10 @@ _STAMP: Final = "_source_stamp"  # of the file of such a cache
 
 
 class _TolerantCache:
-    """numba's cache of one function. Errors of the cache are ignored."""
+    """numba's cache of one function. Errors of the cache are ignored.
+
+    Processes take turns at it. Two that write at once may give one file name to what they compiled for different types.
+    """
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -34,14 +39,24 @@ class _TolerantCache:
     def load_overload(self, signature: Any, target: Any) -> Any:
         """What was compiled for these types, or None."""
         try:
-            return self._cache.load_overload(signature, target)
+            with self._turn():
+                return self._cache.load_overload(signature, target)
         except Exception:  # noqa: BLE001 - a file cut short raises whatever its reader does: it is compiled anew
             return None
 
     def save_overload(self, signature: Any, compiled_function: Any) -> None:
         """Keeps it, if there is room."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._turn():
             self._cache.save_overload(signature, compiled_function)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        folder = os.open(self._cache.cache_path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
 
 @functools.cache
@@ -83,6 +98,10 @@ class Kernel(Deferred):
             result = self._built(*arguments)
             if result is not NotImplemented:  # it was compiled for arguments of these types
                 return result
+        return self.by_numba(*arguments)
+
+    def by_numba(self, *arguments: Any) -> Any:
+        """What it gives if numba compiles it now."""
         return self.made(*arguments)
 
 

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser
 
+from detector import jit
+from detector.built_kernels import built_kernels
 from detector.configuration.settings import KEY_VARIABLE
 from tests.broker import Cluster, shared
 from tests.broker.secure import SecureBroker
@@ -25,6 +27,30 @@ settings.load_profile("curfewd")
 
 # The commands that tests start keep the bytecode of the package: half a second of CPU each.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# Loops that only tests call from Python. Any other that was not built would be compiled while a service works.
+CALLED_BY_TESTS: Final = {
+    "detector.registry.issue_records.claim_after",
+    "detector.registry.issue_records.parts_of",
+    "detector.registry.issue_records.record_end",
+    "detector.registry.packed_names.insert",
+    "detector.registry.packed_names.unfilled",
+    "detector.registry.packed_names.upper_bits",
+    "detector.scan.escapes.is_padding",
+}
+compiled_late: set[str] = set()
+
+
+def note_late(kernel: jit.Kernel, *arguments: Any) -> Any:
+    """In place of `Kernel.by_numba`, where the loops were built."""
+    if kernel.name.startswith("detector.") and kernel.name not in CALLED_BY_TESTS:
+        compiled_late.add(kernel.name)
+    return kernel.made(*arguments)
+
+
+if built_kernels():
+    vars(jit)["Kernel"].by_numba = note_late
 
 
 # What a test needs that takes long to start follows from its fixtures: no test has to say it again.
@@ -137,7 +163,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """No test leaves the deployment key of its environment to the next."""
+    """No test leaves the deployment key of its environment to the next, or has a loop compiled that should be built."""
+    late = sorted(compiled_late)
+    compiled_late.clear()
+    assert not late, f"numba compiled {', '.join(late)}: deploy/kernels/warm_up.py has to call them"
     assert os.environ.pop(KEY_VARIABLE, None) is None, f"{KEY_VARIABLE} is still set when the test has ended"
 
 

@@ -10,6 +10,7 @@ processor alone, unless it is there. A build needs a C compiler, and what curfew
 """
 
 import ctypes
+import fcntl
 import os
 import shutil
 import subprocess
@@ -29,7 +30,13 @@ WITHOUT_WRAPPERS: Final = ("no_cpython_wrapper", "no_cfunc_wrapper")  # ours cal
 
 
 def main(levels: list[str]) -> int:
-    """Builds each level in a process of its own: numba compiles for one processor."""
+    """Builds each level in a process of its own: numba compiles for one processor. Another build of the same tree waits."""
+    with Path(__file__).open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _built(levels)
+
+
+def _built(levels: list[str]) -> int:
     if levels == ["--here"]:
         from detector.built_kernels import chosen, levels_here  # noqa: PLC0415 - a checkout's own
 
@@ -65,10 +72,10 @@ def build(level: str, signatures: Path, folder: Path) -> int:
     from signatures import read  # noqa: PLC0415 - numba reads the level when it is imported
     from wrappers import source_of  # noqa: PLC0415 - as above
 
-    from detector.built_kernels import module_name, note_sources  # noqa: PLC0415 - as above
+    from detector.built_kernels import file_of, module_name, note_build  # noqa: PLC0415 - as above
 
     module = module_name(level)
-    target = folder / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    target = file_of(level, folder)
     compiled, objects = [], []
     with tempfile.TemporaryDirectory() as name_of_folder:
         parts = Path(name_of_folder)
@@ -85,12 +92,15 @@ def build(level: str, signatures: Path, folder: Path) -> int:
         source = parts / "kernels.c"
         source.write_text(source_of(module, compiled))
         folder.mkdir(exist_ok=True)
+        linked = target.with_name(f".{os.getpid()}-{target.name}")
         try:
-            _link(source, objects, target)
+            _link(source, objects, linked)
+            linked.replace(target)  # two linkers that write one file leave parts of both
         except (OSError, subprocess.CalledProcessError) as error:
+            linked.unlink(missing_ok=True)
             print(f"{level}: {error}", file=sys.stderr)
             return 1
-    note_sources(level, folder)
+    note_build(level, folder)
     print(f"{target}: {len(compiled)} signatures, {target.stat().st_size:,} bytes")
     return 0
 

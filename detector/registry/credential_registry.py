@@ -365,7 +365,11 @@ class CredentialRegistry:
 def compile_registry() -> None:
     """Does once what a registry does, so that no record waits for a compiler."""
     registry, digest = CredentialRegistry(), Identifier("sha256", "0" * 64)
-    issue = CredentialIssued(time=0, source="", id="", credential_id="c", task_id=None, identifiers=(digest,))
+    folded = Identifier("hmac-sha256", "0" * 64, 24, "0" * 8, "key", "0" * 64)
+    identifiers = (digest, folded)
+    issue = CredentialIssued(
+        time=0, source="", id="", credential_id="c", task_id=None, identifiers=identifiers
+    )
     registry.add(*(msgspec.structs.replace(issue, credential_id=f"c{number}") for number in range(_SLOTS)))
     key, value = registry_key(issue), encode(issue)
     row = np.array([[0, 0, 0, len(key), len(key), len(value), 0, 0]], np.int64)

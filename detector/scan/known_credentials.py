@@ -499,8 +499,8 @@ def compile_known() -> None:
     )
     index = KnownIndex((*checked, *unchecked), [key])
     others = (value[at:] + value[:at] for at in range(1, _FEW + 1))  # with `value` enough for a loop
-    text = b" ".join((value, short, words, value[::-1], value.lower(), value[:-1], *others))
-    index.seen(text)
+    index.seen(b" ".join((value, short, words, value[::-1], value.lower(), value[:-1], *others)))
+    index.seen(b"\n".join([value] * 99))
 
 
 def never_found(identifier: Identifier) -> str | None:

@@ -20,7 +20,8 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(built_kernels, "FOLDER", tmp_path)
     monkeypatch.setattr(built_kernels, "levels_here", lambda: iter([LEVEL]))
     monkeypatch.delenv(built_kernels.JIT_ONLY, raising=False)
-    built_kernels.note_sources(LEVEL, tmp_path)
+    built_kernels.file_of(LEVEL, tmp_path).write_bytes(b"compiled loops" * 1000)
+    built_kernels.note_build(LEVEL, tmp_path)
     monkeypatch.setattr(importlib, "import_module", lambda name: type("module", (), {"here": name}))
     return tmp_path
 
@@ -41,9 +42,10 @@ def test_a_build_of_these_sources_is_used(monkeypatch: pytest.MonkeyPatch) -> No
         ({"modules": ["detector.jit"]}, "built from other sources"),
         ({"modules": ["detector.gone"]}, ""),
         ({"modules": 3}, "not iterable"),
+        ({"file": None}, "x86_64_v2"),
         ("cut short", "line 1 column 1"),
     ],
-    ids=["other digest", "fewer modules", "a module is gone", "wrong", "no JSON"],
+    ids=["other digest", "fewer modules", "a module is gone", "wrong", "no digest of the file", "no JSON"],
 )
 def test_any_other_build_is_not(built: Path, note: Any, reason: str) -> None:
     path = built / "x86_64_v2.json"
@@ -54,12 +56,22 @@ def test_any_other_build_is_not(built: Path, note: Any, reason: str) -> None:
     assert reason in said
 
 
+@pytest.mark.parametrize("damage", [b"", b"compiled loops" * 999, b"compiled l00ps" * 1000])
+def test_a_damaged_file_is_not_used(built: Path, damage: bytes) -> None:
+    """Two builds at once wrote one file between them: it could be loaded, and did not find some secrets."""
+    file = built_kernels.file_of(LEVEL, built)
+    file.write_bytes(damage)
+    assert built_kernels.chosen() == ({}, f"x86-64-v2: {file} is not what was built")
+
+
 def test_a_build_for_another_python_is_not_used(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     monkeypatch.setattr(importlib, "import_module", missing)
     assert built_kernels.chosen() == ({}, "x86-64-v2: No module named 'detector.kernels.x86_64_v2'")
+    built_kernels.file_of(LEVEL, built).unlink()
+    assert built_kernels.chosen()[1].startswith("x86-64-v2: [Errno 2] No such file")
     (built / "x86_64_v2.json").unlink()
     assert built_kernels.chosen() == ({}, "none was built")
 

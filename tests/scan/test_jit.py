@@ -4,10 +4,13 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 from detector import jit
 from detector.built_kernels import digest_of, sources_of
@@ -29,6 +32,39 @@ def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.
     monkeypatch.setattr(cache._cache, "save_overload", disk_full)
     monkeypatch.setattr(cache._cache, "load_overload", cut_short)
     assert doubled(21) == 42
+
+
+def test_two_that_keep_what_they_compiled_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else both may write to the file of which each says that it has its own types: a wrong loop would be loaded later."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def same(number: Any) -> Any:
+        return number
+
+    def compiled_for(kind: Any) -> Any:
+        dispatcher: Any = numba.njit(same)
+        dispatcher.compile((kind,))
+        return dispatcher.overloads[kind,]
+
+    whole, real = numba.int64, numba.float64
+    index_file: Any = IndexDataCacheFile
+    one, other = (vars(jit._dispatcher(same, {}))["_cache"] for _ in range(2))
+    second = threading.Thread(target=other.save_overload, args=((real,), compiled_for(real)))
+    save_index = index_file._save_index
+
+    def slow_save(file: Any, overloads: Any) -> None:
+        if second.ident is None:
+            second.start()
+            second.join(0.5)
+        save_index(file, overloads)
+
+    monkeypatch.setattr(index_file, "_save_index", slow_save)
+    one.save_overload((whole,), compiled_for(whole))
+    second.join()
+    for kind in (whole, real):
+        dispatcher = jit._dispatcher(same, {})
+        kept = vars(dispatcher)["_cache"].load_overload((kind,), dispatcher.targetctx)
+        assert kept.signature.args == (kind,)
 
 
 def test_what_is_kept_does_not_outlive_a_change_of_what_was_frozen_into_it(

@@ -165,7 +165,7 @@ class Store:
 
     def knows(self, digest: bytes) -> bool:
         """Whether it has anything of an aggregate."""
-        return self._db.get(AGGREGATE + digest + META) is not None
+        return self._db.get(entry_key(digest, META)) is not None
 
     def entries(self, digest: bytes) -> Iterator[tuple[bytes, bytes]]:
         """An aggregate's state, as `detector.judge.stage.State` has it."""
