@@ -7,9 +7,9 @@ judge stage, at the names that it speaks of.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,11 +26,14 @@ from detector.values.events import CredentialIssued
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.stored_format import FORMAT_BYTES, check_headers
 
+_T = TypeVar("_T")
+
 ID_KEY: Final = "id-key"
 ID_KEY_PARTITION: Final = 0
 _ISSUE: Final = b'["cred",'
 _KEPT_HEADERS: Final = 64
 _COMPACTING_SECONDS: Final = 0.2  # after each poll
+_FEW: Final = 256  # issues, some microseconds each
 
 _KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
 
@@ -57,8 +60,8 @@ class RegisteredCredentials:
     async def register(self, issues: Sequence[CredentialIssued]) -> None:
         """Makes issues known at once. Their records may still come; they change nothing then."""
         async with self._changing:
-            batch = await asyncio.to_thread(self.registry.prepared, issues)
-            await self._take(batch)
+            batch = await _done(len(issues), self.registry.prepared, issues)
+            await self._take(batch, len(issues))
 
     @contextlib.asynccontextmanager
     async def standing_still(self) -> AsyncIterator[CredentialRegistry]:
@@ -158,16 +161,21 @@ class RegisteredCredentials:
 
     async def _add(self, issues: RecordColumns) -> None:
         if len(issues):
-            batch, unreadable = await asyncio.to_thread(self.registry.read, issues)
+            batch, unreadable = await _done(len(issues), self.registry.read, issues)
             self.unreadable += unreadable
-            await self._take(batch)
+            await self._take(batch, len(issues))
 
-    async def _take(self, batch: IssueBatch) -> None:
+    async def _take(self, batch: IssueBatch, count: int) -> None:
         self.registry.take(batch)
-        await asyncio.to_thread(self._look_for, self.registry.taken(batch))
+        await _done(count, self._look_for, self.registry.taken(batch))
 
     def _look_for(self, claims: Claims) -> None:
         known = self.finders.known
         known.add_checked(claims.checked)
         if claims.others:
             known.add(claims.others)
+
+
+async def _done(count: int, do: Callable[..., _T], *args: Any) -> _T:
+    """What it gives for so many issues: for many in a thread, which has to wait for the interpreter while the loop works."""
+    return do(*args) if count <= _FEW else await asyncio.to_thread(do, *args)

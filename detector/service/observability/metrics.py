@@ -2,10 +2,10 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
@@ -22,6 +22,20 @@ OTHER: Final = "other"
 OPENMETRICS: Final = "application/openmetrics-text"  # what such a client accepts
 
 
+class _Registry(CollectorRegistry):
+    """A registry that has some gauges set whenever somebody reads it, and not at each change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_reading: list[Callable[[], None]] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics as they are now."""
+        for set_gauges in self.before_reading:
+            set_gauges()
+        yield from super().collect()
+
+
 class Metrics:
     """All series of `detector.service.observability.series`. `now` is the Unix time in seconds.
 
@@ -30,7 +44,7 @@ class Metrics:
 
     def __init__(self, now: Callable[[], float], clean: Clean = str) -> None:
         self.clean = clean
-        self.registry = CollectorRegistry()
+        self.registry = _Registry()
         self._series = series.make(self.registry)
         self._values: dict[str, dict[str, str]] = {}  # by label: what each value is shown as
         info = self._series[series.BUILD.name]
@@ -61,6 +75,10 @@ class Metrics:
         gauge = self._series[of.name]
         assert isinstance(gauge, Gauge)  # noqa: S101 - the table says so
         gauge.set_function(value)
+
+    def before_reading(self, set_gauges: Callable[[], None]) -> None:
+        """Has gauges set whenever somebody scrapes, from whichever thread."""
+        self.registry.before_reading.append(set_gauges)
 
     def time(self, of: Series, seconds: float, *labels: str, uid: str | None = None) -> None:
         """Adds to a histogram; `uid` becomes the exemplar of its bucket."""

@@ -45,8 +45,10 @@ class MetricsObserver:
         self._work = work
         self._now = now
         self._judged_last: dict[int, JudgedTransaction] = {}  # by partition
+        self._judges = False
         self._joins: list[JoinCounts] = []  # of the partitions, as the gauge has them
         self._open: set[tuple[StageName, Partition]] = set()  # transactions
+        metrics.before_reading(self._sum_up)
         # A rate needs a zero to start from: counters that alerts use exist before the first count.
         for kind in ("plain", "escalated"):
             metrics.add(series.COMMANDS, kind, amount=0)
@@ -72,7 +74,7 @@ class MetricsObserver:
                 metrics.add(series.RESTORES, kind, amount=0)
             for rule, severity, activity in product(RULES, Severity, ("created", "updated")):
                 metrics.add(series.FINDINGS, rule, severity.label, activity, "no", amount=0)
-            self._sum_up()
+            self._judges = True
 
     def observe(self, stage: StageName, fact: Any) -> None:
         """Takes a fact of a stage: of its runner or of its handler."""
@@ -149,7 +151,6 @@ class MetricsObserver:
             self._open.discard((stage, fact.partition))
         if stage == "judge":
             self._judged_last.pop(fact.partition.number, None)
-            self._sum_up()
 
     @_take.register
     def _refused(self, fact: RefusalHandled, stage: StageName) -> None:
@@ -201,12 +202,14 @@ class MetricsObserver:
             latency = max(self._now() - cause.began_ms / _MILLI, 0.0)
             histogram = series.COMMAND_LATENCY if cause.kind == "command" else series.FINDING_LATENCY
             metrics.time(histogram, latency, uid=cause.uid)
+        self._judges = True
         self._judged_last[fact.partition] = msgspec.structs.replace(fact, causes=())
-        self._sum_up()
 
     def _sum_up(self) -> None:
-        """Sets the gauges that sum over all partitions of work."""
-        metrics, facts = self._metrics, self._judged_last.values()
+        """Sets the gauges that sum over all partitions of work, if this process judges."""
+        if not self._judges:
+            return
+        metrics, facts = self._metrics, list(self._judged_last.values())
         metrics.set(series.LEDGER, sum(fact.cached for fact in facts))
         metrics.set(series.AGGREGATES, sum(fact.totals.aggregates for fact in facts))
         metrics.set(series.PARKED, sum(fact.totals.parked for fact in facts))
