@@ -13,11 +13,13 @@ from detector.ingest.positions import LogRecord
 from detector.ingest.trust.policy import InputTrust, RecordProof
 from detector.ingest.trust.signed_content import ATTRIBUTE, BINARY_MODE
 from detector.ingest.values import read_value
+from detector.records.batch_kernel import TIMESTAMP
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
 from detector.records.record_columns import (
+    RecordColumns,
     value_lines,
     with_headers,
 )
@@ -83,6 +85,16 @@ def kafka_time(record: Any, now: int, skew: int = SKEW) -> int:
     can have written a record that is read `now` later than that, give or take the skew.
     """
     return _received(int(record.timestamp), now, skew)
+
+
+def latest_kafka_time(records: Sequence[Any], now: int, skew: int = SKEW) -> int:
+    """The latest `kafka_time` of at least one record."""
+    if not isinstance(records, RecordColumns):
+        return max(kafka_time(record, now, skew) for record in records)
+    times = records.column(TIMESTAMP)
+    true = times[(times > 0) & (times <= (now + skew) // MILLISECOND)]
+    latest = int(true.max()) * MILLISECOND if len(true) else now
+    return latest if len(true) == len(times) else max(latest, now)
 
 
 def _received(timestamp: int, now: int, skew: int) -> int:

@@ -41,6 +41,7 @@ NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partit
 DISCARD_SECONDS: Final = 1.0
 MOST_HEARTBEAT_SECONDS: Final = 1.0
 FETCHED_BYTES: Final = 64 << 20  # of all partitions together, as long as that is
+DECOMPRESSED_BYTES: Final = 64 << 20  # of one batch
 LEAST_FETCHED_BYTES: Final = 2 << 20  # of each
 _DECOMPRESSED_BYTES: Final = 64 << 20  # of a batch of a topic of ours
 # Waiting, another try or another producer helps with none of these.
@@ -104,7 +105,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     tick_seconds: float = 1.0
     batch_bytes: int = 256 << 10
     record_bytes: int = 1_048_588
-    decompressed_bytes: int = 64 << 20
+    decompressed_bytes: int = DECOMPRESSED_BYTES
     compression: Compression = None
     refusals: int = 20
     counts: Mapping[str, int] = {}
@@ -121,14 +122,8 @@ class StageSettings(msgspec.Struct, frozen=True):
 
 def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assignor: StickyAssignor) -> Any:
     """A member of the stage's group. It reads committed records and commits nothing itself."""
-    decompression.install(stage.decompressed_bytes)
     rebalance = stage.rebalance_seconds + stage.session_seconds
-    consumer: Any = AIOKafkaConsumer
-    if stage.columns and columns_work():
-        from detector.kafka.raw_batches import ColumnConsumer  # noqa: PLC0415 - not every aiokafka has what it needs
-
-        consumer = functools.partial(ColumnConsumer, stage.decompressed_bytes)
-    return consumer(
+    return _consumer_kind(stage.decompressed_bytes, columns=stage.columns)(
         **_committed_only(connection, extra_seconds=rebalance),
         group_id=stage.group,
         partition_assignment_strategy=(assignor,),
@@ -138,6 +133,16 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assigno
         max_partition_fetch_bytes=stage.partition_fetch_bytes,
         fetch_max_bytes=stage.fetch_bytes,
     )
+
+
+def _consumer_kind(decompressed_bytes: int, *, columns: bool) -> Any:
+    """What makes a consumer that decompresses a batch to at most so many bytes, and gives columns if that is possible."""
+    decompression.install(decompressed_bytes)
+    if not (columns and columns_work()):
+        return AIOKafkaConsumer
+    from detector.kafka.raw_batches import ColumnConsumer  # noqa: PLC0415 - not every aiokafka has what it needs
+
+    return functools.partial(ColumnConsumer, decompressed_bytes)
 
 
 def share_fetches(consumer: Any, stage: StageSettings, partitions: int) -> None:
@@ -156,7 +161,7 @@ def group_consumer(
     max_poll_seconds: float,
 ) -> Any:
     """A member of a group outside the stages. It reads committed records; whoever uses it commits the offsets."""
-    return AIOKafkaConsumer(
+    return _consumer_kind(DECOMPRESSED_BYTES, columns=True)(
         **_committed_only(connection, extra_seconds=session_seconds),
         group_id=group,
         session_timeout_ms=_ms(session_seconds),

@@ -62,10 +62,10 @@ class Processed(msgspec.Struct, frozen=True):
 
 
 class DelayedHandler(Protocol):
-    """What a `DelayedReader` asks of the code that it runs. Records are aiokafka's ConsumerRecord."""
+    """What a `DelayedReader` asks of the code that it runs. Records are `RecordColumns`, or aiokafka's ConsumerRecord."""
 
-    def time_of(self, record: Any, now: int) -> int:
-        """The time (ns) from which the record's delay counts."""
+    def latest(self, records: Sequence[Any], now: int) -> int:
+        """The time (ns) from which the delay of at least one record counts."""
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> Processed:
         """What these records give, in the order of offsets; without records, what is left of earlier ones."""
@@ -185,8 +185,8 @@ class DelayedReader:
         got = await self._poll(consumer, wanted)
         now = self._clock()
         for source, records in got.items():
-            latest = max(self._handler.time_of(record, now) for record in records)
-            self._waiting[source] = _Waiting(records, latest + self._settings.delay)
+            due = self._handler.latest(records, now) + self._settings.delay
+            self._waiting[source] = _Waiting(records, due)
 
     async def _poll(
         self, consumer: Any, wanted: Sequence[TopicPartition]

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.kafka_records import Contents, read_record
+from detector.ingest.kafka_records import Contents, kafka_time, latest_kafka_time, read_record
 from detector.records.dead_letters import EMPTY
+from detector.records.made_columns import columns_of
 from detector.values.events import CredentialUsed, TaskStarted
+from detector.values.times import MILLISECOND, SECOND
 from tests.fake_records import NOW, FakeRecord, read_all, read_in_polls, records
 from tests.ingest.collecting import collect
 
@@ -306,3 +308,11 @@ def check(path: Path, lines: list[bytes], format_name: str, seed: int) -> None:
     found = [((letter.offset or 0) + 1, letter.reason, letter.field) for letter in reading.contents.letters]
     # A file without a line is told as empty; nothing is wrong with a topic that nobody wrote to.
     assert found == [letter for letter in replayed.dead_ones() if letter[1] != EMPTY]
+
+
+@given(st.lists(st.integers(-2, 3 * NOW // MILLISECOND), min_size=1, max_size=5), st.integers(0, 9 * SECOND))
+def test_the_latest_time_of_columns_is_that_of_their_records(stamps: list[int], skew: int) -> None:
+    some = [FakeRecord(b"line", number, timestamp=stamp) for number, stamp in enumerate(stamps)]
+    expected = max(kafka_time(record, NOW, skew) for record in some)
+    assert latest_kafka_time(some, NOW, skew) == expected
+    assert latest_kafka_time(columns_of("logs", 0, some), NOW, skew) == expected

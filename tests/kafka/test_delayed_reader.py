@@ -55,7 +55,7 @@ class Echo:
         self.during = during
         self.calls: list[str] = []
 
-    def time_of(self, _record: Any, _now: int) -> int:
+    def latest(self, _records: Sequence[Any], _now: int) -> int:
         return T0
 
     async def process(self, _partition: Partition, some: Sequence[Any]) -> Processed:

@@ -7,7 +7,6 @@ one identity, its record and secret, and the judge stage counts it once. So the 
 is at least once.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -16,11 +15,13 @@ from typing import Any
 import msgspec
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka_records import kafka_time
+from detector.ingest.kafka_records import latest_kafka_time
 from detector.kafka.delayed_reader import Processed
 from detector.kafka.handlers import Output, Partition
+from detector.records.record_columns import size_of
 from detector.registry.registered import RegisteredCredentials
 from detector.service.scan.handler import PATIENCE, ClassifierOf
+from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.scan import LookbackFacts, PartitionScanner
 from detector.values.times import SKEW
@@ -81,7 +82,7 @@ class Lookback:
     ) -> None:
         self._settings = settings
         self._registered = registered
-        self._threads = threads
+        self._turns = ScanTurns(threads)
         self._patience = PATIENCE + settings.delay
         self._clock = clock
         self._observe = observe
@@ -89,9 +90,9 @@ class Lookback:
         self._work = WorkRecords(settings.work, registered, keys)
         self._partitions: dict[Partition, _PartitionScan] = {}
 
-    def time_of(self, record: Any, now: int) -> int:
-        """Kafka's timestamp, if it can be true."""
-        return kafka_time(record, now, self._settings.skew)
+    def latest(self, records: Sequence[Any], now: int) -> int:
+        """By Kafka's timestamps, as far as they can be true."""
+        return latest_kafka_time(records, now, self._settings.skew)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> Processed:
         """The leaks of registered credentials in the records, and the withdrawals of what they explain."""
@@ -103,12 +104,10 @@ class Lookback:
             scanner = PartitionScanner(partition.topic, partition.number, classifier, skew=skew)
             scan = _PartitionScan(scanner, now)
             self._partitions[partition] = scan
-        outputs, facts = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._outputs, records, scan.scanner, now
-        )
+        size = size_of(records)
+        outputs, facts = await self._turns.scanned(partition, size, self._outputs, records, scan.scanner, now)
         if scan.scanner.oldest is None:
             scan.since = now
-        size = sum(len(record.value) for record in records if record.value is not None)
         scan.progress = LookbackProgress(
             partition,
             len(records),
@@ -137,6 +136,8 @@ class Lookback:
 
     def forget(self) -> None:
         """Drops the text that waits."""
+        for partition in self._partitions:
+            self._turns.forget(partition)
         self._partitions.clear()
 
     def _outputs(

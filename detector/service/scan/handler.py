@@ -5,12 +5,9 @@ records ─▶ `detector.stages.scan` ─┬─▶ events ─┬─▶ routes �
                                    ├─▶ dead letters
                                    └─▶ spans of secrets ─▶ redacted topic
 
-Scanning runs on the event loop, as routing does. In a thread it takes a fifth more CPU and longer: it gives up the
-interpreter for each compiled loop and waits to have it back. A poll that is likely to take long, by how long the last one
-of its partition took, is scanned in a thread all the same: heartbeats and other partitions go on meanwhile.
+Scanning runs on the event loop, as routing does, unless it is likely to take long (`ScanTurns`).
 """
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +30,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.service.scan.redaction import Held, Redacted, Redaction, noted_offset, offset_note
+from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import PendingIssues, WorkRecords
 from detector.stages.blinding import blinded
 from detector.stages.masking import EventMasker
@@ -44,9 +42,6 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
-LONGEST_SCAN: Final = 0.1  # seconds for which the event loop may stand still
-_LITTLE: Final = 0.001  # seconds that a scan may take of however few bytes
-_FEW: Final = 64 << 10  # bytes: how long fewer take says little of many
 AGAIN: Final = IDLE // 3  # how often a partition that is not idle says where it is, though it got no further
 
 ClassifierOf = Callable[[str], RecordClassifier]
@@ -151,7 +146,6 @@ class _PartitionState:
       `reported_at` when (ns).
     - `announced` once the work topic knows of the partition.
     - `pending` are the issues that wait for the commit.
-    - `pace` is how many seconds of CPU the last poll took to scan for each byte.
     """
 
     def __init__(
@@ -174,19 +168,12 @@ class _PartitionState:
         self.reported_at = 0
         self.announced = False
         self.pending = pending
-        self.pace = 0.0
         self.times = PollTimes()
 
     def scan(
         self, finders: Finders, records: Sequence[Any], now: int, sent_until: int | None = None
     ) -> _Scan:
         """Scans records. Those before the offset `sent_until` were passed on before."""
-        began = time.thread_time()
-        scan = self._scan(finders, records, now, sent_until)
-        self.pace = max(time.thread_time() - began - _LITTLE, 0.0) / max(size_of(records), _FEW)
-        return scan
-
-    def _scan(self, finders: Finders, records: Sequence[Any], now: int, sent_until: int | None) -> _Scan:
         redaction = self.redaction
         facts = self.scanner.scan(records, finders.finder, now, with_clean=redaction is not None)
         if redaction is None:
@@ -229,7 +216,7 @@ class ScanHandler:
         self._registry_is_read = registered.complete.wait if registry_is_read is None else registry_is_read
         self._topics = settings.topics
         self._registered = registered
-        self._threads = threads
+        self._turns = ScanTurns(threads)
         self._positions = NoPositions() if positions is None else positions
         self._clock = clock
         self._observe = observe
@@ -237,7 +224,6 @@ class ScanHandler:
         self._work = WorkRecords(settings.topics.work, registered, self._keys)
         self._partitions: dict[Partition, _PartitionState] = {}
         self._masker: EventMasker | None = None
-        self._turn = asyncio.Lock()
 
     async def assigned(self, partition: Partition) -> None:
         """Waits until the registry is known as it was when the partition came: no record is scanned before."""
@@ -273,7 +259,8 @@ class ScanHandler:
             first += await self._reread(partition, state, records[0].offset, now)
         began = time.monotonic()
         waited = state.scanner.oldest
-        scan = await self._scanned(state, records, now)
+        finders = self._registered.finders
+        scan = await self._turns.scanned(partition, size_of(records), state.scan, finders, records, now)
         state.quiet_since = self._clock()
         if waited is None or state.scanner.oldest != waited:
             state.waiting_since = now
@@ -285,24 +272,13 @@ class ScanHandler:
         self._observe(_scanned_poll(partition, records, scan.facts, seconds, state.scanner))
         return [*first, *outputs, *self._passed_on(state, scan.passed_on)]
 
-    async def _scanned(self, state: _PartitionState, records: Sequence[Any], now: int) -> _Scan:
-        if state.pace * size_of(records) > LONGEST_SCAN:
-            return await self._in_thread(state.scan, records, now)
-        async with self._turn:
-            await asyncio.sleep(0)  # whatever else is ready comes between two scans
-            return state.scan(self._registered.finders, records, now)
-
-    async def _in_thread(self, do: Callable[..., _Scan], *args: Any) -> _Scan:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, do, self._registered.finders, *args)
-
     async def _reread(
         self, partition: Partition, state: _PartitionState, offset: int, now: int
     ) -> list[ToWrite]:
         """Reads the records before an offset again: text that waited when the partition moved waits again."""
         since = offset if state.noted is None else state.noted
         earlier = await self._positions.records_before(partition, offset, since)
-        scan = await self._in_thread(state.scan, earlier, now, since)
+        scan = await self._turns.in_thread(state.scan, self._registered.finders, earlier, now, since)
         state.fresh, state.waiting_since, state.quiet_since = False, now, self._clock()
         # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
@@ -357,7 +333,7 @@ class ScanHandler:
             outputs += await self._reread(partition, state, state.committed, now)
         given_up = now - state.quiet_since >= PATIENCE or now - state.waiting_since >= LONGEST_WAIT
         if state.scanner.oldest is not None and given_up:
-            scan = await self._in_thread(state.flush, now)
+            scan = await self._turns.in_thread(state.flush, self._registered.finders, now)
             outputs += self._outputs(partition, state, scan.facts, state.times.earlier())
             outputs += self._passed_on(state, scan.passed_on)
         news = state.latest != state.reported
@@ -398,6 +374,7 @@ class ScanHandler:
     async def revoked(self, partition: Partition) -> None:
         """Forgets what waited and was not committed."""
         self._partitions.pop(partition, None)
+        self._turns.forget(partition)
 
     def _too_large(self, partition: Partition, offset: int) -> Output:
         """A dead letter. Several events are written as evidence in one record, and they have to fit."""

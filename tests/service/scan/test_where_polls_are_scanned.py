@@ -7,7 +7,7 @@ import pytest
 
 from detector.kafka.handlers import Partition
 from detector.scan.scanner import PatternScanner
-from detector.service.scan import handler
+from detector.service.scan import turns
 from detector.service.scan.handler import ScanHandler, ScanSettings
 from detector.stages.scan import PartitionScanner
 from tests.bundled import bundled_scanner
@@ -48,7 +48,7 @@ async def test_a_poll_is_scanned_on_the_event_loop(scanner: PatternScanner, scan
 async def test_one_that_is_likely_to_take_long_is_scanned_in_a_thread(
     scanner: PatternScanner, scanned_by: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "LONGEST_SCAN", 1e-9)
+    monkeypatch.setattr(turns, "LONGEST", 1e-9)
     scan = Scan(scanner)
     other = Partition(PARTITION.topic, PARTITION.number + 1)
     await scan.handler.assigned(PARTITION)
