@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier
 from detector.ingest.positions import LogRecord
@@ -93,7 +94,7 @@ def latest_kafka_time(records: Sequence[Any], now: int, skew: int = SKEW) -> int
         return max(kafka_time(record, now, skew) for record in records)
     times = records.column(TIMESTAMP)
     true = times[(times > 0) & (times <= (now + skew) // MILLISECOND)]
-    latest = int(true.max()) * MILLISECOND if len(true) else now
+    latest = int(np.max(true)) * MILLISECOND if len(true) else now
     return latest if len(true) == len(times) else max(latest, now)
 
 
