@@ -123,7 +123,7 @@ class StageSettings(msgspec.Struct, frozen=True):
 def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assignor: StickyAssignor) -> Any:
     """A member of the stage's group. It reads committed records and commits nothing itself."""
     rebalance = stage.rebalance_seconds + stage.session_seconds
-    return _consumer_kind(stage.decompressed_bytes, columns=stage.columns)(
+    return _consumer_kind(stage.decompressed_bytes, columns=stage.columns, brief=True)(
         **_committed_only(connection, extra_seconds=rebalance),
         group_id=stage.group,
         partition_assignment_strategy=(assignor,),
@@ -135,14 +135,14 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assigno
     )
 
 
-def _consumer_kind(decompressed_bytes: int, *, columns: bool) -> Any:
+def _consumer_kind(decompressed_bytes: int, *, columns: bool, brief: bool) -> Any:
     """What makes a consumer that decompresses a batch to at most so many bytes, and gives columns if that is possible."""
     decompression.install(decompressed_bytes)
     if not (columns and columns_work()):
         return AIOKafkaConsumer
     from detector.kafka.raw_batches import ColumnConsumer  # noqa: PLC0415 - not every aiokafka has what it needs
 
-    return functools.partial(ColumnConsumer, decompressed_bytes)
+    return functools.partial(ColumnConsumer, decompressed_bytes, brief=brief)
 
 
 def share_fetches(consumer: Any, stage: StageSettings, partitions: int) -> None:
@@ -161,7 +161,7 @@ def group_consumer(
     max_poll_seconds: float,
 ) -> Any:
     """A member of a group outside the stages. It reads committed records; whoever uses it commits the offsets."""
-    return _consumer_kind(DECOMPRESSED_BYTES, columns=True)(
+    return _consumer_kind(DECOMPRESSED_BYTES, columns=True, brief=False)(
         **_committed_only(connection, extra_seconds=session_seconds),
         group_id=group,
         session_timeout_ms=_ms(session_seconds),

@@ -6,7 +6,7 @@ those that its fetcher uses, for the whole process. `_KeptRecords` keeps the byt
 others get aiokafka's own. What is aborted, control batches, checksums, positions, seeking and fetching ahead stay
 aiokafka's. Decompression and the records of a batch are ours.
 
-A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer. aiokafka asks a broker for
+A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer to those who want it. aiokafka asks a broker for
 nothing else until it has answered, and leaves out partitions whose last records are still worked on. With the half second
 that it allows, a busy partition would wait for that beside idle ones after each poll.
 
@@ -51,20 +51,22 @@ BRIEFLY: Final = 20  # milliseconds that a broker may wait for records of only s
 class _Asked:
     """What a consumer gives as its `key_deserializer` to get columns: at most so many `records` from a partition.
 
-    A batch is decompressed to at most `limit` bytes. A poll with so many bytes gets no further batch.
+    A batch is decompressed to at most `limit` bytes. A poll with so many bytes gets no further batch. `brief`: no broker
+    waits long for records of some partitions while others have records that are not done.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, brief: bool = False) -> None:
         self.limit = limit
+        self.brief = brief
         self.records: dict[TopicPartition, int] = {}
 
 
 class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """A consumer whose `getmany` gives a `RecordColumns` in place of a list."""
+    """A consumer whose `getmany` gives a `RecordColumns` in place of a list. See `_Asked` for `brief`."""
 
-    def __init__(self, decompressed_bytes: int, **options: Any) -> None:
+    def __init__(self, decompressed_bytes: int, *, brief: bool = False, **options: Any) -> None:
         _install()
-        self._asked = _Asked(decompressed_bytes)
+        self._asked = _Asked(decompressed_bytes, brief=brief)
         super().__init__(key_deserializer=self._asked, **options)
 
     async def getmany(
@@ -80,12 +82,13 @@ class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no
 
 
 class _Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's, which asks briefly for some partitions while others have records that are not done."""
+    """aiokafka's, which may ask briefly for some partitions while others have records that are not done."""
 
     @property
     def _fetch_max_wait_ms(self) -> int:
         """What it reads for each request."""
-        return min(self._longest_wait, BRIEFLY) if self._records else self._longest_wait
+        brief = getattr(self._key_deserializer, "brief", False)
+        return min(self._longest_wait, BRIEFLY) if brief and self._records else self._longest_wait
 
     @_fetch_max_wait_ms.setter
     def _fetch_max_wait_ms(self, longest: int) -> None:
