@@ -6,9 +6,9 @@ those that its fetcher uses, for the whole process. `_KeptRecords` keeps the byt
 others get aiokafka's own. What is aborted, control batches, checksums, positions, seeking and fetching ahead stay
 aiokafka's. Decompression and the records of a batch are ours.
 
-A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer to those who want it. aiokafka asks a broker for
-nothing else until it has answered, and leaves out partitions whose last records are still worked on. With the half second
-that it allows, a busy partition would wait for that beside idle ones after each poll.
+A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer to a stage. aiokafka asks a
+broker for nothing else until it has answered, and leaves out partitions whose last records are still worked on. With
+the half second that it allows, a busy partition would wait for that beside idle ones after each poll.
 
 None of this is aiokafka's interface. So `columns_check` reads known batches both ways first. A release where they differ
 gets records as before, only slower.
