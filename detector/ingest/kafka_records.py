@@ -7,20 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier
 from detector.ingest.positions import LogRecord
 from detector.ingest.trust.policy import InputTrust, RecordProof
 from detector.ingest.trust.signed_content import ATTRIBUTE, BINARY_MODE
 from detector.ingest.values import read_value
-from detector.records.batch_kernel import TIMESTAMP
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
 from detector.records.record_columns import (
-    RecordColumns,
+    timestamps_of,
     value_lines,
     with_headers,
 )
@@ -90,12 +88,7 @@ def kafka_time(record: Any, now: int, skew: int = SKEW) -> int:
 
 def latest_kafka_time(records: Sequence[Any], now: int, skew: int = SKEW) -> int:
     """The latest `kafka_time` of at least one record."""
-    if not isinstance(records, RecordColumns):
-        return max(kafka_time(record, now, skew) for record in records)
-    times = records.column(TIMESTAMP)
-    true = times[(times > 0) & (times <= (now + skew) // MILLISECOND)]
-    latest = int(np.max(true)) * MILLISECOND if len(true) else now
-    return latest if len(true) == len(times) else max(latest, now)
+    return max(_received(int(timestamp), now, skew) for timestamp in timestamps_of(records))
 
 
 def _received(timestamp: int, now: int, skew: int) -> int:
