@@ -74,6 +74,7 @@ class _OpenStream(Generic[Item]):
         self.lines: list[tuple[Item, int, int]] = []  # each with its size and position
         self.size = 0
         self.key: list[int] = []  # the positions of those that may be of a key
+        self.begin = b""  # the text of the first line
         self.cut = False  # it is compressed, and its start was given up
         self.number: int | None = None  # of the stream, once it was asked for (`stream_key`)
 
@@ -149,7 +150,6 @@ class StreamReassembler(Generic[Item]):
 
     def __init__(self, unfinished: set[int] | None = None) -> None:
         self._unfinished = unfinished
-        self._compressed: set[Hashable] = set()
         self._keys: _OpenStreams[Item] = _OpenStreams()
         self._lines: _OpenStreams[Item] = _OpenStreams()
         self._lone: LoneLines[Item] = LoneLines()
@@ -220,11 +220,13 @@ class StreamReassembler(Generic[Item]):
         """Collects a record that is scanned where it stands, if its text goes on or is gone on with."""
         if self._lone:
             self._wake(_key_of(stream), stream, at)
-        self._collect(stream, text, item, at)
+        self._collect(stream, text, item, at, goes=goes_on(text))
 
-    def _collect(self, stream: Hashable, text: bytes, item: Item, at: int, key: int | None = None) -> None:
-        """The same; `key` is the number of its stream, if that is known already."""
-        held, goes = self._lines.get(stream), goes_on(text)
+    def _collect(  # noqa: PLR0913, PLR0917 - as above, and what is known already
+        self, stream: Hashable, text: bytes, item: Item, at: int, key: int | None = None, *, goes: bool
+    ) -> None:
+        """The same; `key` is the number of its stream, if that is known already, and `goes` says if its text goes on."""
+        held = self._lines.get(stream)
         if held is None and not goes:
             return
         if not self._may_collect(stream):
@@ -233,12 +235,10 @@ class StreamReassembler(Generic[Item]):
             return
         if held is None:
             held = self._opened(at)
-            held.number = key
+            held.number, held.begin = key, text
             self._lines.open(stream, held)
             if len(self._lines) > STREAMS:
                 self._close(self._lines.crowding)
-        if not held.lines and COMPRESSED.search(text) is not None:
-            self._compressed.add(stream)
         held.add(item, len(text), at)
         if not goes:
             self._close(stream)
@@ -293,7 +293,8 @@ class StreamReassembler(Generic[Item]):
                 self._note((at,))
                 continue
             line = text(number)
-            self._collect(own, line, item(number, own, line), at, key)
+            goes = number in wanted and goes_on(line)
+            self._collect(own, line, item(number, own, line), at, key, goes=goes)
 
     def _wake(self, key: int, stream: Hashable, at: int) -> None:
         """Collects the lone line of a stream, of which another line has come."""
@@ -303,7 +304,7 @@ class StreamReassembler(Generic[Item]):
 
     def _take_lone(self, line: LoneLine[Item], at: int) -> None:
         if at - line.place < PATIENCE - _STEP:
-            self._collect(line.stream, line.text, line.item, line.place, line.key)
+            self._collect(line.stream, line.text, line.item, line.place, line.key, goes=goes_on(line.text))
 
     def _reached(self, marked: Sequence[int], count: int) -> Iterator[int]:
         """The marked ones of so many records, and while a line is held all the others."""
@@ -381,17 +382,14 @@ class StreamReassembler(Generic[Item]):
         held = self._lines[stream]
         rest = held.rest(at)
         rest.number = held.number
-        rest.cut = stream in self._compressed
+        rest.cut = held.cut or COMPRESSED.search(held.begin) is not None
         self._close(stream)
         if rest.lines:
             self._lines.open(stream, rest)
-            if rest.cut:
-                self._compressed.add(stream)
 
     def _close(self, stream: Hashable) -> None:
         """Makes a group of the lines; one line alone needs no second scan."""
         held = self._lines.close(stream)
-        self._compressed.discard(stream)
         if held is not None and held.cut:
             self._note(held.places)
         if held is not None and len(held.lines) > 1:
