@@ -222,7 +222,7 @@ class StreamReassembler(Generic[Item]):
             self._wake(_key_of(stream), stream, at)
         self._collect(stream, text, item, at, goes=goes_on(text))
 
-    def _collect(  # noqa: PLR0913, PLR0917 - as above, and what is known already
+    def _collect(  # noqa: PLR0913 - as above, and what is known already
         self, stream: Hashable, text: bytes, item: Item, at: int, key: int | None = None, *, goes: bool
     ) -> None:
         """The same; `key` is the number of its stream, if that is known already, and `goes` says if its text goes on."""
