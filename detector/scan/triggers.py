@@ -20,6 +20,7 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 import re  # where numba is missing: of bounded length each, nothing in them can backtrack further
+import threading
 from itertools import groupby
 from typing import Any, Final
 
@@ -99,6 +100,8 @@ from detector.scan.word_runs import SCRATCH, may_be_zlib
     CUT,
     LONG_WORD,
 ) = range(21)
+_KEPT: Final = 1 << 16  # places of a kind for which each thread keeps room
+_kept = threading.local()
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 # In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits, what was XORed and base85 are done.
 _PLACES, _GRIDS_DONE, _WORDS_DONE, _HEX_DONE, _XORED_DONE, _BASE85_DONE, _ASCII85_DONE, _COUNTS = range(
@@ -356,6 +359,25 @@ def _found(data: Any, places: Any, digits: Any, words: Any, counts: Any) -> bool
     return True
 
 
+def _room(room: int) -> tuple[Any, Any, Any]:
+    """What `_found` fills, for so many places of each kind.
+
+    Little of it is used: numpy would have it in pages of 2 MiB, each filled with zeros when it is touched.
+    """
+    places = zeros(5 * room, np.int64).reshape(5, room)
+    digits = zeros(8 * (room // 4 + 1), np.int64).reshape(2, -1, 4)  # a row is of five bytes or more
+    return places, digits, zeros(3 * room, np.int64).reshape(room, 3)
+
+
+def _kept_room() -> tuple[Any, Any, Any]:
+    """Room for as much as most texts have. Each thread keeps one: to ask the system for it takes longer than a small text."""
+    try:
+        return _kept.room  # type: ignore[no-any-return]  # whatever a thread keeps
+    except AttributeError:
+        _kept.room = _room(_KEPT)
+        return _kept.room  # type: ignore[no-any-return]  # the same
+
+
 def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """Of each encoding, in their order, the places in order at which it may begin; one that may begin nowhere is not named.
 
@@ -364,11 +386,8 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """
     view = np.frombuffer(data, np.uint8)
     size = len(data)
-    for room in (BLOCK + size // 2, BLOCK + size):  # what is seldom used up; at most one place a byte
-        # Little of it is used: numpy would have it in pages of 2 MiB, each filled with zeros when it is touched.
-        places = zeros(5 * room, np.int64).reshape(5, room)
-        digits = zeros(8 * (room // 4 + 1), np.int64).reshape(2, -1, 4)  # a row is of five bytes or more
-        words = zeros(3 * room, np.int64).reshape(room, 3)
+    for room in (_KEPT, BLOCK + size // 2, BLOCK + size):  # seldom used up, each; at most one place a byte
+        places, digits, words = _kept_room() if room == _KEPT else _room(room)
         counts = np.zeros(_COUNTS, np.int64)
         if _found(view, places, digits, words, counts):
             break
@@ -385,12 +404,12 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
         made[QUOTED] = np.array([at for at in made[QUOTED] if not is_padding(view, at)], np.int64)
         made = {kind: some for kind, some in made.items() if len(some)}
     else:
-        made = {kind: digits[kind, : many[kind]] for kind in (BASE64_TEXT, HEX_TEXT) if many[kind]}
+        made = {kind: digits[kind, : many[kind]].copy() for kind in (BASE64_TEXT, HEX_TEXT) if many[kind]}
         if many[_PLACES]:
-            made |= _by_kind(view, places[0, : many[_PLACES]], many)
+            made |= _by_kind(view, places[0, : many[_PLACES]].copy(), many)
     for row, kind in enumerate((LISTED, GRID, BEYOND, CUT), start=1):
         if many[kind]:
-            made[kind] = places[row, : many[kind]]
+            made[kind] = places[row, : many[kind]].copy()
     if many[CUT]:
         made[CUT].sort()  # line feeds are seen when their lines end
     if many[LONG_WORD]:
