@@ -8,7 +8,6 @@ Hyperscan tells of each hit by a call to Python, which costs more than to scan a
 many, other databases tell for each few KB of lines only which expressions hit there at all (SINGLEMATCH).
 """
 
-import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -141,8 +140,10 @@ class _Database:
         except AttributeError:
             scratch = self._threads.scratch = hyperscan.Scratch(self._compiled)
         view: Any = memoryview(data)[start:end]  # the library's stub knows only bytes and str
-        with contextlib.suppress(hyperscan.ScanTerminated):  # the callback asked for it
+        try:  # noqa: SIM105 - `suppress` takes as long as a small text
             self._compiled.scan(view, match_event_handler=hit, scratch=scratch)
+        except hyperscan.ScanTerminated:  # the callback asked for it
+            pass
         return None if flooded else hits
 
 

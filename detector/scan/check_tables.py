@@ -42,6 +42,8 @@ class CheckTables:
         self._mixed = mixed
         self._count = 0
         self._tables: Tables | None = None
+        # The same for the lengths that are looked for together: long ones have sums too large for the caches.
+        self._parts: list[Tables] = []
 
     def add(self, keys: Any) -> None:
         """Adds `keys` (length << 32 | check)."""
@@ -50,11 +52,14 @@ class CheckTables:
         tables = self._tables
         lengths = _lengths(keys)
         if tables is None or self._count + keys.size > tables.room or lengths[-1] > tables.lengths[-1]:
-            self._tables = self._build(keys)
-            return
-        kernels.fill(tables.sieve, keys)
-        self._count += kernels.put(tables.slots, keys)
-        self._tables = tables._replace(lengths=np.union1d(tables.lengths, lengths))
+            tables = self._build(keys)
+        else:
+            kernels.fill(tables.sieve, keys)
+            self._count += kernels.put(tables.slots, keys)
+            tables = tables._replace(lengths=np.union1d(tables.lengths, lengths))
+        split = int(tables.lengths.searchsorted(_LONG, "right"))
+        parts = [tables._replace(lengths=some) for some in np.split(tables.lengths, [split]) if some.size]
+        self._tables, self._parts = tables, parts
 
     def _build(self, keys: Any) -> Tables:
         """Tables of what there was and of more `keys`, with room for some more."""
@@ -91,15 +96,10 @@ class CheckTables:
 
         `runs` are those of the text, of `unbroken_kernel.runs_of`.
         """
-        tables = self._tables
-        if tables is None or (self._kernel is unbroken_kernel and not len(runs)):
+        if self._kernel is unbroken_kernel and not len(runs):
             return
-        # Long ones by themselves: their sums take more room than the caches have.
-        split = int(tables.lengths.searchsorted(_LONG, "right"))
-        for some in (slice(split), slice(split, None)):
-            if tables.lengths[some].size:
-                part = tables._replace(lengths=tables.lengths[some])
-                yield from batches(self._step(view, runs, part), view.size, SPANS)
+        for part in self._parts:
+            yield from batches(self._step(view, runs, part), view.size, SPANS)
 
     def _step(self, view: Any, runs: Any, tables: Tables) -> Callable[[int, Any], tuple[int, int]]:
         if self._kernel is not unbroken_kernel:

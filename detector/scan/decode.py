@@ -234,6 +234,11 @@ class DecodedPiece:
         return self._decoding.asked
 
     @property
+    def counts(self) -> bool:
+        """Whether there may be anything in `much` or `rare`."""
+        return self._decoding.counts
+
+    @property
     def much(self) -> Any:
         """Rows (start, bytes) of the lines that asked for much, and by how much."""
         return self._decoding.much() + np.array([self._start, 0])
@@ -292,6 +297,11 @@ class _PieceDecoding:
     def asked(self) -> int:
         """How many bytes all lines have decoded to so far."""
         return self._spending.total
+
+    @property
+    def counts(self) -> bool:
+        """Whether any line asked for much, perhaps, or had text in rare forms."""
+        return self._spending.counts
 
     def much(self) -> Any:
         """Which lines asked for much."""

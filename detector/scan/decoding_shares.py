@@ -115,7 +115,7 @@ class DecodingShares:
     def charge(  # noqa: PLR0913, PLR0917 - what was asked for, and of whom
         self,
         piece: DecodedPiece,
-        gave: Iterable[tuple[int, int]],
+        gave: Sequence[tuple[int, int]],
         end: int,
         texts: Callable[[], Sequence[Texts]],
         locate: Callable[[int], Record],
@@ -131,6 +131,8 @@ class DecodingShares:
             return False
         again = None if end > self._done else self._fresh
         self._done, self._fresh = max(end, self._done), {}
+        if not gave and not piece.counts:
+            return False
         first_given = self._first_given(gave, locate)
         much, rare = piece.much, piece.rare
         whole = again is None and searched is None and not first_given and not len(much)
@@ -237,6 +239,6 @@ class BatchStreams:
         """As `DecodingShares`."""
         return self._shares.limits(self._texts)
 
-    def charge(self, piece: DecodedPiece, gave: Iterable[tuple[int, int]], end: int) -> bool:
+    def charge(self, piece: DecodedPiece, gave: Sequence[tuple[int, int]], end: int) -> bool:
         """As `DecodingShares`."""
         return self._shares.charge(piece, gave, end, self._texts, self._locate, self._searched)

@@ -186,7 +186,7 @@ class _Hashes:
         return halves
 
 
-_FormSearch = tuple[list[known_forms.Search], Any, list[list[Any]], known_forms.PlainSearch]
+_FormSearch = tuple[known_forms.Lengths, list[known_forms.Search], known_forms.PlainSearch]
 
 
 class KnownIndex:
@@ -382,9 +382,8 @@ class KnownIndex:
             return
         searches = [keyed.search(self._is_registered) for keyed in self._keyed]
         plain = self._plain_search()
-        lengths, kinds = known_forms.lengths_of(searches, plain)
         # Replaced together: `seen` may run beside.
-        self._form_search = searches, lengths, kinds, plain
+        self._form_search = known_forms.lengths_of(searches, plain), searches, plain
 
     def _plain_search(self) -> known_forms.PlainSearch:
         def like(texts: Any, length: int) -> list[int]:
@@ -410,8 +409,8 @@ class KnownIndex:
         """The runs in which a registered secret may stand."""
         tables = [each.tables for keyed in self._keyed for each in (keyed.unbroken, keyed.mixed)]
         shortest = [int(each.lengths[0]) for each in tables if each is not None]
-        if self._form_search is not None and self._form_search[1].size:
-            shortest.append(int(self._form_search[1][0]))
+        if self._form_search is not None and self._form_search[0].all.size:
+            shortest.append(int(self._form_search[0].all[0]))
         return unbroken_kernel.runs_of(view, min(shortest)) if shortest else np.empty((0, 2), np.int64)
 
     def _find(self, data: bytes, view: Any, runs: Any) -> list[tuple[int, int]]:
@@ -428,10 +427,10 @@ class KnownIndex:
     def _disguised(self, data: bytes, runs: Any) -> list[Disguise]:
         if self._form_search is None:
             return []
-        searches, lengths, kinds, plain = self._form_search
-        if not lengths.size or not len(runs):
+        lengths, searches, plain = self._form_search
+        if not lengths.all.size or not len(runs):
             return []
-        return list(known_forms.disguises(data, runs, lengths, kinds, searches, plain))
+        return list(known_forms.disguises(data, runs, lengths, searches, plain))
 
     def _is_registered(self, keyed: _Keyed, value: bytes) -> bool:
         if self._has_hmac(keyed.hash.digest(value)):

@@ -120,8 +120,16 @@ def undone(form: int, text: bytes, missing: int = 0) -> bytes:
     return text + bytes([missing]) if form == NO_LAST else bytes([missing]) + text
 
 
-def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> tuple[Any, list[list[Any]]]:
-    """All lengths of texts to try, and for each key and table of it a list of what a text of each length may be."""
+class Lengths(NamedTuple):
+    """The lengths of texts to try: all of them, whether each is one, and by key and table what a text of each may be."""
+
+    all: Any
+    wanted: Any
+    kinds: list[list[Any]]
+
+
+def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> Lengths:
+    """The lengths of all that is looked for."""
     kinds: list[list[Any]] = []
     every = np.zeros(LONGEST_FORM + 1, np.uint8)
     for search in searches:
@@ -140,31 +148,28 @@ def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> tuple[Any, lis
         every |= folded
         kinds.append(of_search)
     every[plain.lengths] |= kernel.FULL
-    return np.flatnonzero(every), kinds
+    return Lengths(np.flatnonzero(every), every > 0, kinds)
 
 
-def disguises(  # noqa: PLR0913, PLR0917 - a text and its runs, what to try of them, and with what
+def disguises(
     data: bytes,
     runs: Any,
-    lengths: Any,
-    kinds: Sequence[Sequence[Any]],
+    lengths: Lengths,
     searches: Sequence[Search],
     plain: PlainSearch,
 ) -> Iterator[Disguise]:
     """The registered secrets in `data` that stand there in another form, in one of its `runs` (`unbroken_kernel.runs_of`)."""
     view = np.frombuffer(data, np.uint8)
-    rows = np.empty((max(_ROWS, 128 * lengths.size), 2), np.int64)
-    wanted = np.zeros(LONGEST_FORM + 1, np.bool_)
-    wanted[lengths] = True
+    rows = np.empty((max(_ROWS, 128 * lengths.all.size), 2), np.int64)
     at = np.zeros(2, np.int64)
     while at[0] < len(runs):
-        count = kernel.candidates(view, runs, at, lengths, wanted, rows)
+        count = kernel.candidates(view, runs, at, lengths.all, lengths.wanted, rows)
         if count < 0:
             rows = np.empty((2 * rows.shape[0], 2), np.int64)
             continue
         if not count:
             continue
-        for search, of_search in zip(searches, kinds, strict=True):
+        for search, of_search in zip(searches, lengths.kinds, strict=True):
             for tables, of_table in zip(search.tables, of_search, strict=False):
                 yield from _checked(data, view, rows[:count], of_table, search, tables)
             if search.folded_lengths.size:

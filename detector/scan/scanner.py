@@ -201,7 +201,14 @@ class PatternScanner:
                 }
                 for number in matchers_of[expression]:
                     regions.setdefault(number, []).append(around[self._matchers[number].wide])
-        return {number: merged_regions(found) for number, found in regions.items()}
+        merged: dict[tuple[int, ...], Any] = {}  # of matchers that asked for the same expressions it is one
+        found: Regions = {}
+        for number, some in regions.items():
+            which = tuple(map(id, some))
+            if which not in merged:
+                merged[which] = merged_regions(some)
+            found[number] = merged[which]
+        return found
 
 
 def _parts(data: bytes, regions: Regions) -> Iterator[tuple[int, Regions]]:

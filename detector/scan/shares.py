@@ -211,6 +211,11 @@ class Spending:
         return over if over.any() else None
 
     @property
+    def counts(self) -> bool:
+        """Whether any line may have asked for much, or had text in rare forms."""
+        return self.asked or bool(self._rare)
+
+    @property
     def total(self) -> int:
         """How many bytes all lines have decoded to."""
         return int(self._spent.sum()) if self.asked else 0

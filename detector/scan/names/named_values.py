@@ -176,21 +176,21 @@ def _weights() -> Any:
     return np.frombuffer(os.urandom(8 * (_ALIKE + _ROW)), np.uint64) | np.uint64(1)
 
 
-def _first_alike(view: Any, rows: Any) -> Any:
+def _first_alike(view: Any, rows: Any) -> list[int]:
     """For each row, the number of the first that has the same name and value, with the same text around.
 
     In hostile text thousands of short ones are alike.
     """
-    numbers = np.arange(len(rows))
     if len(rows) < _MANY:
-        return numbers
+        return list(range(len(rows)))
+    numbers = np.arange(len(rows))
     name, name_end, start, end = rows[:, :4].T
     labelled = (name > 0) & (view[name - 1] == _BLANK)
     low = np.minimum(np.where(labelled, np.maximum(0, name - _LABEL_LONGEST - 1), name), start)
     size = np.minimum(np.maximum(name_end, end) + 1, len(view)) - low
     (short,) = np.nonzero(size <= _ALIKE)
     if not len(short):
-        return numbers
+        return numbers.tolist()
     low, size, row = low[short], size[short], rows[short].copy()
     row[:, :4] -= low[:, None]
     weights = _weights()
@@ -200,7 +200,7 @@ def _first_alike(view: Any, rows: Any) -> Any:
         hashes[inside] += (view[low[inside] + at].astype(np.uint64) + np.uint64(1)) * weights[at]
     _, first, alike = np.unique(hashes, return_index=True, return_inverse=True)
     numbers[short] = short[first[alike]]
-    return numbers
+    return numbers.tolist()
 
 
 def _like_words(view: Any, rows: Any) -> Any:
@@ -322,7 +322,7 @@ class NamedMatcher:
     def matches(self, data: bytes, view: Any, regions: Any, searched: Any) -> Iterator[Match]:
         """The values whose names are of the pattern's kind in the regions: rows (start, end) that do not overlap."""
         before = searched.get(NamedMatcher)
-        if before is None or not np.array_equal(before[0], regions):
+        if before is None or not (before[0] is regions or np.array_equal(before[0], regions)):
             rows = assignments(view, regions)
             if self._least > Confidence.LOW and len(rows) >= _MANY:
                 rows = rows[~_like_words(view, rows)]
@@ -330,14 +330,14 @@ class NamedMatcher:
         _, rows, alike = before
         passed = {
             number: told
-            for number in np.unique(alike).tolist()
+            for number in dict.fromkeys(alike)
             if (told := self._judged(data, rows[number].tolist())) is not None
         }
-        if not passed:
-            return
-        for number in np.flatnonzero(np.isin(alike, [*passed])).tolist():
+        for number, first in enumerate(alike) if passed else ():
+            if first not in passed:
+                continue
             name, name_end, start, end = rows[number, :4].tolist()
-            called, confidence = passed[alike[number]]
+            called, confidence = passed[first]
             yield Match(
                 start,
                 end,
