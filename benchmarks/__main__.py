@@ -170,6 +170,9 @@ def _live(options: argparse.Namespace) -> None:
     elif options.command == "live-curves":
         curves = importlib.import_module("benchmarks.live_curves").curves
         bench.main(asked, curves, "live-curves", "The live service on records of every kind")
+    elif options.command == "live-workers":
+        workers = importlib.import_module("benchmarks.live_curves").workers
+        bench.main(asked, workers, "live-workers", "The live service on one core and on more")
     else:
         bench.main(asked, bench.mixed, "live-mixed", "The live service on logs with audit events among them")
 
@@ -308,6 +311,7 @@ def _on_a_broker(commands: Any) -> None:
         ("live", "the service and its peers on one topic"),
         ("live-mixed", "and on mixed topics"),
         ("live-curves", "against size, leaks, events, partitions and codecs"),
+        ("live-workers", "with one process and with more"),
     ):
         one = commands.add_parser(name, help=about)
         one.add_argument("--records", type=int, default=1_000_000)

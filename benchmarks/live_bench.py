@@ -106,9 +106,9 @@ class FilledTopics:
         other._options = msgspec.structs.replace(self._options, settings=settings)  # noqa: SLF001
         return other
 
-    async def ours(self, source: str, lookback: str = "0s") -> Run:
-        """One run of the service, over both stages."""
-        deployment = self._deployment(source, REGISTRY, lookback)
+    async def ours(self, source: str, lookback: str = "0s", *, workers: int = 1, since: float = 0.1) -> Run:
+        """One run of the service with so many processes, over both stages, from that part of the records on."""
+        deployment = self._deployment(source, REGISTRY, lookback, workers)
         deployment.create_topics()
         total = self._sizes[source][0]
         async with Groups(self._bootstrap) as groups:
@@ -123,7 +123,7 @@ class FilledTopics:
                 return lag <= _LEFT
 
             with deployment.start() as process:
-                run = await watched(process.pid, self._broker, total, read, judged)
+                run = await watched(process.pid, self._broker, total, read, judged, since=since)
         return msgspec.structs.replace(run, findings=await self._findings(f"{deployment.name}.findings"))
 
     async def theirs(self, peer: Peer, source: str) -> Run:
@@ -178,7 +178,7 @@ class FilledTopics:
                 keys.update(record.key for record in some)
         return len(keys)
 
-    def _deployment(self, source: str, registry: str, lookback: str = "0s") -> Deployment:
+    def _deployment(self, source: str, registry: str, lookback: str = "0s", workers: int = 1) -> Deployment:
         options = self._options
         return Deployment(
             self._bootstrap,
@@ -189,6 +189,7 @@ class FilledTopics:
             partitions=PARTITIONS,
             lookback=lookback,
             settings=options.settings,
+            service=f"workers = {workers}" if workers > 1 else "",
         )
 
 

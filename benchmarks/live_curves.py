@@ -1,10 +1,13 @@
-"""The live service against the size of records, the shares of events and leaks, partitions and codecs.
+"""The live service against the size of records, the shares of events and leaks, partitions and codecs, and against cores.
 
 `python -m benchmarks live-curves` fills a topic for each point. The service and a bare aiokafka, which reads and throws
-away, read each in turn. See `live_bench` for what is measured.
+away, read each in turn. `live-workers` reads one topic with one worker and with more. See `live_bench` for what is
+measured.
 """
 
 import functools
+import os
+import statistics
 from typing import Final
 
 from benchmarks.live_bench import FilledTopics, Input, Options, Subject, alternating, row
@@ -32,6 +35,8 @@ POINTS: Final = {
     "lz4": Input(codec="lz4"),
     "zstd": Input(codec="zstd"),
 }
+_PART: Final = 3.0  # times the records: several workers take some seconds until each has its partitions
+_SINCE: Final = 0.4  # of them are read by then
 
 
 async def curves(bench: FilledTopics, options: Options) -> list[Row]:
@@ -49,6 +54,31 @@ async def curves(bench: FilledTopics, options: Options) -> list[Row]:
             if len(rows) % 2 == 0 and rows[-1].runs and rows[-2].runs:
                 rows[-1] = beside(rows[-1], rows[-2])
     return rows
+
+
+async def workers(bench: FilledTopics, options: Options) -> list[Row]:
+    """A row for each number of workers, up to that of the cores."""
+    most = len(os.sched_getaffinity(0))
+    await bench.prepare({"logs": Input(part=_PART, partitions=4 * most)})
+    subjects = [
+        Subject(
+            f"{count} workers" if count > 1 else "1 process",
+            "exactly once",
+            "logs",
+            functools.partial(bench.ours, "logs", workers=count, since=_SINCE),
+        )
+        for count in range(1, most + 1)
+    ]
+    rows = [row(each, bench.size("logs"), made) for each, made in await alternating(subjects, options.runs)]
+    return [rows[0], *(faster(each, rows[0]) for each in rows[1:])]
+
+
+def faster(many: Row, one: Row) -> Row:
+    """The row of many workers with its records a second beside those of one."""
+    rates = [statistics.median(run.records / run.wall for run in each.runs) for each in (many, one)]
+    return Row(
+        many.name, many.guarantee, many.size, many.runs, f"{rates[0] / rates[1]:.2f} times one, a second"
+    )
 
 
 def beside(ours: Row, bare: Row) -> Row:

@@ -1,6 +1,7 @@
 """`curfewd run` as a benchmark starts it, and what a process has used."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -27,6 +28,17 @@ def cpu_of(pid: int) -> float:
     """User and system seconds of a process, its threads and its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / _TICKS
+
+
+def processes_of(pid: int) -> list[int]:
+    """A process and its children that live, theirs too."""
+    found = [pid]
+    for tasks in (Path(f"/proc/{one}/task") for one in found):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found += [
+                int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()
+            ]
+    return found
 
 
 def memory_of(pid: int) -> tuple[int, int]:

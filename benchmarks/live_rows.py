@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from benchmarks.live_process import cpu_of, memory_of
+from benchmarks.live_process import cpu_of, memory_of, processes_of
 
 _EVERY = 0.2  # seconds between two looks
 _PATIENCE = 300.0
+_SINCE = 0.1  # of the records have been read when a run begins to count
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What one run took after its first tenth. Seconds; `broker` is the broker's CPU, `memory` the peak in bytes."""
+    """What one run took after its first part. Seconds; `broker` is the broker's CPU, `memory` the peak in bytes."""
 
     records: int
     wall: float
@@ -78,14 +79,16 @@ class Sample(msgspec.Struct, frozen=True):
     broker: float
 
 
-async def watched(
+async def watched(  # noqa: PLR0913 - what is watched, each by its name
     pid: int,
     broker: int,
     total: int,
     read: Callable[[], Awaitable[int]],
     through: Callable[[], Awaitable[bool]],
+    *,
+    since: float = _SINCE,
 ) -> Run:
-    """Watches a process from the moment a tenth is read until all is, and `through` says that nothing is left.
+    """Watches a process and its children from the moment that part is read until all is, and `through` says that nothing is left.
 
     Raises:
         TimeoutError: it does not get there.
@@ -94,8 +97,9 @@ async def watched(
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         done = await read()
-        now = Sample(done, time.perf_counter(), cpu_of(pid), cpu_of(broker))
-        if first is None and done >= total // 10:
+        parts = processes_of(pid)
+        now = Sample(done, time.perf_counter(), sum(map(cpu_of, parts)), cpu_of(broker))
+        if first is None and done >= total * since:
             first = now
         if first is not None and done >= total and await through():
             return Run(
@@ -103,7 +107,7 @@ async def watched(
                 now.wall - first.wall,
                 now.cpu - first.cpu,
                 now.broker - first.broker,
-                memory_of(pid)[1],
+                sum(memory_of(part)[1] for part in parts),
             )
         await asyncio.sleep(_EVERY)
     raise TimeoutError(f"{await read()} of {total} records read in {_PATIENCE:.0f} s")

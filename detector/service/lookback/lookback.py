@@ -1,10 +1,10 @@
 """The look-back reads the logs a second time, some minutes later, for credentials that were registered late.
 
 It looks for registered credentials only. A record that asked for more than the first share of decoding is scanned
-whole, for all secrets, with a larger share; what asks for more than that as well is reported. Where a record shows one, it withdraws the leaks that the scan stage found in
-the same text while the credential was unknown: they were parts of the credential's secret. A leak that both find has
-one identity, its record and secret, and the judge stage counts it once. So the look-back need not be exactly once: it
-is at least once.
+whole, for all secrets, with a larger share; what asks for more than that as well is reported. Where a record shows a
+registered credential, it withdraws the leaks that the scan stage found in the same text while the credential was
+unknown: they were parts of the credential's secret. A leak that both find has one identity, its record and secret, and
+the judge stage counts it once. So the look-back need not be exactly once: it is at least once.
 """
 
 import time
