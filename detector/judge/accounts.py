@@ -7,7 +7,6 @@ from typing import Final
 
 from detector.judge.evidence import FinalTally, Tally
 from detector.judge.origins import Origins, origins_of
-from detector.judge.policy import Policy
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, KindPolicy, Terms
 from detector.judge.time_order import Item, TimeOrder
@@ -24,7 +23,6 @@ from detector.values.events import (
 )
 from detector.values.findings import USE_FROM_ELSEWHERE
 from detector.values.globs import Bounds, Scope, bounds_of, scope_of
-from detector.values.registrable import CANARY_KIND
 
 
 class Task:
@@ -413,28 +411,3 @@ def ended_by(ending: TaskEnding) -> Item:
 def expiry_item(event: CredentialIssued | CredentialRenewed) -> Item:
     """An issue or renewal as a timeline holds it. Of several at one time, the latest expiry comes last."""
     return event.time, NEVER if event.expires_at is None else event.expires_at, event.source, event.id, event
-
-
-class Policies:
-    """Finds the policy for a kind of credential and task. All kinds that no configuration names share one.
-
-    So do all ledgers with the same policy: there is one for each aggregate that is in memory.
-    """
-
-    __slots__ = ("_known", "_policy")
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._known = policy.resolved
-
-    def of(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
-        """The policy; the same object each time."""
-        kinds = self._policy.kinds
-        key = (
-            credential_kind if credential_kind in kinds or credential_kind == CANARY_KIND else None,
-            task_kind if task_kind in kinds else None,
-        )
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._policy.resolve(*key)
-        return found

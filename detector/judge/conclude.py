@@ -14,7 +14,7 @@ from detector.judge.acceptance import (
     subject_of,
     workload_of,
 )
-from detector.judge.accounts import Account, Candidates, Policies, Task
+from detector.judge.accounts import Account, Candidates, Task
 from detector.judge.evidence import EarliestRequest, EvidenceEntry, FinalTally, RevocationRequest, Sums, Tally
 from detector.judge.policy import Policy
 from detector.judge.rules.apply import Moment, judge_deadline, judge_end, judge_secret
@@ -259,17 +259,19 @@ def _detail(rule: str, event: AnyEvent, account: Account, foreign: Foreign) -> s
     terms = account.standing()
     if account.task.lapsed:
         terms = msgspec.structs.replace(terms, lapsed=True)
-    if isinstance(event, CredentialUsed):
+    if type(event) is Leak:
+        return _leak_detail(event, terms)
+    if type(event) is CredentialUsed:
         detail = RULES[rule].detail
         claimed = event.task_id
         other = claimed is not None and claimed != terms.task_id and foreign(account, claimed)
         return detail(terms, event, other) if detail is not None else ""
-    if isinstance(event, CredentialIssued | CredentialRenewed):
+    if type(event) is CredentialIssued or type(event) is CredentialRenewed:
         if event.expires_at is None:
             return "never expires"
         late = event.expires_at - account.task.deadline(account.policy)
         return f"expires {span(late)} after the task's deadline"
-    return _leak_detail(event, terms) if isinstance(event, Leak) else ""
+    return ""
 
 
 def _leak_detail(leak: Leak, terms: Terms) -> str:
@@ -330,7 +332,7 @@ def _log_finding(
     rule, key = about
     fingerprint = key if rule == LEAKED_SECRET else None
     record = evidences[0].event
-    where = record.task_id if isinstance(record, Leak | LimitedRecord) else None
+    where = record.task_id if type(record) is Leak or type(record) is LimitedRecord else None
     task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
     accepted = None
     if policy.accepts:
@@ -363,12 +365,12 @@ def _cut_short(event: AnyEvent) -> str:
     )
 
 
-def task_finding(task: Task, policies: Policies, policy: Policy, until: int) -> Finding | None:
+def task_finding(task: Task, policy: Policy, until: int) -> Finding | None:
     """The finding about a task itself, None if there is none."""
     start = task.start
     if start is None:
         return None
-    moment = judge_deadline(start, task.ended, policies.of(None, start.kind), until)
+    moment = judge_deadline(start, task.ended, policy.of(None, start.kind), until)
     if moment is None:
         return None
     severity = moment.verdict.severity

@@ -156,6 +156,8 @@ class CredentialNames:
 
     def _resolve(self, name: Name) -> None:
         """Takes the events of a name from the count: its credential is known now."""
+        if not self.unresolved:
+            return
         for order in (name.parked, name.renewals, name.revocations, name.outcomes):
             for item in order or ():
                 left = self.unresolved.get(item[1], 0) - 1

@@ -11,7 +11,6 @@ from detector.judge.accounts import (
     Account,
     Candidates,
     LeakGroup,
-    Policies,
     Task,
     Uses,
     UsesNamingTask,
@@ -67,7 +66,6 @@ class IncrementalEvaluator:
         self.telling_uses = 0
         self._changes = changes
         self.policy = policy
-        self.policies = Policies(policy)
         self.lineage = Lineage()
         self.secrets: dict[str, Tally | FinalTally] = {}
         self._users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name

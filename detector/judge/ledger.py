@@ -157,10 +157,7 @@ class Ledger:
             conclude.limited_finding(stream, tally, policy, self._tasks)
             for stream, tally in self.limited.items()
         ]
-        overdue = (
-            conclude.task_finding(task, self._evaluator.policies, policy, until)
-            for task in self._tasks.values()
-        )
+        overdue = (conclude.task_finding(task, policy, until) for task in self._tasks.values())
         found += [finding for finding in overdue if finding is not None]
         return sorted(found, key=attrgetter("order"))
 
@@ -238,13 +235,13 @@ class Ledger:
 
     def overdue(self, task: Task, until: int) -> Finding | None:
         """The finding about a task itself, as in `findings`."""
-        return conclude.task_finding(task, self._evaluator.policies, self.policy, until)
+        return conclude.task_finding(task, self.policy, until)
 
     def overdue_at(self, task: Task) -> int:
         """When a task will be overdue: after its deadline and the grace period, NEVER if it has no deadline."""
         if task.start is None:
             return NEVER
-        policy = self._evaluator.policies.of(None, task.start.kind)
+        policy = self.policy.of(None, task.start.kind)
         return deadline_of(task.start, policy) + policy.grace_period
 
     def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | FinalTally]]:
@@ -289,7 +286,7 @@ class Ledger:
         for account in task.accounts:
             if account.task is not task:
                 continue
-            policy = self._evaluator.policies.of(account.issue.kind, event.kind)
+            policy = self.policy.of(account.issue.kind, event.kind)
             if policy is not account.policy:
                 account.policy = policy
                 self._evaluator.judge_all(account)
@@ -368,7 +365,7 @@ class Ledger:
     def _open(self, event: CredentialIssued, name: Name) -> Account:
         """Adds a credential that was not known before."""
         task = self._task_of(event)
-        account = Account(event, task, self._evaluator.policies.of(event.kind, task.kind), name)
+        account = Account(event, task, self.policy.of(event.kind, task.kind), name)
         self._assign(account, task)
         self._names.open(account, name)
         account.revoked = self._names.revoked(account)
@@ -394,7 +391,7 @@ class Ledger:
         """The task to which a credential was issued, or new candidates, which are not settled."""
         if issue.task_id is not None or issue.task_group is None:
             return self._task(issue.task_id or "")
-        skew = self._evaluator.policies.of(issue.kind, None).skew
+        skew = self.policy.of(issue.kind, None).skew
         return Candidates(self._group(issue.task_group), issue.time - skew, issue.time + skew)
 
     def _assign(self, account: Account, task: Task | Candidates) -> None:
@@ -409,7 +406,7 @@ class Ledger:
         account.issue = event
         account.terms = None
         task = self._task_of(event)
-        account.policy = self._evaluator.policies.of(event.kind, task.kind)
+        account.policy = self.policy.of(event.kind, task.kind)
         if task is not account.task:
             account.task = task
             self._assign(account, task)

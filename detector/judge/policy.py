@@ -115,8 +115,20 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def resolved(self) -> dict[tuple[str | None, str | None], KindPolicy]:
-        """What `resolve` gave for each kind of credential and task that was asked for: for all ledgers."""
+        """What `resolve` gave for each kind of credential and task that was asked for."""
         return {}
+
+    def of(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
+        """The same as `resolve`, as the same object each time. All kinds that no configuration names share one."""
+        kinds = self.kinds
+        key = (
+            credential_kind if credential_kind in kinds or credential_kind == CANARY_KIND else None,
+            task_kind if task_kind in kinds else None,
+        )
+        found = self.resolved.get(key)
+        if found is None:
+            found = self.resolved[key] = self.resolve(*key)
+        return found
 
     def resolve(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
         """The policy of a kind: what is set for the credential's kind wins over what is for the task's."""

@@ -9,7 +9,7 @@ from detector.judge.terms import NEVER
 from detector.judge.verdicts import Verdicts
 
 
-class Quiet(msgspec.Struct, frozen=True):
+class Quiet(msgspec.Struct, frozen=True, gc=False):
     """The verdicts of an aggregate in which nothing was found and nothing was sent, and what they rest on.
 
     `since` is the watermark at which they were given, `until` when time alone may change them, `revision` that of the

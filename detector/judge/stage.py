@@ -18,6 +18,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as AbstractCollection
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
@@ -100,7 +101,7 @@ _reported: Final = msgspec.json.Decoder(ReportedFinding)
 _sent: Final = msgspec.json.Decoder(SentCommand)
 
 
-class Meta(msgspec.Struct, frozen=True, array_like=True):
+class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An aggregate's key, when to judge it again without new facts, and its share of the exposure and of the joins."""
 
     key: str
@@ -112,7 +113,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
 _meta: Final = msgspec.json.Decoder(Meta)
 
 
-class Judgement(msgspec.Struct):
+class Judgement(msgspec.Struct, gc=False):
     """What judging one aggregate changes.
 
     `changes` lead from the old state to the new one. `findings` and `commands` have not been given before. `deleted` are
@@ -510,6 +511,7 @@ class AggregateState:
         self._sent.clear()
 
 
+@lru_cache(maxsize=1)  # one fact is for several aggregates in a row
 def fact_key(value: bytes) -> bytes:
     """The key of a fact's entry in the state, from its encoding."""
     return FACT + hashlib.blake2b(value, digest_size=12).digest()

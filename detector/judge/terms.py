@@ -45,7 +45,7 @@ class KindPolicy(msgspec.Struct, frozen=True):
     networks: NetworkPolicy = NetworkPolicy()
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What decides a use or leak of one credential. Times in nanoseconds, NEVER (or -NEVER) where there is none.
 
     `expires` is what the one issue says. With more issues or renewals, `expiries` holds (time, expires, …) of each

@@ -34,7 +34,7 @@ from detector.values.findings import (
 )
 
 
-class Verdicts(msgspec.Struct):
+class Verdicts(msgspec.Struct, gc=False):
     """What holds at a watermark: all findings, by uid, and the commands that were not sent before.
 
     `timer` is the event time at which time alone may change this, None if never. The aggregate's state may be dropped

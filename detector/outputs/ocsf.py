@@ -32,6 +32,7 @@ from detector.values.wording import Clean, cleanly, visible
 
 VERSION: Final = "1.8.0"
 CLASS_UID: Final = 2004
+Record = dict[str, Any]
 CREATE, UPDATE, CLOSE = 1, 2, 3
 _ACTIVITY_IDS: Final[dict[Activity, int]] = {"created": CREATE, "updated": UPDATE, "closed": CLOSE}
 _ACTIVITIES: Final = {CREATE: "Create", UPDATE: "Update", CLOSE: "Close"}
@@ -47,13 +48,27 @@ _METADATA: Final = {
     "version": VERSION,
     "product": {"name": "curfewd", "vendor_name": "curfewd", "version": __version__},
 }
+_HEADS: Final[dict[int, Record]] = {
+    activity: {
+        "activity_id": activity,
+        "activity_name": name,
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": CLASS_UID,
+        "class_name": "Detection Finding",
+        "type_uid": CLASS_UID * 100 + activity,
+        "type_name": f"Detection Finding: {name}",
+    }
+    for activity, name in _ACTIVITIES.items()
+}
+ACTIVITY_FIELDS: Final = ("activity_id", "activity_name", "type_uid", "type_name")
+"""The fields that tell a new finding from an updated one: the rest of both records is the same."""
+_LASTING: Final = {name: value for name, value in _HEADS[CREATE].items() if name not in ACTIVITY_FIELDS}
 _TOGETHER: Final = 16  # pieces of evidence whose texts are cleaned as one: no more than one finding has
-
-Record = dict[str, Any]
 
 
 def _present(record: Mapping[str, Any]) -> Record:
-    return {key: value for key, value in record.items() if value or value == 0}
+    return {key: value for key, value in record.items() if value is not None and (value or value == 0)}
 
 
 def _time(time: int | None) -> int | None:
@@ -75,14 +90,8 @@ def change_record(change: FindingChange, patterns: Patterns, clean: Clean) -> Re
 
 
 def activity_fields(activity: int) -> Record:
-    """The fields that tell a new finding from an updated one: the rest of both records is the same."""
-    name = _ACTIVITIES[activity]
-    return {
-        "activity_id": activity,
-        "activity_name": name,
-        "type_uid": CLASS_UID * 100 + activity,
-        "type_name": f"Detection Finding: {name}",
-    }
+    """The `ACTIVITY_FIELDS` with their values."""
+    return {name: _HEADS[activity][name] for name in ACTIVITY_FIELDS}
 
 
 def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clean) -> Iterator[Record]:
@@ -112,20 +121,21 @@ def _classified(rule: str) -> tuple[list[Any], Record]:
 
 def finding_record_with(finding: Finding, patterns: Patterns, clean: Clean, activity: int = CREATE) -> Record:
     """As `finding_record`, each text cleaned on its own."""
+    return _HEADS[activity] | _body(finding, patterns, clean, _status(finding, activity))
+
+
+def lasting_record_with(finding: Finding, patterns: Patterns, clean: Clean) -> Record:
+    """The same of a finding that is not closed, without the `ACTIVITY_FIELDS`."""
+    return _LASTING | _body(finding, patterns, clean, _status(finding, CREATE))
+
+
+def _body(finding: Finding, patterns: Patterns, clean: Clean, status: int) -> Record:
+    """What is not the same in the records of all findings."""
     identifiers = finding.credential.identifiers if finding.credential else ()
     clean = keeping_public_ids(identifiers, clean)
     words = advise(finding, patterns, clean)
     resources = _resources(finding, clean)
-    status = _status(finding, activity)
     return {
-        "activity_id": activity,
-        "activity_name": _ACTIVITIES[activity],
-        "category_uid": 2,
-        "category_name": "Findings",
-        "class_uid": CLASS_UID,
-        "class_name": "Detection Finding",
-        "type_uid": CLASS_UID * 100 + activity,
-        "type_name": f"Detection Finding: {_ACTIVITIES[activity]}",
         "time": to_millis(finding.last_seen),
         "severity_id": int(finding.severity),
         "severity": finding.severity.label.capitalize(),
@@ -218,7 +228,10 @@ def _task_id(finding: Finding) -> str | None:
 
 
 def _text(text: str | None, clean: Clean, limit: int = _MAX_NAME) -> str | None:
-    return visible(clean(text), limit) if text else None
+    if not text:
+        return None
+    cleaned = clean(text)  # most are as `visible` makes them
+    return cleaned if len(cleaned) <= limit and cleaned.isprintable() else visible(cleaned, limit)
 
 
 def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
@@ -236,7 +249,7 @@ def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
     session: Record = {}
     if finding.credential is not None:
         session["credential_uid"] = _text(finding.credential.credential_id, clean)
-    if isinstance(event, CredentialUsed):
+    if type(event) is CredentialUsed:
         made |= _use(event, clean)
         session["uid"] = _text(event.task_id, clean)
         data |= {
@@ -245,9 +258,9 @@ def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
             "workload": _text(event.workload, clean),
         }
         made["actor"] = _present({"app_name": data["workload"], "session": _present(session)})
-    elif isinstance(event, Leak | LimitedRecord):
+    elif type(event) is Leak or type(event) is LimitedRecord:
         task_id = session["uid"] = _text(event.task_id, clean)
-        data |= _leak(event, task_id, clean) if isinstance(event, Leak) else _limited(event, task_id, clean)
+        data |= _leak(event, task_id, clean) if type(event) is Leak else _limited(event, task_id, clean)
         made["actor"] = _present({"session": _present(session)})
         if event.line is not None and event.source != "-":
             made["file"] = {
@@ -267,7 +280,7 @@ def _name(leak: Leak | LimitedRecord) -> str:
 
 
 def _type(event: AnyEvent) -> str:
-    return "log" if isinstance(event, Leak | LimitedRecord) else TYPE_NAMES[type(event)]
+    return TYPE_NAMES.get(type(event), "log")
 
 
 def _use(event: CredentialUsed, clean: Clean) -> Record:

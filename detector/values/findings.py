@@ -1,5 +1,6 @@
 """Findings, their evidence, and commands, as the judge makes them. Outputs write them as OCSF or CloudEvents."""
 
+import hashlib
 import uuid
 from enum import IntEnum
 from functools import lru_cache
@@ -11,6 +12,7 @@ from detector.values.events import AnyEvent, Identifier, Leak
 from detector.values.times import to_millis
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
+_NAMESPACED: Final = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 MOST_FINDINGS: Final = (
     1_000  # different secrets that nobody registered, of a stream in a window of its records
 )
@@ -80,16 +82,25 @@ SCAN_LIMITED: Final = "scan-limited"
 REVOCATION_UNCONFIRMED: Final = "revocation-unconfirmed"
 
 
+def _uuid_of(name: str) -> str:
+    """UUIDv5 of a name, as `uuid.uuid5` makes it, in a third of the time."""
+    digest = _NAMESPACED.copy()
+    digest.update(name.encode())
+    found = digest.hexdigest()
+    variant = "89ab"[int(found[16], 16) & 3]
+    return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
+
+
 @lru_cache(maxsize=65536)
 def finding_uid(rule: str, key: str) -> str:
     """UUIDv5 of `<rule>/<key>`. The key is a credential id, a fingerprint, a task id or a stream of log records."""
-    return str(uuid.uuid5(NAMESPACE, f"{rule}/{key}"))
+    return _uuid_of(f"{rule}/{key}")
 
 
 @lru_cache(maxsize=65536)
 def command_id(credential_id: str, *, escalated: bool) -> str:
     """UUIDv5 of `<credential id>/plain` or `/escalated`. A revoker recognises a second copy by it."""
-    return str(uuid.uuid5(NAMESPACE, f"{credential_id}/{'escalated' if escalated else 'plain'}"))
+    return _uuid_of(f"{credential_id}/{'escalated' if escalated else 'plain'}")
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):

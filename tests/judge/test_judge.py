@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detector.judge.accounts import Account, Name, Policies, Task
+from detector.judge.accounts import Account, Name, Task
 from detector.judge.evidence import RevocationRequest
 from detector.judge.policy import Policy, RuleOverride, Tuning, default_rules
 from detector.judge.rules.apply import (
@@ -35,7 +35,7 @@ def terms(
     task = Task("t")
     if ended is not None:
         task.end = end(ended)
-    account = Account(issue(**issued), task, Policies(policy or Policy()).of(None, None), Name(None, "c"))
+    account = Account(issue(**issued), task, (policy or Policy()).of(None, None), Name(None, "c"))
     account.revoked = NEVER if revoked is None else at(revoked)
     return account.standing()
 
@@ -186,7 +186,7 @@ def test_a_secret_nobody_registered_weighs_as_its_pattern_says() -> None:
 
 
 def test_expiry_is_by_the_last_issue_or_renewal_and_of_several_the_latest() -> None:
-    account = Account(issue(0, expires=100), Task("t"), Policies(Policy()).of(None, None), Name(None, "c"))
+    account = Account(issue(0, expires=100), Task("t"), Policy().of(None, None), Name(None, "c"))
     for event in (renew(50, 60), renew(50, 200), renew(70, 80)):
         account.timeline().put((event.time, event.expires_at, event.source, event.id, event))
     found = account.standing()
@@ -265,7 +265,7 @@ def test_severity_revocation_and_durations_are_the_configurations_by_kind() -> N
     policy = Policy(kinds={"cloud": Tuning(skew=MINUTE, rules=rules)})
     task = Task("t")
     task.end = end(100)
-    account = Account(issue(kind="cloud"), task, Policies(policy).of("cloud", None), Name(None, "c"))
+    account = Account(issue(kind="cloud"), task, policy.of("cloud", None), Name(None, "c"))
     assert told(account.standing(), 160) == []
     assert told(account.standing(), 161) == [("use-after-termination", M, RevocationRequest.NOTHING)]
 

@@ -17,6 +17,7 @@ from detector.judge.policy import Policy
 from detector.judge.resting import is_secret, reported, rested, rests
 from detector.judge.routing import Fact, InputProgress, decode, encode, registry_key
 from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
+from detector.judge.terms import NEVER
 from detector.judge.totals import Totals
 from detector.judge.verdicts import judge_lone_secret
 from detector.judge.watermark import BEGINNING, Watermark
@@ -33,6 +34,7 @@ from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, Restoring, restore
 from detector.service.judge.store import (
     FORMAT,
+    LAST,
     SOURCES,
     TIMERS,
     TOTALS,
@@ -100,12 +102,19 @@ class _Work:
         self.format_logged = store.format() == FORMAT_VALUE
         self.saved = 0
         self.looked = 0  # no timer is earlier than this
+        self.due = 0  # nor than this, of those in the store
+        self.due_staged = NEVER  # nor than this, of the others
         self.dirty = False  # whether the store has more than its `Position` says
         self.position: Position | None = None  # to be written after the next commit
         self.polled = False  # whether the open transaction has records
         self.late = 0
         self.expired: Counter[str] = Counter()
         self.causes: list[OutputCause] = []
+
+    def note_timer(self, timer: int | None) -> None:
+        """Notes the timer of an aggregate that is to be stored."""
+        if timer is not None and timer < self.due_staged:
+            self.due_staged = timer
 
 
 class JudgeHandler:
@@ -221,11 +230,15 @@ class JudgeHandler:
         """The aggregate, not touched so far, to give a fact to; None if the fact rests, as the only one of a new aggregate."""
         work = self._work[partition]
         first = poll.resting.pop(key, None)
-        if first is None and (rests(key, fact) or is_secret(key, fact)) and key not in work.cached:
-            digest = digest_of(key)
-            if not self._stored(partition, work, digest):
-                poll.resting[key] = RestingFact(fact, value, digest)
-                return None
+        if first is None and key not in work.cached:
+            secret = is_secret(key, fact)
+            if secret or rests(key, fact):
+                digest = digest_of(key)
+                if not self._stored(partition, work, digest):
+                    poll.resting[key] = RestingFact(fact, value, digest)
+                    if secret:
+                        poll.secrets.append(key)
+                    return None
         state = self._touch(partition, work, poll, key)
         if first is not None:
             state.take(first.fact, first.value, _value_of(work.watermark))
@@ -256,6 +269,7 @@ class JudgeHandler:
             work.saved, work.dirty = position.saved, False
         work.dirty = work.dirty or bool(work.staged)
         work.staged = []
+        work.due, work.due_staged = min(work.due, work.due_staged), NEVER
         work.logged = work.logging
         self._trim(work)
         work.polled = False
@@ -355,10 +369,12 @@ class JudgeHandler:
         self._judge_secrets(partition, work, poll, watermark)
         work.recent = 0
         output = self._conclude(poll, watermark)
-        for key, (state, digest) in poll.touched.items():
+        for key, cached in poll.touched.items():
+            state = cached.state
             judgement = state.judgement(watermark, output.digest)
             if judgement.changes:
-                changes += changelog_changes(digest, judgement)
+                changes += changelog_changes(cached.digest, judgement)
+                work.note_timer(judgement.timer)
             if _writes(judgement):
                 outputs += self._outputs(judgement, output, poll.began.get(key))
                 work.causes += _causes(judgement, poll.began.get(key))
@@ -378,23 +394,24 @@ class JudgeHandler:
 
     def _judge_secrets(self, partition: Partition, work: _Work, poll: Poll, watermark: int) -> None:
         """Judges the secrets of which one leak is known. Whatever ends at once is left to its aggregate."""
-        for key, (fact, value, _) in [*poll.resting.items()]:
-            if type(fact) is not Leak or not is_secret(key, fact):
-                continue
-            verdicts = judge_lone_secret(self._policy, fact, watermark)
+        for key in poll.secrets:
+            first = poll.resting.get(key)
+            if first is None or type(first.fact) is not Leak:
+                continue  # more came of it
+            verdicts = judge_lone_secret(self._policy, first.fact, watermark)
             if verdicts.disposable_at is not None and verdicts.disposable_at > watermark:
-                poll.secrets[key] = verdicts
+                first.verdicts = verdicts
             else:
                 del poll.resting[key]
-                self._touch(partition, work, poll, key).take(fact, value, watermark)
+                self._touch(partition, work, poll, key).take(first.fact, first.value, watermark)
 
     def _rest(self, work: _Work, poll: Poll, output: TopicOutput, changes: list[Change]) -> list[Output]:
         """Keeps the facts that only wait, or are reported and wait: adds to the `changes`, and returns what follows."""
         watermark, policy = _value_of(work.watermark), self._policy
         outputs: list[Output] = []
         aggregates = parked = 0
-        for key, (fact, value, digest) in poll.resting.items():
-            verdicts = poll.secrets.get(key)
+        for key, first in poll.resting.items():
+            fact, value, verdicts = first.fact, first.value, first.verdicts
             if verdicts is None or type(fact) is not Leak:
                 judgement = rested(key, fact, value, watermark, policy)
                 parked += type(fact) is Leak and bool(judgement.changes)
@@ -404,7 +421,8 @@ class JudgeHandler:
             if judgement.sends or judgement.findings:
                 outputs += self._outputs(judgement, output, poll.began.get(key))
             if judgement.changes:
-                changes += changelog_changes(digest, judgement)
+                changes += changelog_changes(first.digest, judgement)
+                work.note_timer(judgement.timer)
                 aggregates += 1
         work.totals = work.totals.moved(Totals(), Totals(aggregates, parked))
         return outputs
@@ -413,12 +431,14 @@ class JudgeHandler:
         """Lets all conclude what holds. One search cleans the texts of whatever may be written of it."""
         findings: list[Finding] = []
         commands: list[Command] = []
-        for state, _ in poll.touched.values():
-            changed, new = state.conclude(watermark)
+        for cached in poll.touched.values():
+            changed, new = cached.state.conclude(watermark)
             findings += changed
             commands += new
-        for verdicts in poll.secrets.values():
-            findings += verdicts.findings.values()
+        for key in poll.secrets:
+            first = poll.resting.get(key)
+            if first is not None and first.verdicts is not None:
+                findings += first.verdicts.findings.values()
         output = self._output()
         output.draft(findings, commands)
         return output
@@ -452,11 +472,15 @@ class JudgeHandler:
 
     def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
         """The keys of the aggregates whose timer has come. Timers are not in the changelog."""
-        keys = []
+        keys: list[str] = []
+        if watermark < work.due:
+            return keys
         with self._guard(partition):
             timers = work.store.due(work.looked, watermark, TIMERS)  # the next transaction follows at once
             # A new timer is always later than the watermark of the moment.
             work.looked = watermark if len(timers) < TIMERS else time_of(timers[-1][0])
+            following = work.store.due(watermark + 1, LAST, 1) if len(timers) < TIMERS else timers
+            work.due = time_of(following[0][0]) if following else NEVER
             for timer, digest in timers:
                 meta = work.store.get(entry_key(digest, META))
                 if meta is not None and meta[:12] == timer[1:13]:

@@ -1,7 +1,5 @@
 """What one transaction of the judge stage is about."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from detector.judge.routing import Fact
@@ -9,29 +7,33 @@ from detector.judge.stage import AggregateState
 from detector.judge.verdicts import Verdicts
 
 
-class CachedAggregate(NamedTuple):
+class CachedAggregate(msgspec.Struct, frozen=True, gc=False):
     """An aggregate in memory, and the digest of its key."""
 
     state: AggregateState
     digest: bytes
 
 
-class RestingFact(NamedTuple):
-    """The only fact for an aggregate of which nothing is known, its encoding, and the digest of the aggregate's key."""
+class RestingFact(msgspec.Struct, gc=False):
+    """The only fact for an aggregate of which nothing is known, its encoding, and the digest of the aggregate's key.
+
+    `verdicts` are those of an aggregate that reports it, None while it is not judged.
+    """
 
     fact: Fact
     value: bytes
     digest: bytes
+    verdicts: Verdicts | None = None
 
 
 class Poll(msgspec.Struct):
     """The aggregates to judge, by key.
 
-    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact; of those that report
-    it, `secrets` has the verdicts. `began` has the time (ms) at which the record appeared that touched an aggregate first.
+    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact; `secrets` are those of
+    them that report it. `began` has the time (ms) at which the record appeared that touched an aggregate first.
     """
 
     touched: dict[str, CachedAggregate] = {}
     resting: dict[str, RestingFact] = {}
-    secrets: dict[str, Verdicts] = {}
+    secrets: list[str] = []
     began: dict[str, int] = {}

@@ -34,6 +34,7 @@ FORMAT: Final = b"v"
 _POSITION: Final = b"o"
 KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
+LAST: Final = (1 << 8 * TIME_BYTES) - 1  # the latest time of a timer
 TIMERS: Final = 1000  # are looked at together
 _WRITE_BUFFER: Final = 16 << 20
 _BITS_PER_KEY: Final = 10  # one key in a hundred that is not there is looked for

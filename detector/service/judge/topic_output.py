@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from detector.kafka.handlers import Output as TopicRecord
 from detector.outputs.commands import command_record, command_record_with
-from detector.outputs.ocsf import CREATE, UPDATE, activity_fields, change_record, finding_record_with
+from detector.outputs.ocsf import CREATE, UPDATE, activity_fields, change_record, lasting_record_with
 from detector.outputs.output import Run
 from detector.outputs.writers import dumps
 from detector.records.dead_letters import DeadLetter
@@ -18,7 +18,6 @@ from detector.values.wording import Clean, cleanly
 APPENDED: Final = "curfewd-appended"
 """The header of a command that says when the record that led to it was appended, in ms since the epoch."""
 
-_ACTIVITY_FIELDS: Final = tuple(activity_fields(CREATE))
 _HEADS: Final = {
     activity: dumps(activity_fields(number))[:-1] + b","
     for activity, number in (("created", CREATE), ("updated", UPDATE))
@@ -64,7 +63,7 @@ class TopicOutput:
         def made(clean: Clean) -> tuple[dict[str, bytes], dict[str, bytes]]:
             # Encoded one by one: the objects of one record take the memory of those before it, which is in the cache.
             return (
-                {each.uid: _lasting(finding_record_with(each, patterns, clean)) for each in findings},
+                {each.uid: dumps(lasting_record_with(each, patterns, clean)) for each in findings},
                 {each.id: dumps(command_record_with(each, clean)) for each in commands},
             )
 
@@ -116,10 +115,3 @@ class TopicOutput:
     def discard(self) -> None:
         """Forgets the records."""
         self.records.clear()
-
-
-def _lasting(record: dict[str, Any]) -> bytes:
-    """A finding's record without the activity."""
-    for name in _ACTIVITY_FIELDS:
-        del record[name]
-    return dumps(record)
