@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from detector.judge.accounts import Account, Group, Name
 from detector.judge.terms import NEVER
 from detector.values.events import (
@@ -12,24 +14,23 @@ from detector.values.events import (
 )
 
 
-class CredentialNames:
+class CredentialNames(msgspec.Struct, gc=False):
     """Finds names by id and by identifier.
 
     `unresolved` counts by source the events whose credential is not known so far, each once. `conflicts` has
     (scheme, value) of each identifier that two credentials claim.
     """
 
-    def __init__(self) -> None:
-        # Dicts without containers are none to the collector of cycles. There is one of these in each aggregate.
-        self.unresolved: dict[str, int] = {}
-        self.conflicts: dict[tuple[str, str], None] = {}
-        self._ids: dict[str, Name] = {}
-        self._identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
-        self._nameless = Name(None, "")  # for events that name no credential at all
-        self._contested: dict[tuple[Account, Name], None] = {}  # claims that failed or were lost
-        # By id, the events that name it and an identifier, as long as the id is not known.
-        self._fallbacks: dict[str, list[CredentialEvent]] = {}
-        self._groups: dict[str, Group] = {}
+    # Dicts without containers are none to the collector of cycles. There is one of these in each aggregate.
+    unresolved: dict[str, int] = {}
+    conflicts: dict[tuple[str, str], None] = {}
+    _ids: dict[str, Name] = {}
+    _identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
+    _nameless: Name | None = None  # for events that name no credential at all
+    _contested: dict[tuple[Account, Name], None] = {}  # claims that failed or were lost
+    # By id, the events that name it and an identifier, as long as the id is not known.
+    _fallbacks: dict[str, list[CredentialEvent]] = {}
+    _groups: dict[str, Group] = {}
 
     def accounts(self) -> list[Account]:
         """All credentials."""
@@ -37,7 +38,8 @@ class CredentialNames:
 
     def names(self) -> Iterator[Name]:
         """All names, with those that nobody owns."""
-        yield self._nameless
+        if self._nameless is not None:
+            yield self._nameless
         yield from self._ids.values()
         for names in self._identifiers.values():
             yield from names.values()
@@ -68,7 +70,11 @@ class CredentialNames:
             name = self.by_id(event.credential_id)
             if name.owner is not None or event.identifier is None:
                 return name
-        return self._nameless if event.identifier is None else self.by_identifier(event.identifier)
+        if event.identifier is not None:
+            return self.by_identifier(event.identifier)
+        if self._nameless is None:
+            self._nameless = Name(None, "")
+        return self._nameless
 
     def file(self, event: CredentialEvent) -> None:
         """Remembers an event that `name_in` found by its identifier, for when its id is known."""

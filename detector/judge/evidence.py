@@ -101,18 +101,15 @@ def _digest(entry: EvidenceEntry) -> bytes:
     return hashlib.blake2b(name, digest_size=8).digest()
 
 
-class Tally:
+class Tally(msgspec.Struct, eq=False, gc=False):
     """The evidence of one finding; `sums` has what was compacted, None if nothing was."""
 
-    __slots__ = ("_count", "_entries", "_patterns", "_requests", "_severities", "sums")
-
-    def __init__(self) -> None:
-        self.sums: Sums | None = None
-        self._count = 0
-        self._entries = TimeOrder(_KEY)
-        self._requests: dict[RevocationRequest, TimeOrder] | None = None
-        self._severities: dict[Severity, int] = {}  # how many pieces have each
-        self._patterns: dict[str, int] | None = None
+    sums: Sums | None = None
+    _count: int = 0
+    _entries: TimeOrder = msgspec.field(default_factory=lambda: TimeOrder(_KEY))
+    _requests: dict[RevocationRequest, TimeOrder] | None = None
+    _severities: dict[Severity, int] = {}  # how many pieces have each
+    _patterns: dict[str, int] | None = None
 
     def find(self, key: tuple[int, str, str, str]) -> EvidenceEntry | None:
         """The piece with this time, source, id and tie."""

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from detector.judge.accounts import (
     Account,
     Candidates,
@@ -41,37 +43,33 @@ DEEPEST: Final = (
 )
 
 
-class Changes:
+class Changes(msgspec.Struct, gc=False):
     """What changed since somebody looked, who then empties it: `credentials`, and with `tasks` what is known of some task."""
 
-    __slots__ = ("credentials", "tasks")
-
-    def __init__(self) -> None:
-        self.credentials: dict[Account, None] = {}
-        self.tasks = False
+    credentials: dict[Account, None] = {}
+    tasks: bool = False
 
     def note(self, accounts: Iterable[Account]) -> None:
         """Notes that these credentials have changed, or something that a finding shows of them."""
         self.credentials.update(dict.fromkeys(accounts))
 
 
-class IncrementalEvaluator:
+class IncrementalEvaluator(msgspec.Struct, eq=False, gc=False):
     """Judges uses, leaks and lifetimes of credentials, and keeps the evidence in their tallies.
 
     `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint. `telling_uses` grows with each
     use that is evidence, or moves an origin. `changes` is None if nobody looks.
     """
 
-    def __init__(self, policy: Policy, changes: Changes | None = None) -> None:
-        self.telling_uses = 0
-        self._changes = changes
-        self.policy = policy
-        self.lineage = Lineage()
-        self.secrets: dict[str, Tally | FinalTally] = {}
-        self._users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name
-        self._named_tasks: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
-        self._moved: dict[Account, None] = {}  # credentials with uses to judge again, as an origin has moved
-        self._reduced: dict[Account, None] = {}  # credentials that events were taken from
+    policy: Policy
+    _changes: Changes | None = None
+    telling_uses: int = 0
+    lineage: Lineage = msgspec.field(default_factory=Lineage)
+    secrets: dict[str, Tally | FinalTally] = {}
+    _users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name
+    _named_tasks: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
+    _moved: dict[Account, None] = {}  # credentials with uses to judge again, as an origin has moved
+    _reduced: dict[Account, None] = {}  # credentials that events were taken from
 
     def note(self, account: Account) -> None:
         """Notes that a credential, or something that a finding shows of it, has changed."""

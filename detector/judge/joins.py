@@ -92,12 +92,11 @@ def ground_of(account: Account) -> Ground:
     return Ground(account.task, id(account.policy), account.issue.task_group, account.issue.source)
 
 
-class Grounds:
+class Grounds(msgspec.Struct, gc=False):
     """Credentials by the grounds of their joins. Most of those of one task differ in nothing that matters."""
 
-    def __init__(self) -> None:
-        self._counts: dict[Ground, int] = {}
-        self._policies: dict[int, KindPolicy] = {}
+    _counts: dict[Ground, int] = {}
+    _policies: dict[int, KindPolicy] = {}
 
     def move(self, before: Ground | None, after: Ground | None, account: Account) -> None:
         """Counts a credential under another ground than before; None if it was not, or is no longer to be counted."""

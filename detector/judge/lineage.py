@@ -8,17 +8,16 @@ such that climbing to a depth takes logarithmic time (Myers, "An applicative ran
 from collections.abc import Iterator
 from typing import TypeAlias
 
+import msgspec
+
 _Node: TypeAlias = tuple[int, str, str]  # depth, the task that the jump leads to, the root
 
 
-class Lineage:
+class Lineage(msgspec.Struct, gc=False):
     """The parents of tasks, as far as known."""
 
-    __slots__ = ("_nodes", "_parents")
-
-    def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
-        self._nodes: dict[str, _Node] = {}
+    _parents: dict[str, str] = {}
+    _nodes: dict[str, _Node] = {}
 
     def link(self, task_id: str, parent: str | None) -> str | None:
         """Sets or clears a task's parent. Returns the task's former root if that changed anything, else None."""

@@ -38,23 +38,19 @@ _BY_ID: Final = attrgetter("credential_id")
 _TIME: Final = itemgetter(1)
 
 
-class _Kept:
+class _Kept(msgspec.Struct, gc=False):
     """What is known of a credential that the aggregate judges."""
 
-    __slots__ = ("conclusion", "ground")
-
-    def __init__(self) -> None:
-        self.ground: Ground | None = None
-        self.conclusion = NOTHING
+    ground: Ground | None = None
+    conclusion: Conclusion = NOTHING
 
 
-class _Earliest:
+class _Earliest(msgspec.Struct, gc=False):
     """The earliest of the times of credentials, which may change. Most tasks have one credential, so few need a heap."""
 
-    def __init__(self) -> None:
-        self._times: dict[Account, int] = {}
-        self._heap: list[tuple[int, int, Account]] | None = None
-        self._number = 0  # breaks ties
+    _times: dict[Account, int] = {}
+    _heap: list[tuple[int, int, Account]] | None = None
+    _number: int = 0  # breaks ties
 
     def put(self, account: Account, time: int | None) -> None:
         """Sets the time of a credential; None if it has none."""
@@ -89,29 +85,32 @@ class _Earliest:
         return None
 
 
-class TaskCredentials:
+class TaskCredentials(msgspec.Struct, eq=False, gc=False):
     """The credentials that the aggregate `key` judges. Its ledger notes in `changes` what events change.
 
     `findings`, by uid, `commands` and `exposure` are what was concluded of them last.
     """
 
-    def __init__(self, ledger: Ledger, key: str, changes: Changes) -> None:
-        self.ledger = ledger
-        self.key = key
-        self.findings: dict[str, Finding] = {}
-        self.exposure = NO_EXPOSURE
-        self._changes = changes
-        self._task_id = key.removeprefix(TASK) if key.startswith(TASK) else None
-        self._own: dict[Account, _Kept] = {}
-        self._others: dict[Account, None] = {}
-        self._telling: dict[Account, None] = {}  # those of which something is concluded
-        self._commanding: dict[Account, None] = {}
-        self._grounds = Grounds()
-        self._timers = _Earliest()
-        self._ends = _Earliest()  # of their lifetimes, the latest first
-        self._sent: Sequence[SentCommand] = ()
-        self._sent_of: dict[str, list[SentCommand]] = {}
-        self._since = NEVER
+    ledger: Ledger
+    key: str
+    _changes: Changes
+    findings: dict[str, Finding] = {}
+    exposure: Exposure = NO_EXPOSURE
+    _task_id: str | None = None
+    _own: dict[Account, _Kept] = {}
+    _others: dict[Account, None] = {}
+    _telling: dict[Account, None] = {}  # those of which something is concluded
+    _commanding: dict[Account, None] = {}
+    _grounds: Grounds = msgspec.field(default_factory=Grounds)
+    _timers: _Earliest = msgspec.field(default_factory=_Earliest)
+    _ends: _Earliest = msgspec.field(default_factory=_Earliest)  # of their lifetimes, the latest first
+    _sent: Sequence[SentCommand] = ()
+    _sent_of: dict[str, list[SentCommand]] = {}
+    _since: int = NEVER
+
+    def __post_init__(self) -> None:
+        if self.key.startswith(TASK):
+            self._task_id = self.key.removeprefix(TASK)
 
     def __bool__(self) -> bool:
         return bool(self._own)

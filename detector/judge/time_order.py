@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from sortedcontainers import SortedList
 
 _FEW: Final = 256  # inserting into a list this long costs less than a sorted list's bookkeeping
@@ -16,14 +17,11 @@ _FEW: Final = 256  # inserting into a list this long costs less than a sorted li
 Item: TypeAlias = tuple[Any, ...]
 
 
-class TimeOrder:
+class TimeOrder(msgspec.Struct, eq=False, gc=False):
     """Tuples in order; the first `width` fields of each are its key."""
 
-    __slots__ = ("_items", "width")
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self._items: Any = []
+    width: int
+    _items: Any = msgspec.field(default_factory=list)
 
     def put(self, item: Item) -> bool:
         """Adds an item unless there is one with its key. Returns whether it was added."""
