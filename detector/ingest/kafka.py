@@ -121,7 +121,7 @@ class RecordAssembler:
         step = min(RUN, max(_LEAST, len(records) * _RUN_BYTES // max(size_of(records), 1)))
         for first in range(0, len(records), step):
             segments += self._read(records[first : first + step], now, into)
-        late = self._assembler.streams.late(records[-1].offset) if records else []
+        late = self._assembler.streams.late(offsets_of(records)[-1]) if records else []
         return [*segments, *self._with_reassembled(late)]
 
     def flush(self) -> list[Segment]:
@@ -163,7 +163,7 @@ class RecordAssembler:
             return flat, marked
         left = ~(flat.plain | flat.blank | marked)
         left[looked_at] = False
-        events = self._events_among(run, np.flatnonzero(left))
+        events = self._events_among(run, left.nonzero()[0])
         marked[events] = True
         if flat.taken[events].any():
             flat = FlatRecords(data, starts, marked, self._classifier.named)
@@ -197,9 +197,9 @@ class RecordAssembler:
         The text before and behind an event is read at once. A record that turns out to be text keeps its place.
         `between` reads those of the others that follow each other, by their numbers. Those that are `blank` say nothing.
         """
-        alone = np.flatnonzero(apart).tolist()
+        alone = apart.nonzero()[0].tolist()
         texts = {number: logs for number in alone if (logs := self._logs(run[number], now, into))}
-        others = np.flatnonzero(~(apart | blank))
+        (others,) = (~(apart | blank)).nonzero()
         if not texts:
             return between(others) if len(others) else []
         segments: list[Segment] = []

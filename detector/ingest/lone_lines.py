@@ -4,6 +4,7 @@ Nearly all lines that end like wrapped text end it. Where many streams are mixed
 late or never, so only the number of the stream is kept of such a line (`flat_records.stream_key`), and where it stands.
 """
 
+from array import array
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -70,6 +71,8 @@ class LoneLines(Generic[Item]):
 
     def __init__(self) -> None:
         self._lines: dict[int, tuple[LineBlock[Item], int]] = {}  # by the numbers of their streams
+        self._counts = array("H", bytes(2 * (_SLOT + 1)))  # how many of them have a number with these bits
+        self._slots = np.frombuffer(self._counts, np.uint16)
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -89,13 +92,12 @@ class LoneLines(Generic[Item]):
         found = self._lines.get(key)
         if found is None or found[0].stream(found[1]) != stream:  # another stream may have the same number
             return None
-        del self._lines[key]
+        self._drop(key)
         return LoneLine(*found)
 
     def drained(self) -> list[LoneLine[Item]]:
         """All of them, and none is left."""
-        taken, self._lines = self._lines, {}
-        return [LoneLine(*found) for found in taken.values()]
+        return [LoneLine(*self._drop(key)) for key in [*self._lines]]
 
     def forget(self, until: int) -> None:
         """Forgets those up to this place."""
@@ -105,7 +107,11 @@ class LoneLines(Generic[Item]):
                 break
             gone.append(key)
         for key in gone:
-            del self._lines[key]
+            self._drop(key)
+
+    def _drop(self, key: int) -> tuple[LineBlock[Item], int]:
+        self._counts[key & _SLOT] -= 1
+        return self._lines.pop(key)
 
     def sort(
         self, block: LineBlock[Item], marked: Sequence[int], held: Collection[int], reach: int
@@ -116,20 +122,25 @@ class LoneLines(Generic[Item]):
         marked or a lone line.
         """
         own: list[int] = block.keys[marked].tolist()
-        slots = np.zeros(_SLOT + 1, np.bool_)
-        slots[np.fromiter({*held, *self._lines, *own}, np.int64) & _SLOT] = True
-        near = np.flatnonzero(slots[block.keys & _SLOT])
+        others = [key & _SLOT for key in (*held, *own)]
+        for slot in others:
+            self._counts[slot] += 1
+        (near,) = self._slots[block.keys & _SLOT].nonzero()
+        for slot in others:
+            self._counts[slot] -= 1
         records = list(zip(near.tolist(), block.keys[near].tolist(), strict=True))
         busy, wanted = set(held), set(marked)
-        last = {key: its_block.places[number] for key, (its_block, number) in self._lines.items()}
+        last: dict[int, tuple[LineBlock[Item], int]] = {}
         for number, key in records:
-            place = block.places[number]
-            if key in last and place - last[key] < reach:
+            before = last.get(key) or self._lines.get(key)
+            if before is not None and block.places[number] - before[0].places[before[1]] < reach:
                 busy.add(key)
             if number in wanted:
-                last[key] = place
+                last[key] = block, number
         for number, key in zip(marked, own, strict=True):
             if key not in busy:
-                self._lines.pop(key, None)  # that one is too far away for whatever may follow
+                if key in self._lines:  # that one is too far away for whatever may follow
+                    self._drop(key)
                 self._lines[key] = block, number
+                self._counts[key & _SLOT] += 1
         return [number for number, key in records if key in busy]
