@@ -415,14 +415,17 @@ class KnownIndex:
 
     def _find(self, data: bytes, view: Any, runs: Any) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
+        unchecked = self._any_length or self._bare_lengths.size > 0
         for keyed in self._keyed:
             verdicts = SpanVerdicts(data, view, partial(self._is_registered, keyed))
             for each in keyed.checks:
-                for spans in each.spans(view, runs):
+                for spans in each.spans(view, runs) if each.tables is not None else ():
                     found += verdicts.registered(spans)
-            found += _apart(data, self._hashed(data, view, keyed))
-        found += _apart(data, self._plainly_hashed(data, view))
-        return [span for span, _ in groupby(sorted(found))]
+            if unchecked:
+                found += _apart(data, self._hashed(data, view, keyed))
+        if self._sha256_lengths.size:
+            found += _apart(data, self._plainly_hashed(data, view))
+        return [span for span, _ in groupby(sorted(found))] if found else found
 
     def _disguised(self, data: bytes, runs: Any) -> list[Disguise]:
         if self._form_search is None:
@@ -454,8 +457,6 @@ class KnownIndex:
     def _plainly_hashed(self, data: bytes, view: Any) -> Iterator[tuple[int, int]]:
         """Those that are registered by `sha256` and length alone, in runs of a token's characters."""
         lengths = self._sha256_lengths
-        if not lengths.size:
-            return
         runs = subtoken_kernel.token_runs(view, int(lengths[0]))
         starts = np.empty(SPANS, np.int64)
         for length in lengths.tolist():

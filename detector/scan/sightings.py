@@ -141,8 +141,9 @@ def sightings_in(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     """All secrets found in the data, in order, and the text that was not examined whole; without what is held back."""
     seen = _as_it_stands(data, scanner, known, holding=holding)
     decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen, holding))
-    joined = [one for one in decoded if JOINED in one.encodings]
-    seen += [one for one in decoded if JOINED not in one.encodings]
+    joined: list[Sighting] = []
+    for one in decoded:
+        (joined if JOINED in one.encodings else seen).append(one)
     if joined:
         seen += _not_whole(joined, _whole(seen, holding))
     starts = [one.start for one in seen]
@@ -258,6 +259,8 @@ def _as_it_stands(  # noqa: PLR0913 - what is looked at, and how
     disguises: Sequence[Disguise] = ()
     if known is not None:
         spans, disguises = known.seen(data)
+    if not (matches or spans or disguises):
+        return []
     seen = [
         Sighting(m.start, m.end, m.secret, m.pattern, named=named)
         for m, named in zip(matches, _shown_names(matches, spans), strict=True)

@@ -85,6 +85,8 @@ class EventMasker:
 
     def masked(self, facts: Sequence[_S]) -> list[_S]:
         """The facts without secrets, in order."""
+        if not facts:
+            return []
         made: list[_S] = []
         for first in range(0, len(facts), _TOGETHER):
             made += self._together(facts[first : first + _TOGETHER])
