@@ -116,6 +116,7 @@ class DelayedReader:
         self._known_until = 0
         self._failing_since: int | None = None
         self._waiting: dict[TopicPartition, _Waiting] = {}
+        self._starts: dict[TopicPartition, int] = {}  # offsets before which nothing is left to be polled
 
     async def run(self) -> None:
         """Works until it is cancelled. It waits while the brokers are away.
@@ -145,6 +146,7 @@ class DelayedReader:
     def forget(self) -> None:
         """Drops everything that waits: whoever gets the partition reads it again."""
         self._waiting.clear()
+        self._starts.clear()
         self._handler.forget()
 
     async def _work(self) -> None:
@@ -192,7 +194,9 @@ class DelayedReader:
         self, consumer: Any, wanted: Sequence[TopicPartition]
     ) -> dict[TopicPartition, Sequence[Any]]:
         """The next records. It skips those that cannot be decoded: whoever reads them first reports them."""
-        starts = {source: await consumer.position(source) for source in wanted}
+        for source in wanted:
+            if source not in self._starts:
+                self._starts[source] = await consumer.position(source)
         try:
             got: dict[TopicPartition, Sequence[Any]] = await consumer.getmany(
                 *wanted, timeout_ms=_POLL_MS, max_records=self._settings.poll_records
@@ -200,10 +204,14 @@ class DelayedReader:
         except Exception as error:
             if not unreadable(error):
                 raise
-            for source, start in starts.items():  # the error discarded what was polled of the others
-                consumer.seek(source, start)
+            for source in wanted:  # the error discarded what was polled of the others
+                start = self._starts.pop(source, None)
+                if start is not None:
+                    consumer.seek(source, start)
             singly = {source: await self._poll_singly(consumer, source) for source in wanted}
             return {source: records for source, records in singly.items() if records}
+        for source in got:
+            self._starts.pop(source, None)
         return got
 
     async def _poll_singly(self, consumer: Any, source: TopicPartition) -> Sequence[Any]:

@@ -3,8 +3,8 @@
 aiokafka makes an object of every record. It has no setting for anything else, so `_install` puts two classes in front of
 those that its fetcher uses, for the whole process. `_KeptRecords` keeps the bytes of a fetch beside aiokafka's reader.
 `_PartitionColumns` reads them for a consumer that asked for it, by a `_Asked` in place of a `key_deserializer`; all
-others get aiokafka's own. What is aborted, control batches, checksums, positions, seeking and fetching ahead stay
-aiokafka's. Decompression and the records of a batch are ours.
+others get aiokafka's own. What is aborted, positions, seeking and fetching ahead stay aiokafka's. Checksums, decompression
+and the records of a batch are ours. Batches that are not compressed are read many at a time: aiokafka sees them as one.
 
 A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer to a stage. aiokafka asks a
 broker for nothing else until it has answered, and leaves out partitions whose last records are still worked on. With
@@ -29,7 +29,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from detector.kafka import decompression, response_protocol
 from detector.records import batch_kernel as kernel
 from detector.records import crc_kernel
-from detector.records.batch_kernel import Columns
+from detector.records.batch_kernel import Bytes, Columns
 from detector.records.record_columns import RecordColumns, headers_at
 
 _MemoryRecords: Any = fetcher.MemoryRecords
@@ -39,11 +39,7 @@ _LENGTH: Final = struct.Struct(">8xi")  # behind the first offset; it counts the
 _COUNT: Final = struct.Struct(">i")  # the last field of the header
 _MAGIC: Final = 16
 _CRC: Final = struct.Struct(">I")
-_CRC_AT: Final = 17
-_ATTRIBUTES: Final = 21  # the checksum is that of all from here on
 _READER_LIMIT: Final = 16 << 20  # bytes that wait when a connection pauses; with 64 KiB each read does
-_LARGE: Final = 4 << 10  # bytes of a batch from which the loop of our own is faster than aiokafka's
-_HEADER: Final = 61
 _COLUMNS: Final = 2  # the magic of the batches that are read as columns
 BRIEFLY: Final = 20  # milliseconds that a broker may wait for records of only some partitions
 
@@ -111,7 +107,9 @@ class _Batches:
 
     def __init__(self, data: bytes, partition: "_PartitionColumns") -> None:
         self._data = data
+        self._view = np.frombuffer(data, np.uint8)
         self._partition = partition
+        self._row = np.empty((1, kernel.WIDTH), np.int64)
         self._at = 0
 
     def _size(self) -> int:
@@ -123,12 +121,23 @@ class _Batches:
         return left >= _LENGTH.size and left >= self._size()
 
     def next_batch(self) -> Any:
-        begin = self._at
+        begin, partition = self._at, self._partition
+        self._at, *said = kernel.together(
+            self._view,
+            begin,
+            not partition.aborts,
+            partition.wanted,
+            partition.room,
+            crc_kernel.TABLES,
+            self._row,
+        )
+        if self._at > begin:
+            return _Together(self._data, self._view, begin, self._at, partition, *said)
         raw = memoryview(self._data)[begin : begin + self._size()]
         self._at += len(raw)
         new = len(raw) > _MAGIC and raw[_MAGIC] >= _COLUMNS
-        if new and len(raw) >= _HEADER:
-            return _Batch(DefaultRecordBatch(raw), self._data, begin, self._at, self._partition)
+        if new and len(raw) >= kernel.BATCH_HEADER:
+            return _Batch(DefaultRecordBatch(raw), self._data, begin, self._at, partition)
         batch = None if new else _MemoryRecords(bytes(raw)).next_batch()
         if batch is None:
             raise CorruptRecordException("a record batch is shorter than its header")
@@ -143,6 +152,64 @@ class _Chunk(NamedTuple):
     begin: int
     end: int
     offset: int
+
+
+def _chunk(columns: Columns, data: bytes, end: int) -> _Chunk:
+    first, last = columns[0], columns[-1]
+    return _Chunk(columns, data, int(first[kernel.KEY]), end, int(last[kernel.OFFSET]))
+
+
+class _Together:
+    """Batches fetched[begin:end] that `kernel.together` has checked, as one of aiokafka's."""
+
+    producer_id = -1  # the batches are none that may be aborted
+    is_transactional = False
+    is_control_batch = False
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what is read, and what it says
+        self,
+        fetched: bytes,
+        view: Bytes,
+        begin: int,
+        end: int,
+        partition: "_PartitionColumns",
+        records: int,
+        base_offset: int,
+        next_offset: int,
+    ) -> None:
+        self._fetched = fetched
+        self._view = view
+        self._begin = begin
+        self._end = end
+        self._partition = partition
+        self._records = records
+        self.base_offset = base_offset
+        self.next_offset = next_offset
+
+    def validate_crc(self) -> bool:
+        """It was done."""
+        return True
+
+    def __iter__(self) -> Iterator[_Chunk]:
+        partition, end = self._partition, self._end
+        batch, at, left, position, wrong = self._begin, self._begin, 0, partition.next_fetch_offset, False
+        while batch < end and not wrong:
+            most = min(partition.wanted, self._records, (end - at) // kernel.LEAST_BYTES)
+            rows = np.empty((max(most, 1), kernel.WIDTH), np.int64)
+            count, batch, at, left, position, wrong = kernel.walk_together(
+                self._view, batch, at, left, end, position, rows
+            )
+            columns = rows[: _with_text_names(self._fetched, rows[:count])]
+            if len(columns):
+                chunk = _chunk(columns, self._fetched, at)
+                partition.next_fetch_offset = chunk.offset  # aiokafka leaves out what is before it
+                yield chunk
+            if len(columns) < count:
+                wrong = True
+            else:
+                partition.next_fetch_offset = position
+        if wrong:
+            raise CorruptRecordException("a record batch holds what is no record")
 
 
 class _Batch:
@@ -166,11 +233,9 @@ class _Batch:
 
     def validate_crc(self) -> bool:
         """Whether the batch is as it was written."""
-        if self._end - self._begin < _LARGE:
-            return bool(self._batch.validate_crc())
-        (crc,) = _CRC.unpack_from(self._fetched, self._begin + _CRC_AT)
+        (crc,) = _CRC.unpack_from(self._fetched, self._begin + kernel.CRC)
         view = np.frombuffer(self._fetched, np.uint8, self._end)
-        return bool(crc_kernel.crc32c(view, self._begin + _ATTRIBUTES, crc_kernel.TABLES) == crc)
+        return bool(crc_kernel.crc32c(view, self._begin + kernel.ATTRIBUTES, crc_kernel.TABLES) == crc)
 
     def __iter__(self) -> Iterator[_Chunk]:
         data, at, end = self._records()
@@ -178,20 +243,19 @@ class _Batch:
         time, moves = self._batch.first_timestamp, 1
         if self._batch.timestamp_type:  # LogAppendTime
             time, moves = self._batch.max_timestamp, 0
-        (left,) = _COUNT.unpack_from(self._fetched, self._begin + _HEADER - _COUNT.size)
+        (left,) = _COUNT.unpack_from(self._fetched, self._begin + kernel.BATCH_HEADER - _COUNT.size)
         wrong = False
         while left > 0 and not wrong:
             most = min(self._partition.wanted, left, (end - at) // kernel.LEAST_BYTES)
             rows = np.empty((max(most, 1), kernel.WIDTH), np.int64)
             position = self._partition.next_fetch_offset
             count, left, at, wrong = kernel.walk(
-                view, at, left, self._batch.base_offset, time, moves, position, rows
+                view, at, end, left, self._batch.base_offset, time, moves, position, rows
             )
             columns = rows[: _with_text_names(data, rows[:count])]
             wrong = wrong or len(columns) < count
             if len(columns):
-                first, last = columns[0], columns[-1]
-                yield _Chunk(columns, data, int(first[kernel.KEY]), at, int(last[kernel.OFFSET]))
+                yield _chunk(columns, data, at)
         if wrong or at != end:
             raise CorruptRecordException("a record batch holds what is no record")
 
@@ -199,10 +263,10 @@ class _Batch:
         """Bytes with the records, decompressed, and where these begin and end."""
         code = self._batch.compression_type
         if not code:
-            return self._fetched, self._begin + _HEADER, self._end
+            return self._fetched, self._begin + kernel.BATCH_HEADER, self._end
         if code > len(_CODECS):
             raise UnsupportedCodecError(f"Kafka knows no codec {code}")
-        packed = self._fetched[self._begin + _HEADER : self._end]
+        packed = self._fetched[self._begin + kernel.BATCH_HEADER : self._end]
         data = decompression.DECODERS[_CODECS[code - 1]](packed, self._partition.limit)
         return data, 0, len(data)
 
@@ -227,13 +291,18 @@ class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka ha
         self._asked: _Asked = self._key_deserializer  # type: ignore[has-type]
         self._key_deserializer = None
         self.limit = self._asked.limit
-        self.wanted = 0
+        self.wanted = 0  # records
+        self.room = 0  # bytes
+
+    @property
+    def aborts(self) -> bool:
+        """Whether some of what is still to be read is aborted."""
+        return bool(self._aborted_transactions or self._aborted_producers)
 
     def __next__(self) -> Sequence[Any]:
-        self.wanted = self._asked.records.get(self._tp, 1)
+        self.wanted, self.room = self._asked.records.get(self._tp, 1), self.limit
         chunks: list[Any] = []
-        size = 0
-        while self.wanted > 0 and size < self.limit:
+        while self.wanted > 0 and self.room > 0:
             try:
                 chunk = super().__next__()
             except StopIteration:
@@ -247,7 +316,7 @@ class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka ha
             chunks.append(chunk)
             if isinstance(chunk, _Chunk):
                 self.wanted -= len(chunk.columns)
-                size += chunk.end - chunk.begin
+                self.room -= chunk.end - chunk.begin
             else:
                 self.wanted -= 1
         if not chunks:

@@ -1,16 +1,18 @@
-"""Walks the records of a Kafka record batch (magic 2), in one compiled pass.
+"""Walks the records of Kafka record batches (magic 2), of many in one compiled pass.
 
-A record is its length, attributes, time, offset, key, value and headers, with variable-length integers
+A batch is a header and its records (https://kafka.apache.org/documentation/#recordbatch). A record is its length,
+attributes, time, offset, key, value and headers, with variable-length integers
 (https://kafka.apache.org/documentation/#record). The bytes are hostile: whatever a length says, nothing beyond the last
 byte is read, and a pass ends at the first record that is wrong.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.jit import bare
+from detector.records.crc_kernel import crc32c
 from detector.records.json_string_kernel import copy
 
 Bytes = npt.NDArray[np.uint8]
@@ -27,6 +29,18 @@ HEADER_COUNT: Final = 7
 WIDTH: Final = 8
 PLACES: Final = [KEY, VALUE, HEADERS]  # the columns that are positions
 LEAST_BYTES: Final = 7  # of a record: each of its fields takes one
+BATCH_HEADER: Final = 61  # bytes of a batch before its records
+CRC: Final = 17  # where a batch has its checksum, which is that of all from ATTRIBUTES on
+ATTRIBUTES: Final = 21
+_LENGTH: Final = 8  # it counts the bytes behind itself
+_MAGIC: Final = 16
+_FLAGS: Final = 22
+_LAST_OFFSET: Final = 23
+_FIRST_TIME: Final = 27
+_LATEST_TIME: Final = 35
+_COUNT: Final = 57
+_CODECS, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
+_CONTROL_KEY: Final = 4  # bytes of a marker's version and type
 _VARINT_BYTES: Final = 10
 _POSITIVE: Final = 0x7FFF_FFFF_FFFF_FFFF
 _LINE_FEED: Final = ord("\n")
@@ -98,9 +112,9 @@ def record(data: Bytes, at: int, end: int, into: Columns, row: int) -> int:
 
 @bare
 def walk(  # noqa: PLR0913, PLR0917 - where it stands, a batch's header, and where it goes
-    data: Bytes, at: int, left: int, base: int, time: int, moves: int, position: int, into: Columns
+    data: Bytes, at: int, end: int, left: int, base: int, time: int, moves: int, position: int, into: Columns
 ) -> tuple[int, int, int, bool]:
-    """Reads the `left` records from `at` on, until the rows are full.
+    """Reads the `left` records of data[at:end], until the rows are full.
 
     `base` is what offsets are counted from, `time` (ms) what times are; with `moves` 0 it is the time of all. Records
     before the offset `position` are left out, as is any whose offset does not grow.
@@ -109,7 +123,6 @@ def walk(  # noqa: PLR0913, PLR0917 - where it stands, a batch's header, and whe
         How many rows there are, how many records are left, where they begin, and whether the next one is wrong.
     """
     rows = 0
-    end = len(data)
     while left > 0 and rows < len(into):
         behind = record(data, at, end, into, rows)
         if behind < 0:
@@ -122,6 +135,113 @@ def walk(  # noqa: PLR0913, PLR0917 - where it stands, a batch's header, and whe
             position = into[rows, OFFSET] + 1
             rows += 1
     return rows, left, at, False
+
+
+@bare
+def _number(data: Bytes, at: int, size: int) -> int:
+    """The signed big-endian integer of so many bytes."""
+    found = int(np.int8(data[at]))
+    for place in range(at + 1, at + size):
+        found = (found << 8) | int(data[place])
+    return found
+
+
+@bare
+def behind_batch(data: Bytes, at: int) -> int:
+    """Where the batch at `at` ends, by what it says; 0 if that is before the end of its header or behind the data."""
+    if len(data) - at < BATCH_HEADER:
+        return 0
+    end = at + _LENGTH + 4 + _number(data, at + _LENGTH, 4)
+    return end if at + BATCH_HEADER <= end <= len(data) else 0
+
+
+@bare
+def _next_offset(data: Bytes, at: int) -> int:
+    return _number(data, at, 8) + _number(data, at + _LAST_OFFSET, 4) + 1
+
+
+@bare
+def _records_of(data: Bytes, at: int, end: int, marks: bool, tables: Any, row: Columns) -> int:  # noqa: FBT001, PLR0913, PLR0917 - as below
+    """How many records the batch data[at:end] says it has, -1 if it cannot be read with others."""
+    flags = data[at + _FLAGS]
+    if data[at + _MAGIC] != 2 or flags & _CODECS:  # noqa: PLR2004 - the format that is read here
+        return -1
+    if flags & (_TRANSACTIONAL | _CONTROL) and not marks:
+        return -1
+    if crc32c(data[:end], at + ATTRIBUTES, tables) != _number(data, at + CRC, 4) & 0xFFFFFFFF:
+        return -1
+    count = max(_number(data, at + _COUNT, 4), 0)
+    if not flags & _CONTROL:
+        return count
+    marker = count > 0 and record(data, at + BATCH_HEADER, end, row, 0) >= 0
+    return 0 if marker and row[0, KEY_SIZE] >= _CONTROL_KEY else -1
+
+
+@bare
+def together(  # noqa: PLR0913, PLR0917 - what it reads, and its bounds
+    data: Bytes,
+    begin: int,
+    marks: bool,  # noqa: FBT001 - compiled loops take their arguments by place
+    most: int,
+    room: int,
+    tables: Any,
+    row: Columns,
+) -> tuple[int, int, int, int]:
+    """The batches from `begin` on that can be read together, until they have `most` records or `room` bytes.
+
+    That are those that are whole, as they were written, and not compressed. Only if `marks` is set, some may be of a
+    transaction or mark its end. `row` is room for a record.
+
+    Returns:
+        Where they end, `begin` if there is none, how many records they say they have, and of the last one its first
+        offset and the one behind its last.
+    """
+    at, last, records = begin, begin, 0
+    while records < most and at - begin < room:
+        end = behind_batch(data, at)
+        count = _records_of(data, at, end, marks, tables, row) if end else -1
+        if count < 0:
+            break
+        records += count
+        last, at = at, end
+    if at == begin:
+        return begin, 0, 0, 0
+    return at, records, _number(data, last, 8), _next_offset(data, last)
+
+
+@bare
+def walk_together(  # noqa: PLR0913, PLR0917 - where it stands, and where it goes
+    data: Bytes, batch: int, at: int, left: int, end: int, position: int, into: Columns
+) -> tuple[int, int, int, int, int, bool]:
+    """Reads the records of the batches data[batch:end] (`together`), until the rows are full.
+
+    The first has `left` records from `at` on; if `at` is its beginning, as many as it says. Records are left out as by
+    `walk`.
+
+    Returns:
+        How many rows there are, the next `batch`, `at`, `left` and `position`, and whether the next record is wrong.
+    """
+    rows = 0
+    while batch < end and rows < len(into):
+        behind = behind_batch(data, batch)
+        flags = data[batch + _FLAGS]
+        if at == batch:
+            control = flags & _CONTROL
+            at = behind if control else batch + BATCH_HEADER
+            left = 0 if control else _number(data, batch + _COUNT, 4)
+        moves = 0 if flags & _APPEND_TIME else 1
+        time = _number(data, batch + (_FIRST_TIME if moves else _LATEST_TIME), 8)
+        base = _number(data, batch, 8)
+        found, left, at, wrong = walk(data, at, behind, left, base, time, moves, position, into[rows:])
+        rows += found
+        if found:
+            position = into[rows - 1, OFFSET] + 1
+        if wrong or (left <= 0 and at != behind):
+            return rows, batch, at, left, position, True
+        if left <= 0:
+            position = _next_offset(data, batch)
+            batch = at
+    return rows, batch, at, left, position, False
 
 
 @bare

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import CorruptRecordException
 
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings, Processed
@@ -26,11 +27,13 @@ class Brokers:
         self.assigned = {SOURCE}
         self.calls: list[tuple[str, Any]] = []
         self._some = some
+        self.asked = 0  # for a position
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
 
     async def position(self, _source: TopicPartition) -> int:
+        self.asked += 1
         return 0
 
     async def getmany(self, *_sources: TopicPartition, **_options: Any) -> dict[TopicPartition, Any]:
@@ -45,6 +48,23 @@ class Brokers:
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         sent.set_result(None)
         return sent
+
+
+class Rotten(Brokers):
+    """Brokers whose first poll cannot be decoded, and whose first record neither."""
+
+    def __init__(self, some: Sequence[FakeRecord]) -> None:
+        super().__init__(some)
+        self.failures = 2
+
+    def seek(self, _source: TopicPartition, offset: int) -> None:
+        self.calls.append(("seek", offset))
+
+    async def getmany(self, *sources: TopicPartition, **options: Any) -> dict[TopicPartition, Any]:
+        if self.failures:
+            self.failures -= 1
+            raise CorruptRecordException
+        return await super().getmany(*sources, **options)
 
 
 class Echo:
@@ -118,6 +138,28 @@ async def test_a_partition_that_moved_meanwhile_is_left_to_whoever_has_it() -> N
     assert handler.calls == ["process"]
     reader.forget()
     assert reader.overdue_seconds == 0
+
+
+async def test_a_partition_is_asked_for_its_position_again_only_once_it_gave_records() -> None:
+    brokers = Brokers(records([b"one"]))
+    brokers.assigned |= {TopicPartition("logs", number) for number in range(1, 9)}
+    reader = reader_of(Echo(), [T0 + 9 * SECOND], [T0 + 9 * SECOND])
+    for _ in range(3):
+        await reader._fetch(brokers)
+        await reader._hand_out(brokers, brokers)
+    assert brokers.asked == 10
+    reader.forget()
+    await reader._fetch(brokers)
+    assert brokers.asked == 19
+
+
+async def test_a_record_that_cannot_be_decoded_is_skipped() -> None:
+    brokers = Rotten(records([b"one"]))
+    reader = reader_of(Echo(), [T0 + 9 * SECOND], [T0 + 9 * SECOND])
+    await reader._fetch(brokers)
+    assert brokers.calls == [("seek", 0), ("seek", 1)]
+    await reader._hand_out(brokers, brokers)
+    assert brokers.calls[2:] == [("send work", b"one"), ("commit", 1)]
 
 
 async def test_a_reader_that_reaches_no_broker_leaves_no_client_open() -> None:

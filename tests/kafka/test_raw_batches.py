@@ -84,6 +84,11 @@ def test_the_same_records_come_out(batches: list[Any], data: st.DataObject) -> N
     for records, codec, producer, attributes in batches:
         raw += batch(base, records, codec=codec, producer=producer, attributes=attributes)
         base += len(records) + data.draw(st.integers(0, 2))
+        if producer >= 0 and data.draw(st.booleans()):
+            raw += batch(
+                base, data.draw(st.sampled_from([COMMIT, ABORT])), producer=producer, attributes=CONTROL
+            )
+            base += 1
     aborted = data.draw(st.lists(st.tuples(st.sampled_from([7, 8]), st.integers(0, base)), max_size=2))
     offset, most = data.draw(st.integers(0, base)), data.draw(st.integers(1, 9))
     columns, records = raw_batches.both_ways(raw, aborted, offset, most, LIMIT)
@@ -174,6 +179,30 @@ def test_the_records_before_a_wrong_batch_are_read() -> None:
     assert columns.next_fetch_offset == 2
     with pytest.raises(CorruptRecordException):
         read(bytes(bad), offset=2)
+
+
+@given(st.data(), st.integers(0, 11), st.integers(1, 30))
+def test_the_records_before_a_wrong_record_of_many_batches_are_read(
+    data: st.DataObject, wrong: int, most: int
+) -> None:
+    """Its checksum is right. The wrong batch has two records, of which the second is none."""
+    batches = [batch(2 * number, [(None, b"%d" % number, [])] * 2) for number in range(12)]
+    made = bytearray(batches[wrong])
+    made[-data.draw(st.integers(1, 8))] ^= 0x55
+    batches[wrong] = sealed(made)
+    columns, one_by_one = raw_batches.both_ways(b"".join(batches), (), 0, most, LIMIT)
+    found: list[Any] = []
+    with contextlib.suppress(CorruptRecordException, UnicodeDecodeError):
+        for poll in columns:
+            found += map(fields, poll)
+    assert found == until_an_error(one_by_one)
+    assert columns.next_fetch_offset == one_by_one.next_fetch_offset
+
+
+def test_an_incomplete_batch_at_the_end_is_left_for_the_next_fetch() -> None:
+    whole = [batch(number, [(None, b"%d" % number, [])]) for number in range(3)]
+    for cut in range(1, len(whole[2])):
+        assert [len(poll) for poll in read(whole[0] + whole[1] + whole[2][:-cut])] == [2]
 
 
 def test_a_batch_is_decompressed_within_the_limit() -> None:
