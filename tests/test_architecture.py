@@ -134,6 +134,7 @@ KAFKA_TAKES = {
     "detector.records",
     "detector.records.batch_kernel",
     "detector.records.crc_kernel",
+    "detector.records.batch_kernel.Bytes",
     "detector.records.batch_kernel.Columns",
     "detector.records.magic_numbers",
     "detector.records.magic_numbers.LZ4",
