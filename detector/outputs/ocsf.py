@@ -228,10 +228,7 @@ def _task_id(finding: Finding) -> str | None:
 
 
 def _text(text: str | None, clean: Clean, limit: int = _MAX_NAME) -> str | None:
-    if not text:
-        return None
-    cleaned = clean(text)  # most are as `visible` makes them
-    return cleaned if len(cleaned) <= limit and cleaned.isprintable() else visible(cleaned, limit)
+    return visible(clean(text), limit) if text else None
 
 
 def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:

@@ -101,10 +101,7 @@ def sayer(clean: Clean) -> Say:
     """A function that makes a text of an event safe to show: without secrets, visible, of at most `limit` characters."""
 
     def say(text: str | None, limit: int = SHORT) -> str:
-        if not text:
-            return ""
-        cleaned = clean(text)  # most are as `visible` makes them
-        return cleaned if len(cleaned) <= limit and cleaned.isprintable() else visible(cleaned, limit)
+        return visible(clean(text), limit) if text else ""
 
     return say
 
