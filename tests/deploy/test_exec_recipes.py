@@ -41,6 +41,15 @@ def shell(
     )
 
 
+def children_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def catches(pid: str, number: int) -> bool:
+    [caught] = re.findall(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> number - 1 & 1)
+
+
 def issued(folder: Path) -> list[str]:
     return [one["data"]["credential_id"] for one in events_in(folder) if one["type"] == "credential.issued"]
 
@@ -190,6 +199,9 @@ def test_the_command_of_the_init_container_holds_the_task_open_until_it_is_told_
         env=environment(tmp_path, PATH=PATH, CURFEWD_TO=str(tmp_path / "events.jsonl")),
     )
     until(lambda: (tmp_path / "events.jsonl").exists() and issued(tmp_path))
+    until(
+        lambda: any(catches(child, signal.SIGTERM) for child in children_of(process.pid))
+    )  # the `trap` is set
     assert ends_in(tmp_path) == {}
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
