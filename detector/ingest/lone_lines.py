@@ -71,8 +71,8 @@ class LoneLines(Generic[Item]):
 
     def __init__(self) -> None:
         self._lines: dict[int, tuple[LineBlock[Item], int]] = {}  # by the numbers of their streams
-        self._counts = array("H", bytes(2 * (_SLOT + 1)))  # how many of them have a number with these bits
-        self._slots = np.frombuffer(self._counts, np.uint16)
+        self._counts = array("I", bytes(4 * (_SLOT + 1)))  # how many of them have a number with these bits
+        self._slots = np.frombuffer(self._counts, np.uint32)
 
     def __bool__(self) -> bool:
         return bool(self._lines)

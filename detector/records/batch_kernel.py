@@ -245,6 +245,15 @@ def walk_together(  # noqa: PLR0913, PLR0917 - where it stands, and where it goe
 
 
 @bare
+def line_starts(columns: Columns, starts: Columns) -> None:
+    """Where the values begin if a line feed is behind each, and one more would: as `value_lines` has them."""
+    starts[0] = 0
+    for row in range(len(columns)):
+        size = 0 if columns[row, HEADER_COUNT] else max(columns[row, VALUE_SIZE], 0)
+        starts[row + 1] = starts[row] + size + 1
+
+
+@bare
 def join(data: Bytes, begins: Columns, starts: Columns, into: Bytes) -> None:
     """The values that begin at `begins`, with a line feed behind each, to where `starts` says: one more than there are."""
     for row in range(len(begins)):

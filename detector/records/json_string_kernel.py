@@ -10,36 +10,22 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, mask_of
 from detector.jit import bare, place
 
 PAD: Final = 64
 _NOTHING: Final = np.uint64(0)
+_stops = mask_of((34, 1, 0), (92, 1, 0), (128, 160, 0))  # after 255 comes 0
 
 
 @bare
-def mark(data: Any, flags: Any) -> None:
-    """Marks what ends a plain stretch of a string: quotes, backslashes, control characters, and all beyond ASCII."""
-    for at in range(data.size):
-        byte = data[at]
-        flags[at] = (
-            np.uint8(byte == np.uint8(34))
-            | np.uint8(byte == np.uint8(92))
-            | np.uint8(byte < np.uint8(32))
-            | np.uint8(byte > np.uint8(127))
-        )
-
-
-@bare
-def next_mark(words: Any, at: int) -> int:
-    """The first marked byte from `at` on, by the flags as words of eight. There is one."""
-    word = at >> 3
-    bits = words[word] >> np.uint64((at & 7) << 3)
-    if bits != _NOTHING:
-        return at + int(place(bits) >> 3)
-    word += 1
-    while words[word] == _NOTHING:
-        word += 1
-    return (word << 3) + int(place(words[word]) >> 3)
+def stretch(data: Any, at: int) -> int:
+    """The first byte from `at` on that is a quote, a backslash, a control character, or beyond ASCII. There is one."""
+    bits = _stops(data, at)
+    while bits == _NOTHING:
+        at += WORD
+        bits = _stops(data, at)
+    return at + int(place(bits))
 
 
 @bare
@@ -117,14 +103,14 @@ def _unescaped(byte: int) -> int:
 
 
 @bare
-def written(data: Any, words: Any, at: int, into: Any, to: int) -> tuple[int, int]:
+def written(data: Any, at: int, into: Any, to: int) -> tuple[int, int]:
     """Writes what a string says whose first byte is at `at`: what is behind it, -1 if refused, and behind what it wrote.
 
     Refused are also escapes of half a pair, and of letters, digits, hyphens and spaces, which nobody has to escape: what
     is looked for in the data as it stands could hide in them.
     """
     while True:
-        stop = next_mark(words, at)
+        stop = stretch(data, at)
         copy(data, at, stop, into, to)
         to += stop - at
         byte = int(data[stop])
@@ -156,10 +142,10 @@ def written(data: Any, words: Any, at: int, into: Any, to: int) -> tuple[int, in
 
 
 @bare
-def behind(data: Any, words: Any, at: int) -> int:
+def behind(data: Any, at: int) -> int:
     """What is behind a string whose first byte is at `at`, -1 if it is refused: one with an escape is."""
     while True:
-        stop = next_mark(words, at)
+        stop = stretch(data, at)
         byte = data[stop]
         if byte == 34:
             return stop + 1

@@ -123,8 +123,8 @@ class RecordColumns(Sequence[Any]):
 
     def value_lines(self, pad: int) -> tuple[bytes, Ints]:
         """See `value_lines`."""
-        bare = self.column(kernel.HEADER_COUNT) == 0
-        starts = line_starts_of(np.where(bare, self.column(kernel.VALUE_SIZE), 0).clip(0))
+        starts = np.empty(len(self) + 1, np.int64)
+        kernel.line_starts(np.ascontiguousarray(self.columns), starts)
         return joined_at(self, kernel.VALUE, starts, pad).tobytes(), starts
 
 

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare
-from detector.records.json_string_kernel import next_mark
+from detector.jit import bare, place
 from detector.records.timestamps import Ints
 
 _OPEN_NAMES: Final = 512  # of all objects that are open
@@ -36,6 +35,19 @@ def _mark(data: Any, flags: Any) -> None:
         flags[at] = np.uint8(data[at] == np.uint8(34)) | np.uint8(data[at] == np.uint8(92))
     for at in range(data.size, (data.size // 8 + 1) * 8):
         flags[at] = np.uint8(1)
+
+
+@bare
+def _next_mark(words: Any, at: int) -> int:
+    """The first marked byte from `at` on, by the flags as words of eight. There is one."""
+    word = at >> 3
+    bits = words[word] >> np.uint64((at & 7) << 3)
+    if bits != _NOTHING:
+        return at + int(place(bits) >> 3)
+    word += 1
+    while words[word] == _NOTHING:
+        word += 1
+    return (word << 3) + int(place(words[word]) >> 3)
 
 
 @bare
@@ -63,10 +75,10 @@ def _names(
             depth = max(depth - 1, 0)
         elif byte == 34:  # a string
             begin, escaped = at, False
-            at = next_mark(words, at)
+            at = _next_mark(words, at)
             while at < end and data[at] == 92:  # a backslash
                 escaped = True
-                at = next_mark(words, at + 2) if at + 2 < end else end
+                at = _next_mark(words, at + 2) if at + 2 < end else end
             stop = at
             at += 1
             while at < end and (data[at] == 32 or 9 <= data[at] <= 13):

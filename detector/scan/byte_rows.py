@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, class_of, plane
 from detector.jit import bare
-from detector.scan.byte_masks import WORD, class_of, plane
 
 WORDS: Final = 48  # looked at together: the rows stay in the first-level cache
 BLOCK: Final = WORD * WORDS

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, mask_of
 from detector.jit import bare, place
-from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.joined_strings import CLOSES, COLON, string_parts, string_start
 from detector.scan.joins import (
     BACKSLASH,

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, mask_of
 from detector.jit import bare, compiled, place
-from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, sieve_shift
 
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, mask_of
 from detector.jit import bare
-from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.kernels import count_bits
 from detector.scan.runs import head_like
 

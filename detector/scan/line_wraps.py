@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, mask_of
 from detector.jit import bare, place, zeros_above
-from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.digits import BASE64, HEX, NONE
 from detector.scan.joins import (
     DOT,

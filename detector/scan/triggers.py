@@ -26,9 +26,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD
 from detector.jit import bare, compiled, place, zeros_above
 from detector.scan.base85 import add_groups
-from detector.scan.byte_masks import WORD
 from detector.scan.byte_rows import (
     AT_ANY,
     AT_ASCII85,

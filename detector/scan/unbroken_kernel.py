@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.byte_masks import WORD, mask_of
 from detector.jit import bare, compiled, place, zeros_above
-from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.form_kernel import letters
 from detector.scan.kernels import in_taken_slots, sieve_shift
 from detector.scan.window_kernel import block_size, factors, passing_sieve, registered, summed

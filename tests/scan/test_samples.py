@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detector.byte_masks import class_of, mask_of, plane
 from detector.jit import bare
 from detector.scan import long_words
-from detector.scan.byte_masks import class_of, mask_of, plane
 from detector.scan.triggers import APART, GRID, LISTED, LONG_WORD, found
 from detector.scan.triggers import BEYOND as BEYOND_ASCII
 

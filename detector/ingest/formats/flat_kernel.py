@@ -37,7 +37,7 @@ from detector.ingest.formats.stream_key_kernel import stream_key
 from detector.ingest.line_continuation import LEAST, MOST, varied
 from detector.jit import bare
 from detector.records.blocks import LONG_JSON
-from detector.records.json_string_kernel import behind, copy, mark, spaced, stands, written
+from detector.records.json_string_kernel import behind, copy, spaced, stands, written
 from detector.records.log_records import LONG_LABEL
 from detector.records.timestamp_kernel import stamp
 
@@ -63,7 +63,7 @@ def _goes_on(text: Any, kinds: Any, begin: int, end: int) -> bool:
 
 
 @bare
-def _record(data: Any, words: Any, at: int, end: int, into: Any, to: int, row: Any) -> int:
+def _record(data: Any, at: int, end: int, into: Any, to: int, row: Any) -> int:
     """Reads one record into its row and writes its message; what is behind that, -1 if it is not taken."""
     if end - at < _LEAST_BYTES or end - at > LONG_JSON or data[at] != 123 or data[end - 1] != 125:
         return -1
@@ -94,7 +94,7 @@ def _record(data: Any, words: Any, at: int, end: int, into: Any, to: int, row: A
                 return -1
             at += _NULL.size
         elif data[name] == 109:
-            at, to = written(data, words, at + 1, into, to)
+            at, to = written(data, at + 1, into, to)
             if at < 0:
                 return -1
         elif data[name + 1] == 105:
@@ -106,7 +106,7 @@ def _record(data: Any, words: Any, at: int, end: int, into: Any, to: int, row: A
             at += 1
         else:
             begin = at + 1
-            at = behind(data, words, begin)
+            at = behind(data, begin)
             if at < 0:
                 return -1
             if data[name] == 116:
@@ -128,8 +128,6 @@ def flat(
     data: Any,
     starts: Any,
     left_out: Any,
-    flags: Any,
-    words: Any,
     tables: Any,
     scratch: Any,
     into: Any,
@@ -138,12 +136,10 @@ def flat(
 ) -> tuple[int, int]:
     """Fills a row for each record that begins at `starts`, the last of which is where one more would.
 
-    `flags` are bytes for `mark`, eight or more of them behind the data, which are set; `words` the same by eights. `tables`
-    are `KINDS` of digits, `DOUBTFUL`, `NAME_BYTES` and `NAME_CODES`, `scratch` the room that `read_object` needs. `into`
-    and `rest` have room for the data. Returns how many bytes were written to both: texts, and what is said beside them,
-    each with a newline behind it.
+    `PAD` bytes or more are behind the data. `tables` are `KINDS` of digits, `DOUBTFUL`, `NAME_BYTES` and `NAME_CODES`,
+    `scratch` the room that `read_object` needs. `into` and `rest` have room for the data. Returns how many bytes were
+    written to both: texts, and what is said beside them, each with a newline behind it.
     """
-    mark(data, flags)
     kinds, doubtful, names, codes = tables
     places, hashes = scratch
     to = rest_to = 0
@@ -154,7 +150,7 @@ def flat(
         if left_out[number]:
             continue
         if data[at] == _BRACE:
-            end = _record(data, words, at, behind, into, to, row)
+            end = _record(data, at, behind, into, to, row)
             rest_end = rest_to
             if end >= 0:
                 row[KIND] = PLAIN_JSON
@@ -165,7 +161,7 @@ def flat(
                     end -= 1
             elif _LEAST_BYTES_OF_ANY <= behind - at <= LONG_JSON and data[behind - 1] == _CLOSING_BRACE:
                 end, rest_end = read_object(
-                    data, words, names, codes, places, hashes, at, behind, into, to, rest, rest_to, row
+                    data, names, codes, places, hashes, at, behind, into, to, rest, rest_to, row
                 )
             if end < 0:
                 continue

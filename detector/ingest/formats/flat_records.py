@@ -31,7 +31,6 @@ from detector.records.shipper_fields import Named
 from detector.records.timestamps import Ints, Stamps, log_time
 from detector.values.times import SECOND
 
-_WORD: Final = 8
 _TABLES: Final = KINDS, DOUBTFUL, NAME_BYTES, NAME_CODES
 _FORMATS: Final = {
     column.PLAIN_JSON: JSON_LOG,
@@ -60,16 +59,12 @@ class FlatRecords:
         self._data = data
         self._starts = starts
         self._named = named
-        flags = np.empty((len(data) // _WORD + 2) * _WORD, np.uint8)
-        flags[len(data) :] = 1
         self._text, self._rest = np.empty(len(data), np.uint8), np.empty(len(data), np.uint8)
         self._rows = np.empty((len(left_out), column.WIDTH), np.int64)
         self._size, self._rest_size = kernel.flat(
             np.frombuffer(data, np.uint8),
             starts,
             left_out.view(np.uint8),
-            flags,
-            flags.view(np.uint64),
             _TABLES,
             (np.empty((DEPTH, 5), np.int64), np.empty(NAMES, np.uint64)),
             self._text,
@@ -147,7 +142,7 @@ class FlatRecords:
             message,
             nowhere if only_lines else placed,
             beside=beside,
-            marked=np.flatnonzero(rows[:, column.GOES_ON]).tolist(),
+            marked=rows[:, column.GOES_ON].nonzero()[0].tolist(),
             keys=self._keys(rows),
             counts=_counts(kinds),
             origins=_origins(kinds),
@@ -161,7 +156,7 @@ class FlatRecords:
         return int(later[0]) if len(later) else self._size
 
     def _rests(self, rows: Ints) -> Rests | None:
-        owners = np.flatnonzero(rows[:, column.REST] < rows[:, column.REST_END])
+        (owners,) = (rows[:, column.REST] < rows[:, column.REST_END]).nonzero()
         if not len(owners):
             return None
         begins = rows[owners, column.REST]
@@ -175,15 +170,16 @@ class FlatRecords:
             json = rows[:, column.KIND] <= column.ANY_JSON
             if (json & (rows[:, column.TASK_SIZE] == 0)).any():
                 return None
-        many = any(len(np.unique(some)) > _FEW_STREAMS for some in (keys[: 4 * _FEW_STREAMS], keys))
+        some = keys[: 4 * _FEW_STREAMS]
+        many = len({*some.tolist()}) > _FEW_STREAMS or len(np.unique(keys)) > _FEW_STREAMS
         return keys if many else None
 
     def _times(self, rows: Ints) -> Times:
         timed = rows[:, column.TIMED]
-        stamps = np.flatnonzero(timed)
+        (stamps,) = timed.nonzero()
         seconds, nanos = rows[stamps, column.SECONDS], rows[stamps, column.NANOS]
         unread: list[tuple[int, str]] = []
-        numbers = np.flatnonzero(timed[stamps] == column.AS_NUMBER)
+        (numbers,) = (timed[stamps] == column.AS_NUMBER).nonzero()
         if len(numbers):
             kept = np.ones(len(stamps), np.bool_)
             for at in numbers.tolist():

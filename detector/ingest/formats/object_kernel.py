@@ -33,7 +33,7 @@ from detector.ingest.formats.flat_columns import (
 from detector.ingest.formats.stream_key_kernel import BASIS, hashed, pod_key, stream_key
 from detector.jit import bare
 from detector.records.agent_names import MCP_SESSION
-from detector.records.json_string_kernel import behind, copy, next_mark, spaced, stands, written
+from detector.records.json_string_kernel import behind, copy, spaced, stands, stretch, written
 from detector.records.log_records import LONG_LABEL, LONG_NAME, MESSAGE_NAMES, TIME_NAMES
 from detector.records.shipper_fields import PARTS, SPLIT, WRITERS
 from detector.records.timestamp_kernel import stamp
@@ -129,10 +129,10 @@ def _meant(data: Any, at: int, size: int, key: Any, names: Any, codes: Any, tabl
 
 
 @bare
-def _behind_string(data: Any, words: Any, at: int) -> int:
+def _behind_string(data: Any, at: int) -> int:
     """What is behind a string that may have escapes; -1 if it has a control character. Its text is not looked at."""
     while True:
-        stop = next_mark(words, at)
+        stop = stretch(data, at)
         byte = data[stop]
         if byte == 34:
             return stop + 1
@@ -229,7 +229,6 @@ def _has_slash(data: Any, at: int, size: int) -> bool:
 @bare
 def read_object(
     data: Any,
-    words: Any,
     names: Any,
     codes: Any,
     places: Any,
@@ -270,7 +269,7 @@ def read_object(
             if data[at] != 34:
                 return refused
             name = at + 1
-            at = behind(data, words, name)
+            at = behind(data, name)
             if at < 0 or top == NAMES:
                 return refused
             size = at - 1 - name
@@ -298,7 +297,7 @@ def read_object(
         if byte == 34:
             value = at + 1
             if code in (_TASK_ID, _STREAM):
-                at = behind(data, words, value)
+                at = behind(data, value)
                 if at < 0:
                     return refused
                 if code == _TASK_ID:
@@ -320,11 +319,11 @@ def read_object(
                 if message:
                     return refused
                 message = code
-                at, to = written(data, words, value, into, to)
+                at, to = written(data, value, into, to)
                 if at < 0:
                     return refused
             else:
-                at = _behind_string(data, words, value)
+                at = _behind_string(data, value)
                 if at < 0 or rest_to + size + 1 + at - value > limit:
                     return refused
                 if (code == _LEVEL and not _plain(data, value, at - 1)) or code == _KUBERNETES:
@@ -343,7 +342,7 @@ def read_object(
                         else:
                             return refused
                     rest_to = _named(data, name, size, rest, rest_to)
-                    at, rest_to = written(data, words, value, rest, rest_to)
+                    at, rest_to = written(data, value, rest, rest_to)
                     if at < 0:
                         return refused
                     rest[rest_to] = 10
