@@ -1,7 +1,8 @@
 """What groups of tasks cost the ledger: credentials issued to one group, beside the same issued each to its own task.
 
-Each row runs in a process of its own. Every task starts, gets a credential, uses it, and ends an hour later; tasks start
-so many seconds apart, which says how many overlap. Events come shuffled, as nothing promises an order. CPU time, one core.
+Each row runs in a process of its own. Every task starts, gets a credential, uses it, and ends an hour later; tasks
+start so many seconds apart, which says how many overlap. Events come shuffled, as nothing promises an order. CPU
+time, one core.
 """
 
 import gc

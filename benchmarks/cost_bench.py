@@ -1,7 +1,7 @@
 """What a byte of clean log text costs: against the number of patterns, of known credentials, and the length of lines.
 
-In this process, CPU time of one thread, the best of some runs. More patterns than there are: copies that look for another
-literal. The text is the clean corpus; for the lengths of lines it is wrapped anew.
+In this process, CPU time of one thread, the best of some runs. More patterns than there are: copies that look for
+another literal. The text is the clean corpus; for the lengths of lines it is wrapped anew.
 """
 
 import time

@@ -1,9 +1,9 @@
 """MB/s of decoding alone and of the whole scanner on input that is nothing but one encoding, packed wall to wall.
 
 Every kind says the same made-up log text, without a secret, but for those that are hostile and say nothing. Decoding
-is `detector.scan.decode.Decoding`, the scanner `detector.scan.leaks.LeakFinder` with all patterns and 100,000 registered credentials.
-CPU time of one thread, the best of some runs, batches as the readers make them (whole lines of 256 KiB). Memory is how
-far the process grew over the run, each kind in a process of its own.
+is `detector.scan.decode.Decoding`, the scanner `detector.scan.leaks.LeakFinder` with all patterns and 100,000
+registered credentials. CPU time of one thread, the best of some runs, batches as the readers make them (whole lines
+of 256 KiB). Memory is how far the process grew over the run, each kind in a process of its own.
 """
 
 import base64

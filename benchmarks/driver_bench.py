@@ -5,10 +5,11 @@
     python -m benchmarks.driver_bench files FOLDER [FILES…]
     python -m benchmarks.driver_bench list FOLDER [FILES…]
 
-`credentials`: each task has one credential and one use; all is judged in buckets. `hot`: one credential has all uses but
-one in a hundred, which are those of a thousand other tasks, in Zstandard frames. Two processes, and `--engine spark --master local[2]` if
-PySpark is there. `files`: so many small files at moto, as a store of S3, below one prefix. `list`: what curfewd itself takes to list so many, until
-all units are known; a stub stands for the store and the workers. CPU seconds are those of the driver and, where its processes are its children, of all.
+`credentials`: each task has one credential and one use; all is judged in buckets. `hot`: one credential has all uses
+but one in a hundred, which are those of a thousand other tasks, in Zstandard frames. Two processes, and
+`--engine spark --master local[2]` if PySpark is there. `files`: so many small files at moto, as a store of S3, below
+one prefix. `list`: what curfewd itself takes to list so many, until all units are known; a stub stands for the store
+and the workers. CPU seconds are those of the driver and, where its processes are its children, of all.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What an audit event costs the live service, stage by stage and without Kafka, alone and among logs.
 
-Reading, masking, routing and judging are called as the service's handlers call them. CPU time, the least of some rounds.
-Among logs an event costs what the poll takes longer than the same logs without it.
+Reading, masking, routing and judging are called as the service's handlers call them. CPU time, the least of some
+rounds. Among logs an event costs what the poll takes longer than the same logs without it.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The examples of other scanners' rules, run through the patterns: how many are found, and why the others are not.
 
-Reads a checkout that somebody brought: Kingfisher's rules (YAML with `examples`) or gitleaks' and betterleaks' (Go with lists
-of `tps`). Nothing of their text is kept or printed, only counts by rule.
+Reads a checkout that somebody brought: Kingfisher's rules (YAML with `examples`) or gitleaks' and betterleaks' (Go
+with lists of `tps`). Nothing of their text is kept or printed, only counts by rule.
 """
 
 import re

@@ -1,8 +1,9 @@
 """What a task that goes on costs the judge, and what many tasks put into its state: `python -m benchmarks growth`.
 
-Each aggregate gets events of one kind, ten in each judgement, 20 s apart. What is in its state is counted in bytes of keys
-and values, as the `state` topic has them, and the CPU time of the events since the size before. Then the judge stage
-takes many tasks without Kafka: what each writes to the state topic, and what is left of it until it is forgotten.
+Each aggregate gets events of one kind, ten in each judgement, 20 s apart. What is in its state is counted in bytes of
+keys and values, as the `state` topic has them, and the CPU time of the events since the size before. Then the judge
+stage takes many tasks without Kafka: what each writes to the state topic, and what is left of it until it is
+forgotten.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Several instances of the service: throughput, and what it costs that one dies or leaves: `python -m benchmarks instances`.
 
-The time without output is told by probes (`latency_bench.py`): credentials that leak, 25 a second among other records. Those
-that come after a kill wait until someone else has the dead instance's partitions, or it is back itself. After a leave
-(SIGTERM) they wait for the rebalance alone.
+The time without output is told by probes (`latency_bench.py`): credentials that leak, 25 a second among other
+records. Those that come after a kill wait until someone else has the dead instance's partitions, or it is back
+itself. After a leave (SIGTERM) they wait for the rebalance alone.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What it costs to judge a history in one ledger, and in buckets: `python -m benchmarks.judging_bench FOLDER [EVENTS]`.
 
-Whole replays of an audit log with two processes, without logs. CPU seconds of the first process (the driver) and of all,
-and the most memory of the driver. In the first history each task has a credential and 8 uses, in the second one
+Whole replays of an audit log with two processes, without logs. CPU seconds of the first process (the driver) and of
+all, and the most memory of the driver. In the first history each task has a credential and 8 uses, in the second one
 credential has all uses.
 """
 

@@ -86,7 +86,10 @@ HEAD: Final = [
 
 
 class Seen:
-    """When what the stages wrote about each probe was seen, and when its command was committed. Unix time in seconds."""
+    """When what the stages wrote about each probe was seen, and when its command was committed.
+
+    Unix time in seconds.
+    """
 
     def __init__(self) -> None:
         self.scanned: dict[int, float] = {}

@@ -1,9 +1,9 @@
 """Throughput of the whole service beside bare consumers and the same scan on other frameworks: one broker, one run.
 
-`python -m benchmarks live [--records N] [--known N] [--runs N]` fills a topic with log records of 300 bytes of which one
-in a thousand shows a secret, and a registry. Every subject reads the topic from its start to its end, all in turn, and
-again. What counts begins when a tenth is read, which leaves the start out, and ends when the last finding is committed.
-`python -m benchmarks live-mixed` is the service alone, with audit events among the logs.
+`python -m benchmarks live [--records N] [--known N] [--runs N]` fills a topic with log records of 300 bytes of which
+one in a thousand shows a secret, and a registry. Every subject reads the topic from its start to its end, all in
+turn, and again. What counts begins when a tenth is read, which leaves the start out, and ends when the last finding
+is committed. `python -m benchmarks live-mixed` is the service alone, with audit events among the logs.
 """
 
 import asyncio

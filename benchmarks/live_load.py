@@ -1,7 +1,8 @@
 """What the benchmarks of the live service send: log records of 300 bytes, leaks and audit events among them, a registry.
 
-All of it follows from a seed. The text of the logs is that of the corpus (`logtext.py`), cut to size. A leak is a record
-whose message shows a secret: in turn one of a registered credential and a fresh token that only a pattern can tell.
+All of it follows from a seed. The text of the logs is that of the corpus (`logtext.py`), cut to size. A leak is a
+record whose message shows a secret: in turn one of a registered credential and a fresh token that only a pattern can
+tell.
 """
 
 import itertools

@@ -125,7 +125,8 @@ class Process:
 class Deployment:
     """A group with topics of its own over the inputs given, and a folder.
 
-    `settings` are lines of `[kafka]`, `service` of `[service]`; `registry` names a registry topic that is there already.
+    `settings` are lines of `[kafka]`, `service` of `[service]`; `registry` names a registry topic that is there
+    already.
     """
 
     def __init__(  # noqa: PLR0913 - what a deployment is made of, each by its name

@@ -1,7 +1,7 @@
 """Secrets that only their name gives away: how many the scanner finds, and which look-alikes it reports.
 
-Each case is a batch of its own, so that none helps or hides another. A secret counts as found if something on its lines is
-reported, and as masked if no character of it is left. Peers read the same cases as files.
+Each case is a batch of its own, so that none helps or hides another. A secret counts as found if something on its
+lines is reported, and as masked if no character of it is left. Peers read the same cases as files.
 """
 
 from collections import Counter
@@ -213,7 +213,10 @@ def _show(judged: list[Judged]) -> None:
 
 
 def run_peers(wanted: str, corpus: Corpus) -> tuple[list[Row], dict[str, str]]:
-    """The peers that are asked for, on the cases as files. A peer reads the same files once: its row is kept beside them."""
+    """The peers that are asked for, on the cases as files.
+
+    A peer reads the same files once: its row is kept beside them.
+    """
     names = set(wanted.split(","))
     failed = peers.install()
     absent = dict(peers.ABSENT) | {name: f"could not be installed: {why}" for name, why in failed.items()}

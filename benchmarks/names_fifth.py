@@ -1,7 +1,8 @@
 """The fifth held-out half of the `names` corpus: names, values, contexts and look-alikes that the other halves lack.
 
-Names of secrets are variables that vendors document. Half of the contexts, with those of the dev half, are plain ones; the
-others are what tools print otherwise. Everything here was written without a look at curfewd's lexicon, contexts or patterns.
+Names of secrets are variables that vendors document. Half of the contexts, with those of the dev half, are plain
+ones; the others are what tools print otherwise. Everything here was written without a look at curfewd's lexicon,
+contexts or patterns.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Text that looks as if its name gave a secret away, and does not: what must not be reported.
 
-Each kind is reported apart. A kind has names for either half, and makes of values. Those of `ASSIGNED` stand in the same
-contexts as the secrets, in the same share; those of `LINES` are whole lines.
+Each kind is reported apart. A kind has names for either half, and makes of values. Those of `ASSIGNED` stand in the
+same contexts as the secrets, in the same share; those of `LINES` are whole lines.
 """
 
 import base64

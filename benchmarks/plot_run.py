@@ -1,6 +1,7 @@
-"""Draws a comparison: what each scanner finds against how fast it is. Run by the peers' interpreter, which has Matplotlib.
+"""Draws a comparison: what each scanner finds against how fast it is.
 
-python plot_run.py results/compare-200MB.json results/compare-200MB.svg
+Run by the peers' interpreter, which has Matplotlib. python plot_run.py results/compare-200MB.json
+results/compare-200MB.svg
 """
 
 import json

@@ -1,7 +1,8 @@
 """False positives by pattern: all that are on by default, on clean generated logs of several seeds and on real text.
 
-Whatever matches in generated text is false: nothing was planted. In real text a match may be right (a key of a test, in a
-history of commits), so somebody has to read them: they are printed as `curfewd patterns test --against` prints them.
+Whatever matches in generated text is false: nothing was planted. In real text a match may be right (a key of a test,
+in a history of commits), so somebody has to read them: they are printed as `curfewd patterns test --against` prints
+them.
 """
 
 from collections import Counter

@@ -156,7 +156,10 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 def payloads(form: Form, secret: str) -> Iterator[tuple[str, str]]:
-    """What stands before and behind the secret in the text that is printed: nothing, its name, a file around it. Those are left out of which the form does not print the secret whole."""
+    """What stands before and behind the secret in the text that is printed: nothing, its name, a file around it.
+
+    Those are left out of which the form does not print the secret whole.
+    """
     whole = (
         ("TASK_TOKEN=", "\n"),
         (f"# {'x' * (sum(secret.encode()) % 41)}\nHOME=/root\nexport TASK_TOKEN=", "\nLANG=C.UTF-8\n"),

@@ -40,7 +40,8 @@ class Form(msgspec.Struct, frozen=True):
     """One way of printing.
 
     `whole`: it prints any text, so the secret may stand anywhere in that. `clean`: what it makes of a text without a
-    secret is worth a look for false findings. `most`: so many bytes are printed, and the rest is left out. `tool` prints the same; `javascript` and the like name what runs a script.
+    secret is worth a look for false findings. `most`: so many bytes are printed, and the rest is left out. `tool`
+    prints the same; `javascript` and the like name what runs a script.
     """
 
     name: str

@@ -1,9 +1,10 @@
 """What masking costs: `curfewd redact` beside other filters on one text, and the service with a redacted topic and without.
 
-`python -m benchmarks redact [--size MB] [--records N] [--known N] [--runs N]`. The text is the corpus of the scanner's
-benchmark in one file. What a filter costs is the slope between a fiftieth of the text and all of it; what
+`python -m benchmarks redact [--size MB] [--records N] [--known N] [--runs N]`. The text is the corpus of the
+scanner's benchmark in one file. What a filter costs is the slope between a fiftieth of the text and all of it; what
 is left of the first is its start: what is loaded at the first line counts as such. The others mask what their one
-regex matches, or, line by line, what the regexes of all patterns on one line match: nothing encoded, nothing cut, no check.
+regex matches, or, line by line, what the regexes of all patterns on one line match: nothing encoded, nothing cut, no
+check.
 """
 
 import asyncio

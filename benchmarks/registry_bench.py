@@ -1,9 +1,10 @@
 """What a registered credential costs a scan instance, by how many there are: `python -m benchmarks registry`.
 
-Each size runs in a process of its own. The records of the registry topic are made outside the clock, in polls of 5,000,
-and applied as the service applies them: to the registry and to what finds the secrets. CPU time, one core. Memory is
-what the process grew by. A hit is one look-up of an identifier, by a single call. A snapshot is written to the disk, and
-resumed from by another registry: mapped, checked, and what finds the secrets made anew. That is CPU time too.
+Each size runs in a process of its own. The records of the registry topic are made outside the clock, in polls of
+5,000, and applied as the service applies them: to the registry and to what finds the secrets. CPU time, one core.
+Memory is what the process grew by. A hit is one look-up of an identifier, by a single call. A snapshot is written to
+the disk, and resumed from by another registry: mapped, checked, and what finds the secrets made anew. That is CPU
+time too.
 """
 
 import asyncio

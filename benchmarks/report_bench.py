@@ -1,7 +1,7 @@
 """How large the report is and how soon it stands there, by the number of findings: `python -m benchmarks report`.
 
-The findings are those of a replayed month (`report_history.py`). The machine's own Chromium opens the page from disk; what
-is told is the median of several openings, each in a fresh profile.
+The findings are those of a replayed month (`report_history.py`). The machine's own Chromium opens the page from disk;
+what is told is the median of several openings, each in a fresh profile.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """A bad month: tasks of five kinds, each of which goes wrong in its own way, as events and logs for a replay.
 
-Ids are random, as those of real systems are, so that a page of the findings cannot be compressed further than one of theirs.
+Ids are random, as those of real systems are, so that a page of the findings cannot be compressed further than one of
+theirs.
 """
 
 import json

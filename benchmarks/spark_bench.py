@@ -3,8 +3,8 @@
     python -m benchmarks.spark_bench FOLDER [MEGABYTES…]     # after `make test-spark` has installed PySpark
 
 Prints a table as results/spark.md has it. The difference of the largest and the least size is what a byte costs (the
-margin), the rest what a start costs. Each figure is the median of ROUNDS (3) rounds, the engines in turns. Memory is the
-resident set of the driver, and of all processes (what they share is counted once), looked at twice a second.
+margin), the rest what a start costs. Each figure is the median of ROUNDS (3) rounds, the engines in turns. Memory is
+the resident set of the driver, and of all processes (what they share is counted once), looked at twice a second.
 
 CPU time is that of a control group, so it needs root: workers of Spark die with their daemon, and nobody counts them.
 """

@@ -1,7 +1,7 @@
 """What `curfewd suggest` costs a use: CPU time and peak memory for histories of many uses, well-behaved and hostile.
 
-The whole command, start-up included, beside a replay of the same file. One process each: with more, others read the file
-but one adds the uses up.
+The whole command, start-up included, beside a replay of the same file. One process each: with more, others read the
+file but one adds the uses up.
 """
 
 import json

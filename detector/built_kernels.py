@@ -1,8 +1,8 @@
 """The loops over log bytes that were compiled when the program was built (`deploy/kernels/build.py`).
 
-There is one extension module for each level of processor. One is used only if the sources are those that it was compiled
-from and its file is what was written, to the byte: a damaged one may miss secrets, and nothing would tell. `python -m
-detector.built_kernels` says which is used, or why none is.
+There is one extension module for each level of processor. One is used only if the sources are those that it was
+compiled from and its file is what was written, to the byte: a damaged one may miss secrets, and nothing would tell.
+`python -m detector.built_kernels` says which is used, or why none is.
 """
 
 import functools

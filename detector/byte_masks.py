@@ -17,8 +17,8 @@ _Range = tuple[int, int, int]
 def mask_of(*ranges: _Range) -> Any:
     """A function of (array of bytes, place) for compiled loops: bit k says whether byte place + k is in one of the ranges.
 
-    A range (first, count, ignored) holds a byte if it is one of `count` from `first` on, without the bits `ignored`; after
-    255 comes 0. All 64 bytes must be in the array.
+    A range (first, count, ignored) holds a byte if it is one of `count` from `first` on, without the bits `ignored`;
+    after 255 comes 0. All 64 bytes must be in the array.
     """
     return Deferred(functools.partial(_mask, ranges))
 

@@ -3,8 +3,9 @@
 The result is kept in numba's cache, beside the source or in the user's cache folder. If that cannot be read or written
 (a full or read-only disk), that costs time and nothing else.
 
-numba invalidates a cached function only if the function's own file changes, although it compiles in tables and functions
-of other files. After an upgrade in place it would use the old ones. So the cache key here covers all of these modules.
+numba invalidates a cached function only if the function's own file changes, although it compiles in tables and
+functions of other files. After an upgrade in place it would use the old ones. So the cache key here covers all of
+these modules.
 
 numba is imported when the first of these functions is called.
 """
@@ -137,8 +138,8 @@ def _leading_zeros() -> Any:
 
 
 compiled: Callable[[_F], _F] = _compiler()
-# For functions that make no array. Without counting references, atomically at every call, a loop that works byte by byte
-# is two to ten times as fast.
+# For functions that make no array. Without counting references, atomically at every call, a loop that works byte by
+# byte is two to ten times as fast.
 bare: Callable[[_F], _F] = _compiler(_nrt=False)
 place: Any = Deferred(_trailing_zeros)  # one instruction
 zeros_above: Any = Deferred(_leading_zeros)

@@ -156,7 +156,9 @@ def run_demo(run: Callable[[Console, argparse.Namespace], None], options: argpar
 
 
 def run_live(live: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end. A signal cancels it: a KeyboardInterrupt within a loop may leave it waiting for ever.
+    """Runs a coroutine to its end.
+
+    A signal cancels it: a KeyboardInterrupt within a loop may leave it waiting for ever.
 
     Raises:
         KeyboardInterrupt: a signal came.

@@ -130,8 +130,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by their fixtures, and has those that wait, and then those that work long, begin first.
 
     Each of six workers starts with a slice of the tests, and takes some from another's end when it is done. So five
-    slices begin with tests that wait, by modules or by what they start, the longest first, and the sixth with the slow ones; the short ones
-    fill all six, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
+    slices begin with tests that wait, by modules or by what they start, the longest first, and the sixth with the
+    slow ones; the short ones fill all six, and are what is taken at the end. In alphabetical order one worker would
+    have the longest waits, last.
     """
     waiting: dict[str, list[pytest.Item]] = {}
     slow, busy = list[pytest.Item](), list[pytest.Item]()
@@ -219,7 +220,10 @@ def oauth_server() -> Iterator[OAuthServer]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """Redis with users in an ACL file. Tests share it: each makes users of its own, and starts it again if it stops it."""
+    """Redis with users in an ACL file.
+
+    Tests share it: each makes users of its own, and starts it again if it stops it.
+    """
     with RedisServer() as server:
         yield server
 

@@ -46,7 +46,8 @@ def imports_of(path: Path) -> frozenset[str]:
 
 
 NAMES = {name_of(path) for path in MODULES}
-# From the ground up: each imports from those before it only. Single modules beside the packages stand beneath all of them.
+# From the ground up: each imports from those before it only. Single modules beside the packages stand beneath all of
+# them.
 PACKAGES = (
     "terminal",
     "values",

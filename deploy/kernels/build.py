@@ -30,7 +30,10 @@ WITHOUT_WRAPPERS: Final = ("no_cpython_wrapper", "no_cfunc_wrapper")  # ours cal
 
 
 def main(levels: list[str]) -> int:
-    """Builds each level in a process of its own: numba compiles for one processor. Another build of the same tree waits."""
+    """Builds each level in a process of its own: numba compiles for one processor.
+
+    Another build of the same tree waits.
+    """
     with Path(__file__).open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _built(levels)

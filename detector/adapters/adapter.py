@@ -22,9 +22,9 @@ def _always(_record: Record) -> bool:
 class Plain(Generic[_Wire]):
     """A shorter way to the event that nearly every line of a source is, each of which has `mark` in it.
 
-    `wire` is a struct of the fields of such an object, with what is looked at in their types. It takes no other field, and
-    has no name that another bundled source or carrier asks for. `event_of` gives all that the source's `translate` and
-    `text` give for it. It returns None, or raises BadRecordError, where it cannot say that.
+    `wire` is a struct of the fields of such an object, with what is looked at in their types. It takes no other
+    field, and has no name that another bundled source or carrier asks for. `event_of` gives all that the source's
+    `translate` and `text` give for it. It returns None, or raises BadRecordError, where it cannot say that.
     """
 
     def __init__(
@@ -35,7 +35,10 @@ class Plain(Generic[_Wire]):
         self._event_of = event_of
 
     def read(self, line: bytes, now: int) -> CanonicalEvent | None:
-        """The event that a line is; `now` is in ns. None says nothing. It does not see a name that stands there twice."""
+        """The event that a line is; `now` is in ns.
+
+        None says nothing. It does not see a name that stands there twice.
+        """
         try:
             event = self._event_of(self._decoder.decode(line))
         except (ValueError, RecursionError, BadRecordError):  # msgspec's errors are ValueErrors
@@ -48,14 +51,15 @@ class Adapter(msgspec.Struct, frozen=True):
 
     - `marks`: byte strings; every object that `looks_like` accepts contains at least one of them. Choose few and rare
       ones: a log line that contains one is decoded by itself, which costs ten times as much.
-    - `looks_like`: whether an object belongs to this source. It is cheap, and never raises, whatever the object holds. It
-      looks at nothing else, and uses an object's own methods: what it turns away for a missing name is remembered.
+    - `looks_like`: whether an object belongs to this source. It is cheap, and never raises, whatever the object
+      holds. It looks at nothing else, and uses an object's own methods: what it turns away for a missing name is
+      remembered.
     - `translate(record, now)`: the events in the record; none if its type says nothing about credentials and tasks.
       Stateless. If a record should give an event but lacks a field, it raises `BadRecordError` with the field's name.
     - `known`: whether `translate` knows the record's type; other records are counted as unknown.
     - `text(record, now)`: the part of the record to scan for leaks, if any.
-    - `kind(record)`: the type of a record that gives no event, for a count. It is one of few words of the adapter's own,
-      and nothing that stands in the record.
+    - `kind(record)`: the type of a record that gives no event, for a count. It is one of few words of the adapter's
+      own, and nothing that stands in the record.
     - `plain`: a shorter way to read most of its lines.
     """
 

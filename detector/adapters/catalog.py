@@ -1,7 +1,7 @@
 """The sources in words: what each tells, how it finds a task, and what to switch on.
 
-`curfewd sources` prints this table, `docs/sources.md` shows it, and `curfewd sources explain` finds the nearest source of a
-record in it. Importing this loads no adapter.
+`curfewd sources` prints this table, `docs/sources.md` shows it, and `curfewd sources explain` finds the nearest
+source of a record in it. Importing this loads no adapter.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ class SourceEntry(msgspec.Struct, frozen=True):
     - `page` is its page in `docs/sources`, with the section if the page has several sources.
     - `gives`, `task` and `enable` are as short as a column of a table: what it tells, by which name its credentials or
       starts find a task, what has to be switched on.
-    - `panther` and `elastic` say how many of their public sample events that state a time are recognised, where measured.
+    - `panther` and `elastic` say how many of their public sample events that state a time are recognised, where
+      measured.
     - `shapes` are the fields (dotted paths) by which its records are recognised, one tuple for each shape of record.
       A record without any of them is not recognised.
     """

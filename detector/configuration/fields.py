@@ -171,8 +171,8 @@ def some_of(*choices: str) -> ValueType:
 class FieldReader:
     """Reads tables by their fields. It collects everything that is wrong instead of stopping at the first mistake.
 
-    `errors` are mistakes in the configuration. `unmet` are files and environment variables that this machine lacks: only
-    the part of the program that needs them stops.
+    `errors` are mistakes in the configuration. `unmet` are files and environment variables that this machine lacks:
+    only the part of the program that needs them stops.
     """
 
     def __init__(self, file: TomlFile) -> None:

@@ -19,7 +19,10 @@ class MappedIdentifier(msgspec.Struct, frozen=True):
 
 
 class MappedGrant(msgspec.Struct, frozen=True):
-    """A grant, given if all conditions in `when` hold. A text that fills a template is a list, parted at each `split`."""
+    """A grant, given if all conditions in `when` hold.
+
+    A text that fills a template is a list, parted at each `split`.
+    """
 
     actions: tuple[Template, ...] | None = None
     resources: tuple[Template, ...] | None = None

@@ -1,7 +1,7 @@
 """Reads which networks uses may come from: listed in the configuration, or in files that somebody saved.
 
-A file has one network a line, or is JSON: a list of networks, GitHub's `/meta` or AWS's `ip-ranges.json`. Of the last two
-one list is taken: `github-meta.json#actions`, `ip-ranges.json#EC2`.
+A file has one network a line, or is JSON: a list of networks, GitHub's `/meta` or AWS's `ip-ranges.json`. Of the last
+two one list is taken: `github-meta.json#actions`, `ip-ranges.json#EC2`.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,10 @@ NETWORK_FIELDS: Final = {
 
 
 def read_networks(reader: FieldReader, values: dict[str, Any], *keys: Key) -> None:
-    """Puts a set of networks into the values of a table, in the place of its lists and files. Paths are relative to it."""
+    """Puts a set of networks into the values of a table, in the place of its lists and files.
+
+    Paths are relative to it.
+    """
     files = values.pop("expected_networks_files", None)
     listed = values.pop("expected_networks", None)
     if files is None and listed is None:

@@ -26,8 +26,8 @@ _LONGEST: Final = 249  # characters of a topic's name
 class RedactedTopics(msgspec.Struct, frozen=True):
     """Inputs that match a glob in `topics` are copied to the topic `name`, where `{topic}` is the input's name.
 
-    `retention` (ns) is that of the redacted topics. `unexamined` says what becomes of records that could not be examined
-    whole.
+    `retention` (ns) is that of the redacted topics. `unexamined` says what becomes of records that could not be
+    examined whole.
     """
 
     topics: tuple[str, ...]

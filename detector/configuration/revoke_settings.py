@@ -76,7 +76,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class ApprovalRule(msgspec.Struct, frozen=True):
-    """Commands in `scope` need the approval of so many different people. `irreversible`: only where no one can undo it."""
+    """Commands in `scope` need the approval of so many different people.
+
+    `irreversible`: only where no one can undo it.
+    """
 
     approvals: int
     scope: Scope = Scope()
@@ -93,8 +96,8 @@ class Approver(msgspec.Struct, frozen=True):
 class QuietHours(msgspec.Struct, frozen=True):
     """A time of the day in which only critical commands are carried out.
 
-    `start` and `end` are minutes of the day in the time zone `zone` (IANA). An `end` at or before `start` is on the next
-    day. `days` are those on which it begins, 0 is Monday.
+    `start` and `end` are minutes of the day in the time zone `zone` (IANA). An `end` at or before `start` is on the
+    next day. `days` are those on which it begins, 0 is Monday.
     """
 
     start: int

@@ -101,8 +101,8 @@ class ScanSettings(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """The whole configuration. The first of `keys` makes the fingerprints that are written.
 
-    `kafka` is None without a `[kafka]` table. `unmet` is what `[kafka]` and `[service]` need and this machine lacks, such
-    as a certificate's file. A replay does without it.
+    `kafka` is None without a `[kafka]` table. `unmet` is what `[kafka]` and `[service]` need and this machine lacks,
+    such as a certificate's file. A replay does without it.
     """
 
     keys: tuple[DeploymentKey, ...] = ()

@@ -89,9 +89,10 @@ class Template(msgspec.Struct, frozen=True):
         return None if None in texts else "".join(texts)  # type: ignore[arg-type] # there is no None
 
     def spread(self, context: TemplateContext, split: str | None = None) -> Iterator[str]:
-        """The filled text. If the template has one path and a list stands there, it is filled with every text of the list.
+        """The filled text.
 
-        A text there becomes a list at each `split`; empty pieces are left out.
+        If the template has one path and a list stands there, it is filled with every text of the list. A text there
+        becomes a list at each `split`; empty pieces are left out.
         """
         paths = self.paths
         found = context.value_at(paths[0]) if len(paths) == 1 else None

@@ -1,4 +1,7 @@
-"""URLs that a configuration names. Something confidential is sent to them, so they are https, or http to this machine."""
+"""URLs that a configuration names.
+
+Something confidential is sent to them, so they are https, or http to this machine.
+"""
 
 import ipaddress
 from collections.abc import Callable

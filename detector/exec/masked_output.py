@@ -123,7 +123,8 @@ def passing_on(
 ) -> Iterator[None]:
     """Within the block what the command prints is passed on; at its end it waits for the rest.
 
-    `masking` makes what masks one output; each is passed on by a thread. What is typed at our terminal goes to that of the command.
+    `masking` makes what masks one output; each is passed on by a thread. What is typed at our terminal goes to that
+    of the command.
     """
     ended = threading.Event()
     begun = [secret.reveal() for secret in secrets]

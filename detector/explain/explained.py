@@ -32,8 +32,8 @@ class ExplainedEvent(msgspec.Struct, frozen=True):
     - `credential` is the id under which it is known, or else the name that the event gives it.
     - `by` says how the task was found: the record names it (`BY_ID`), or a group of which one task ran (`BY_GROUP`) or
       several (`BY_CANDIDATES`); None if no task was found.
-    - `why` says what stands against a verdict, in one of few texts of which `reason` is the kind. `tried` is the task or
-      group that the credential names.
+    - `why` says what stands against a verdict, in one of few texts of which `reason` is the kind. `tried` is the task
+      or group that the credential names.
     """
 
     type: str
@@ -46,9 +46,10 @@ class ExplainedEvent(msgspec.Struct, frozen=True):
 
 
 class ExplainedRecord(msgspec.Struct, frozen=True):
-    """One record, or `count` lines of text. `source` is the file, `line` counts from 1, `format` is what it was taken for.
+    """One record, or `count` lines of text.
 
-    `became` is one of `BECAME`; `why` says why nothing else, and `reason` is its kind, one of few.
+    `source` is the file, `line` counts from 1, `format` is what it was taken for. `became` is one of `BECAME`; `why`
+    says why nothing else, and `reason` is its kind, one of few.
     """
 
     source: str

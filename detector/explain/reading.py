@@ -1,4 +1,7 @@
-"""Explains the records of a history: read, recognised, believed and joined by what a replay uses. Nothing is scanned."""
+"""Explains the records of a history: read, recognised, believed and joined by what a replay uses.
+
+Nothing is scanned.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -100,7 +103,10 @@ def _read(
 
 
 class _Explainer:
-    """Explains what is taken from any input. `lines` counts those of each source so far, `letters` are of whole files."""
+    """Explains what is taken from any input.
+
+    `lines` counts those of each source so far, `letters` are of whole files.
+    """
 
     def __init__(self, masker: EventMasker, ledger: Ledger, until: int, most: int) -> None:
         self.masker = masker

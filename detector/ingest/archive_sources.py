@@ -62,7 +62,8 @@ class _Opening(msgspec.Struct, frozen=True):
 class ArchiveSources:
     """Takes archives, and gives the sources in them. `letters` is what cannot be read of them.
 
-    `passed_over` has a sentence for each archive with links or devices. `names` are those of all members of the archives.
+    `passed_over` has a sentence for each archive with links or devices. `names` are those of all members of the
+    archives.
     """
 
     def __init__(self, letters: list[DeadLetter]) -> None:

@@ -101,8 +101,8 @@ class RecordClassifier:
     def lines_apart(self, data: bytes, starts: Ints, *, plain: bool = False) -> Sequence[int]:
         """The same, and what may begin a key: that alone where all that matters are `plain` log records.
 
-        They have no fields but `message`, `time`, `task_id` and `stream`, so unless one of our sources has such, none is
-        an event.
+        They have no fields but `message`, `time`, `task_id` and `stream`, so unless one of our sources has such, none
+        is an event.
         """
         marks = _KEYS if plain and not self.reads_flat else self._marks_apart
         return _lines_of(marks.ends(data), data, starts)
@@ -330,7 +330,10 @@ def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
 def _read_plainly(
     adapters: Sequence[Adapter], carriers: Sequence[Carrier]
 ) -> tuple[tuple[str, Plain[Any]], ...]:
-    """The sources with a shorter way, each with a mark. None behind a source or carrier of a configuration or plug-in."""
+    """The sources with a shorter way, each with a mark.
+
+    None behind a source or carrier of a configuration or plug-in.
+    """
     if not all(map(is_bundled, carriers)):
         return ()
     return tuple(

@@ -38,9 +38,10 @@ def split_member(path: str) -> MemberGlob | None:
 class Declarations:
     """The paths that a person declared: files, folders with all that is in them, or `-` for standard input.
 
-    The deepest path that a file stands under decides. For a member of an archive a glob of members (`run.zip!audit/*`)
-    decides before the archive does; of several the longest, and of two as long the one of logs. A link counts as the file that it leads to, if that stands under a
-    declared path: so nobody makes text of a file of events by a link to it among the logs.
+    The deepest path that a file stands under decides. For a member of an archive a glob of members
+    (`run.zip!audit/*`) decides before the archive does; of several the longest, and of two as long the one of logs. A
+    link counts as the file that it leads to, if that stands under a declared path: so nobody makes text of a file of
+    events by a link to it among the logs.
     """
 
     def __init__(self, events: Iterable[str] = (), logs: Iterable[str] = ()) -> None:

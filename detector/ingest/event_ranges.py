@@ -5,9 +5,9 @@ into its log is never an event, whatever it looks like. What is told of a file's
 
 - A record that reads well as something else makes the whole file text: a line of text, a log record, a shipper's
   record.
-- A record that begins as a JSON object (`{"`) and cannot be decoded is broken, and makes nothing text. A torn line in a file
-  of events is a dead letter, and the other events still count. Where more records are broken than are events, the file
-  is text all the same.
+- A record that begins as a JSON object (`{"`) and cannot be decoded is broken, and makes nothing text. A torn line in
+  a file of events is a dead letter, and the other events still count. Where more records are broken than are events,
+  the file is text all the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,9 +34,9 @@ _BRACE: Final = b"{"
 class RangeLook(msgspec.Struct):
     """What the records of a range, or of a file, are. Lines count from 1, from its start.
 
-    `of_sources` are the records that read as events or as the records of a source, right or not, and `events` those of
-    them that give an event. `broken` are the records that cannot be decoded. `text` is the line of the first record that
-    is neither, `first_broken` that of the first broken one. `lines` are the newlines.
+    `of_sources` are the records that read as events or as the records of a source, right or not, and `events` those
+    of them that give an event. `broken` are the records that cannot be decoded. `text` is the line of the first
+    record that is neither, `first_broken` that of the first broken one. `lines` are the newlines.
     """
 
     of_sources: int = 0

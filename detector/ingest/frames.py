@@ -71,7 +71,8 @@ def frames_of(raw: Bytes, size: int, packing: str, *, near: bool) -> Frames | No
 def framed(raw: Bytes, frames: Frames) -> Bytes:
     """Reads what a file unpacks to, from one place to another.
 
-    What it gives raises `BadRecordError` at the end if a part is damaged. A long blank line takes the place of what is lost.
+    What it gives raises `BadRecordError` at the end if a part is damaged. A long blank line takes the place of what
+    is lost.
     """
 
     def read(start: int, end: int) -> Iterator[bytes]:

@@ -151,8 +151,8 @@ class RecordAssembler:
     ) -> tuple[FlatRecords, npt.NDArray[np.bool_]]:
         """Those of the common forms, and which records may hold an event or begin a key.
 
-        No plain log record is an event. So if most are expected to be plain, events are looked for among the others: first
-        among those that begin otherwise, then among what is left.
+        No plain log record is an event. So if most are expected to be plain, events are looked for among the others:
+        first among those that begin otherwise, then among what is left.
         """
         marked = np.zeros(len(run), np.bool_)
         marked[list(self._classifier.lines_apart(data, starts, plain=self._mostly_plain))] = True
@@ -195,7 +195,8 @@ class RecordAssembler:
         """Reads the records of a run that stand `apart` one by one, and the others as if there were no events.
 
         The text before and behind an event is read at once. A record that turns out to be text keeps its place.
-        `between` reads those of the others that follow each other, by their numbers. Those that are `blank` say nothing.
+        `between` reads those of the others that follow each other, by their numbers. Those that are `blank` say
+        nothing.
         """
         alone = apart.nonzero()[0].tolist()
         texts = {number: logs for number in alone if (logs := self._logs(run[number], now, into))}
@@ -216,7 +217,10 @@ class RecordAssembler:
     def _flat(
         self, flat: FlatRecords, numbers: Ints, run: Sequence[Any], now: int, into: Contents
     ) -> list[Segment]:
-        """The text of records of the common forms. While lines or keys stand open, what may belong to one is looked at."""
+        """The text of records of the common forms.
+
+        While lines or keys stand open, what may belong to one is looked at.
+        """
         segments: list[Segment] = []
         while len(numbers) and self._assembler.in_parts and flat.in_channels(numbers):
             segments += self._one_by_one(_of(run, numbers[:_STEP]), now, into, events=False)

@@ -1,7 +1,7 @@
 """Finds lines that end in many digits of base64 or hex: their text may go on in the next line.
 
-The compiled loop looks at a few of each forty bytes, and takes 0.3 ns a byte. numpy takes 2.2, a fifth of what a byte of
-plain JSON logs costs in a replay.
+The compiled loop looks at a few of each forty bytes, and takes 0.3 ns a byte. numpy takes 2.2, a fifth of what a byte
+of plain JSON logs costs in a replay.
 """
 
 from typing import Any, Final

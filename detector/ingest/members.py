@@ -1,7 +1,7 @@
 """The members of ZIP and tar archives: where each stands, how it is packed, and what of an archive cannot be read.
 
-Nothing is extracted: a member is a range of the archive's bytes, and its name only names it. So absolute names, `..` and
-names that stand twice do no harm. What a member's data says is not looked at here.
+Nothing is extracted: a member is a range of the archive's bytes, and its name only names it. So absolute names, `..`
+and names that stand twice do no harm. What a member's data says is not looked at here.
 """
 
 import calendar
@@ -58,11 +58,12 @@ _REST: Final = "(rest)"
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One member with data. `start` and `stored` say where these bytes stand in the archive; `name` is as `shown` writes it.
+    """One member with data.
 
-    With `deflated` they are packed, and become `size` bytes with the checksum `crc`. `modified` is the time (ns) that the
-    archive states for it, None for none. In truth it may be later by `slack` (ns). `is_rest` says that it is no member,
-    but bytes that the archive does not name: no event is read in them.
+    `start` and `stored` say where these bytes stand in the archive; `name` is as `shown` writes it. With `deflated`
+    they are packed, and become `size` bytes with the checksum `crc`. `modified` is the time (ns) that the archive
+    states for it, None for none. In truth it may be later by `slack` (ns). `is_rest` says that it is no member, but
+    bytes that the archive does not name: no event is read in them.
     """
 
     name: str

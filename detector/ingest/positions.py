@@ -54,11 +54,11 @@ class Positions(msgspec.Struct, frozen=True):
 class Segment(msgspec.Struct, frozen=True):
     """Log texts joined by newlines. `edges` gives where each begins, and last where one more would.
 
-    `record` gives the record of a text by its index; the text inside that record counts for nothing. `made_of` are the
-    records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
-    `at` has the positions of the texts if they are known at once, `alike` their stream if they all have one. With `again`
-    its records stand in another segment too. `beside` is as `LogTexts` has it. The last texts are what
-    the records with these `owners`, by index, say beside theirs. `moments` is as `Texts` has it.
+    `record` gives the record of a text by its index; the text inside that record counts for nothing. `made_of` are
+    the records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has
+    it. `at` has the positions of the texts if they are known at once, `alike` their stream if they all have one. With
+    `again` its records stand in another segment too. `beside` is as `LogTexts` has it. The last texts are what the
+    records with these `owners`, by index, say beside theirs. `moments` is as `Texts` has it.
     """
 
     data: bytes

@@ -72,8 +72,8 @@ class MemberTime(NamedTuple):
 class Reading(msgspec.Struct, frozen=True):
     """What ranges are read with: `now` is the wall clock, `skew` the policy's (ns), `classifier` what is recognised.
 
-    An event that `trust` does not let the source carry is a dead letter. Lines of text that `suspected` takes for events
-    are counted.
+    An event that `trust` does not let the source carry is a dead letter. Lines of text that `suspected` takes for
+    events are counted.
     """
 
     now: int

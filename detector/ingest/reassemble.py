@@ -256,10 +256,10 @@ class StreamReassembler(Generic[Item]):
         only: Stream | None = None,
         keys: Ints | None = None,
     ) -> None:
-        """Collects records that are scanned where they stand, at `places`. All are of the stream `only` if that is given.
+        """Collects records that are scanned where they stand, at `places`.
 
-        Only the records whose number is `marked` may go on.
-        `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text. Of
+        All are of the stream `only` if that is given. Only the records whose number is `marked` may go on. `stream`
+        and `text` give those of a record by its number; `item` makes the record of number, stream and text. Of
         records with other `keys` than a held line's and a marked one's nothing is asked (`stream_key`).
         """
         self._passed += len(places)

@@ -108,7 +108,10 @@ def _keys_below(system: Any, path: str, most: int | None = None) -> Iterator[Any
 
 
 def _walked(system: Any, path: str) -> Iterator[Any]:
-    """What a store says of each file below a path. It says more of each than is kept, so only a folder's is there at once."""
+    """What a store says of each file below a path.
+
+    It says more of each than is kept, so only a folder's is there at once.
+    """
     for _, _, files in system.walk(path, detail=True, on_error="raise"):
         yield from files.values()
 

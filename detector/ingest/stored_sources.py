@@ -121,9 +121,10 @@ class Sources(Sequence[Source]):
 
 
 def in_order(sources: Sources) -> Sources:
-    """The sources in the order of their names, each file by URL once. Of several with one name, all but one get numbers.
+    """The sources in the order of their names, each file by URL once.
 
-    Files come before members, and keep their names: a file may have the name that a member has.
+    Of several with one name, all but one get numbers. Files come before members, and keep their names: a file may
+    have the name that a member has.
     """
     if sources.ascending:
         return sources

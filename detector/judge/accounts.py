@@ -28,8 +28,9 @@ from detector.values.globs import Bounds, Scope, bounds_of, scope_of
 class Task:
     """A task with the start and end that count, the latest report of either, and the credentials issued to it.
 
-    Until it has an end, `heartbeat` is the one whose lease lapses last. `lapsed` is whether that is past, so that it ends
-    the task; the ledger knows what time it is. `accounts` may hold credentials that an earlier issue has since given to another task.
+    Until it has an end, `heartbeat` is the one whose lease lapses last. `lapsed` is whether that is past, so that it
+    ends the task; the ledger knows what time it is. `accounts` may hold credentials that an earlier issue has since
+    given to another task.
     """
 
     __slots__ = ("accounts", "end", "heartbeat", "lapsed", "latest", "start", "task_id")
@@ -113,10 +114,10 @@ class TaskGroup:
 class Candidates:
     """The tasks to one of which a credential was issued: those of a group that ran when it was issued.
 
-    They had started at or before `high`, and had not ended before `low` (ns). It answers what a `Task` answers, for all
-    of them: `ending` is the last of their endings, `due` (ns) the latest of their deadlines, None and NEVER while one of
-    them has none or there is none. `first` are the first 20 by start, `oldest` is the first of those without an end; `kind` is
-    the kind that all have. The ledger keeps all of this right (`detector.judge.candidates`).
+    They had started at or before `high`, and had not ended before `low` (ns). It answers what a `Task` answers, for
+    all of them: `ending` is the last of their endings, `due` (ns) the latest of their deadlines, None and NEVER while
+    one of them has none or there is none. `first` are the first 20 by start, `oldest` is the first of those without
+    an end; `kind` is the kind that all have. The ledger keeps all of this right (`detector.judge.candidates`).
     """
 
     __slots__ = ("count", "due", "ending", "first", "group", "high", "kind", "low", "oldest")
@@ -192,8 +193,8 @@ class Name:
     """One way to refer to a credential: its id, for which `scheme` is None, or an identifier.
 
     `renewals`, `revocations` and `parked` hold (time, source, id, event) in order. `parked` are uses that wait until
-    the credential is known. `leaks` are the groups of leaks that show the identifier. Only an id has `outcomes`, those of
-    the commands to revoke its credential, in the same form.
+    the credential is known. `leaks` are the groups of leaks that show the identifier. Only an id has `outcomes`,
+    those of the commands to revoke its credential, in the same form.
     """
 
     __slots__ = ("leaks", "outcomes", "owner", "parked", "renewals", "revocations", "scheme", "value")
@@ -274,12 +275,13 @@ def leak_tie(leak: Leak) -> str:
 
 
 class Account:
-    """One credential. `task` is its task, or the candidates of which one is. `names` has all names that its issues claim, owned or not; the first is its id.
+    """One credential.
 
-    `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while one issue says
-    it all. `leaks` holds (time, source, id, tie, leak) in order. `coverage` has for each grant the time of the first
-    successful use that it covered; `compacted_coverage` has the same of the uses that were compacted. `origins` is None
-    until its uses are judged, and if their origin is not.
+    `task` is its task, or the candidates of which one is. `names` has all names that its issues claim, owned or not;
+    the first is its id. `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None
+    while one issue says it all. `leaks` holds (time, source, id, tie, leak) in order. `coverage` has for each grant
+    the time of the first successful use that it covered; `compacted_coverage` has the same of the uses that were
+    compacted. `origins` is None until its uses are judged, and if their origin is not.
     """
 
     __slots__ = (

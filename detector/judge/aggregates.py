@@ -253,7 +253,10 @@ class TaskAggregate(Aggregate):
         self._ledger.lapse(NEVER if timer is None else timer - 1)
 
     def _happened(self, event: TaskStarted | TaskHeartbeat | TaskEnded) -> bool:
-        """Takes what happened to the task itself. Only the start, the end and the heartbeat that count are kept, and the latest report."""
+        """Takes what happened to the task itself.
+
+        Only the start, the end and the heartbeat that count are kept, and the latest report.
+        """
         known = self._counting()
         if self._subscribers:
             before = self._status()

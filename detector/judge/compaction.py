@@ -190,7 +190,10 @@ def _drop_void(name: Name, before: int) -> Iterator[CredentialEvent]:
 
 
 def _retractable(account: Account) -> list[Item]:
-    """The uses after a lease lapsed, but the latest `MOST_RETRACTABLE` only. A heartbeat may still say that the task ran on."""
+    """The uses after a lease lapsed, but the latest `MOST_RETRACTABLE` only.
+
+    A heartbeat may still say that the task ran on.
+    """
     task = account.task
     if isinstance(task, Task):
         lapsed = task.lapsed

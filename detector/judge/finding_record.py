@@ -1,8 +1,8 @@
 """The record of a finding in the findings topic: when to delete it.
 
-A finding is over once the aggregate that reported it has closed or forgotten it. `finding_retention` later the record may
-go. But another aggregate may report a finding with the same uid by then: issuers use ids of credentials again. So the
-record of each finding has an aggregate of its own, which knows who reports it.
+A finding is over once the aggregate that reported it has closed or forgotten it. `finding_retention` later the record
+may go. But another aggregate may report a finding with the same uid by then: issuers use ids of credentials again. So
+the record of each finding has an aggregate of its own, which knows who reports it.
 """
 
 from detector.judge.aggregates import Aggregate
@@ -14,10 +14,10 @@ from detector.judge.verdicts import Verdicts
 class FindingRecordAggregate(Aggregate):
     """The record of one finding.
 
-    A report and the deletion may pass each other: the report may stand before the deletion in the topic, and nobody sees
-    it then. So the aggregate stays for the `finding_retention` after a deletion, and who reports the finding with later
-    evidence in that time is told. A report without is of facts that were read again: it is deleted at once, and once more
-    when that aggregate is done.
+    A report and the deletion may pass each other: the report may stand before the deletion in the topic, and nobody
+    sees it then. So the aggregate stays for the `finding_retention` after a deletion, and who reports the finding
+    with later evidence in that time is told. A report without is of facts that were read again: it is deleted at
+    once, and once more when that aggregate is done.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:

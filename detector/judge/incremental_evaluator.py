@@ -111,7 +111,8 @@ class IncrementalEvaluator(msgspec.Struct, eq=False, gc=False):
     def settle(self) -> None:
         """Judges again the credentials that lost events, and the uses of those whose origin has moved.
 
-        Each of many events may cause that: so this waits until somebody asks for findings. Until then tallies may be wrong.
+        Each of many events may cause that: so this waits until somebody asks for findings. Until then tallies may be
+        wrong.
         """
         while self._reduced:
             self.judge_all(self._reduced.popitem()[0])

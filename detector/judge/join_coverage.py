@@ -53,9 +53,9 @@ class OldestTask(msgspec.Struct, frozen=True, order=True):
 class CoverageRow(msgspec.Struct, frozen=True):
     """Credentials that have the same join for the same reason.
 
-    `source` (as `source_of` shortens it) and `kind` are those of the issues. `reason` is why their source names no task,
-    "" if it does not say so. `examples` are the earliest by issue. `oldest` is the first task or candidate to start of
-    those that have not ended, None if all have.
+    `source` (as `source_of` shortens it) and `kind` are those of the issues. `reason` is why their source names no
+    task, "" if it does not say so. `examples` are the earliest by issue. `oldest` is the first task or candidate to
+    start of those that have not ended, None if all have.
     """
 
     source: str

@@ -1,8 +1,8 @@
 """Joins: what is known of the task of a credential, and how many credentials have which.
 
-A credential that no ending task is known for is never found in use after the end. So each credential has a *join*, which
-says what is known of its task at a time. `JUDGED` are the joins with which all that happened up to then was judged. A
-task that runs is no gap: its end is still to come. It is one once the task should have ended (`deadline`,
+A credential that no ending task is known for is never found in use after the end. So each credential has a *join*,
+which says what is known of its task at a time. `JUDGED` are the joins with which all that happened up to then was
+judged. A task that runs is no gap: its end is still to come. It is one once the task should have ended (`deadline`,
 `max_task_age`).
 """
 
@@ -161,8 +161,8 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def moved(self, before: "JoinCounts", after: "JoinCounts") -> "JoinCounts":
         """This sum once one of its parts changes from `before` to `after`.
 
-        The first hundred sources count by name, as long as there are any credentials, and the others as `other`. So what
-        was counted under a name is later taken from that name.
+        The first hundred sources count by name, as long as there are any credentials, and the others as `other`. So
+        what was counted under a name is later taken from that name.
         """
         if before == after:
             return self

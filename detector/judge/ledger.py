@@ -52,8 +52,9 @@ from detector.values.findings import Command, CredentialFacts, Finding
 class Ledger:
     """Takes canonical events and leaks; gives findings and commands.
 
-    `latest` is the latest time of an event, heartbeats aside, or at which a leak was known, None before the first. `limited` has the
-    tallies of streams with records that could not be examined whole, by stream. It notes in `changes` what events change.
+    `latest` is the latest time of an event, heartbeats aside, or at which a leak was known, None before the first.
+    `limited` has the tallies of streams with records that could not be examined whole, by stream. It notes in
+    `changes` what events change.
     """
 
     def __init__(self, policy: Policy, changes: Changes | None = None) -> None:
@@ -108,8 +109,9 @@ class Ledger:
 
         Findings and commands will be asked for as of `until`; NEVER if that is the latest of all times, not known yet.
 
-        `first_uses` are, of the uses that follow, the earliest ones by each name of a credential with an address of each
-        family: a use is judged by the earliest, which may come after it. They need no action, resource or outcome.
+        `first_uses` are, of the uses that follow, the earliest ones by each name of a credential with an address of
+        each family: a use is judged by the earliest, which may come after it. They need no action, resource or
+        outcome.
         """
         if self._final is not None:
             return
@@ -230,7 +232,7 @@ class Ledger:
         ready: conclude.Ready,
         facts: CredentialFacts | None = None,
     ) -> Iterator[Command]:
-        """The commands for one credential, as in `commands`, but only by evidence that is `ready`. `facts` are its own."""
+        """As `commands`, for one credential, and only by evidence that is `ready`. `facts` are its own."""
         return conclude.credential_commands(account, self.policy, moments, ready, facts)
 
     def overdue(self, task: Task, until: int) -> Finding | None:

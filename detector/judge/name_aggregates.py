@@ -51,9 +51,9 @@ class NameAggregate(Aggregate):
     for the `retention`, after their time. An event that names an identifier too is also passed on to that, as long as
     nobody claims the id, and recalled when somebody does.
 
-    If claims contradict each other, a task that loses the name learns which credential owns it and passes on what is not
-    its own. Each claim costs one or two messages, however many there are, and one more for each recall. Leaks that nobody
-    claimed are not among the `expired`.
+    If claims contradict each other, a task that loses the name learns which credential owns it and passes on what is
+    not its own. Each claim costs one or two messages, however many there are, and one more for each recall. Leaks
+    that nobody claimed are not among the `expired`.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:

@@ -64,8 +64,8 @@ class Tuning(msgspec.Struct, frozen=True):
 class Accept(msgspec.Struct, frozen=True):
     """An `[[accept]]` entry: globs that are None match everything; evidence after `expiry` is not covered.
 
-    An entry with a `uid` has no globs. It covers that finding as a whole, or not at all: while all its evidence is at or
-    before `expiry`, and its severity is at most `severity` (None: any).
+    An entry with a `uid` has no globs. It covers that finding as a whole, or not at all: while all its evidence is at
+    or before `expiry`, and its severity is at most `severity` (None: any).
     """
 
     reason: str

@@ -2,8 +2,8 @@
 
 Most aggregates get a single fact and are never asked again: the names of a credential that nobody disputes, a leak at
 the names of a secret that nobody registered, a task that shows somebody else's leak, the record of a finding. Such an
-aggregate need not be built to say that it keeps the fact for some time. Nor need that of a secret that nobody registered
-and that leaks once: it is reported, and waits. `judge` (`detector.judge.stage`) gives the same.
+aggregate need not be built to say that it keeps the fact for some time. Nor need that of a secret that nobody
+registered and that leaks once: it is reported, and waits. `judge` (`detector.judge.stage`) gives the same.
 """
 
 from typing import Final

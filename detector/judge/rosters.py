@@ -48,8 +48,9 @@ _Kept: TypeAlias = str | CandidateSubscription  # a task, by its id, or a subscr
 class CandidateAggregate(TaskAggregate):
     """A credential that was issued to a group of tasks, and all that happened to it.
 
-    A task that a use names reports its end itself, and that may come before the roster's word of other candidates, which
-    still run. So such an end counts only if it says that the task is no candidate; all others come from the roster.
+    A task that a use names reports its end itself, and that may come before the roster's word of other candidates,
+    which still run. So such an end counts only if it says that the task is no candidate; all others come from the
+    roster.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:
@@ -89,7 +90,10 @@ class CandidateAggregate(TaskAggregate):
         return account if account is not None and issue_key(account.issue) == self._key else None
 
     def _drop_ended(self) -> None:
-        """Has the named tasks that ended before the issue be no candidates. An earlier issue makes no more of them so."""
+        """Has the named tasks that ended before the issue be no candidates.
+
+        An earlier issue makes no more of them so.
+        """
         account = self._own()
         if account is None:
             return

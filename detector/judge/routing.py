@@ -1,8 +1,9 @@
 """The facts that the judge stage takes, and the aggregate that each is for.
 
 An aggregate is judged as one, in one partition: a task with its credentials, a credential issued to a group of tasks,
-the roster of such a group, a name of a credential, a group of credentials, a leaked secret, a stream with records that
-could not be examined whole, or the record of a finding in its topic. A fact is an event or leak as it was read, or a message from one aggregate to another.
+the roster of such a group, a name of a credential, a group of credentials, a leaked secret, a stream with records
+that could not be examined whole, or the record of a finding in its topic. A fact is an event or leak as it was read,
+or a message from one aggregate to another.
 
 The sender of an event may not know its task: its registry may be behind, or an earlier issue may still come. The
 receiving aggregate knows better and passes the event on, so a wrong guess costs a detour and no finding.
@@ -268,8 +269,8 @@ def roster_key(group: str) -> str:
 def answer(key: str, status: TaskStatus) -> list[Routed]:
     """A task's answer to a subscription of the aggregate `key`.
 
-    Other tasks and rosters wait for it. A leaked secret and a stream only show what is known: while nothing is, they get
-    none.
+    Other tasks and rosters wait for it. A leaked secret and a stream only show what is known: while nothing is, they
+    get none.
     """
     known = status.start is not None or status.end is not None or status.heartbeat is not None
     return [(key, status)] if known or not key.startswith((LEAKED, LIMITED)) else []

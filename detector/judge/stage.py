@@ -116,10 +116,11 @@ _meta: Final = msgspec.json.Decoder(Meta)
 class Judgement(msgspec.Struct, gc=False):
     """What judging one aggregate changes.
 
-    `changes` lead from the old state to the new one. `findings` and `commands` have not been given before. `deleted` are
-    the uids of findings whose record is to be deleted. `sends` are facts for other aggregates, by their key. `forgotten` are issues that the registry no longer needs. `timer` is
-    the event time at which the aggregate must be judged again, None if time alone changes nothing. `expired` counts
-    by source the events that no credential claimed in time.
+    `changes` lead from the old state to the new one. `findings` and `commands` have not been given before. `deleted`
+    are the uids of findings whose record is to be deleted. `sends` are facts for other aggregates, by their key.
+    `forgotten` are issues that the registry no longer needs. `timer` is the event time at which the aggregate must be
+    judged again, None if time alone changes nothing. `expired` counts by source the events that no credential claimed
+    in time.
     """
 
     changes: list[Change]
@@ -206,8 +207,8 @@ class _Concluded(NamedTuple):
 class AggregateState:
     """One aggregate in memory: what it knows, what it has reported, and the keys of its entries in the state.
 
-    Once it keeps `compact_every` facts, the old ones are compacted to sums, and again after as many more, or when it was
-    loaded: one that is loaded for a few facts at a time must not grow for ever.
+    Once it keeps `compact_every` facts, the old ones are compacted to sums, and again after as many more, or when it
+    was loaded: one that is loaded for a few facts at a time must not grow for ever.
     """
 
     def __init__(self, key: str, policy: Policy, compact_every: int = COMPACT_EVERY) -> None:
@@ -326,9 +327,9 @@ class AggregateState:
         self.aggregate.dropped.clear()
 
     def conclude(self, watermark: int) -> tuple[list[Finding], list[Command]]:
-        """Concludes what holds, with the facts taken so far. Returns the findings that may have changed, and new commands.
+        """Concludes what holds, with the facts taken so far.
 
-        `judgement` says what of it is new.
+        Returns the findings that may have changed, and new commands. `judgement` says what of it is new.
         """
         judgement, self._staged = Judgement(self._staged), []
         verdicts = self.aggregate.judge(watermark, list(self._sent.values()))

@@ -46,7 +46,10 @@ class _Kept(msgspec.Struct, gc=False):
 
 
 class _Earliest(msgspec.Struct, gc=False):
-    """The earliest of the times of credentials, which may change. Most tasks have one credential, so few need a heap."""
+    """The earliest of the times of credentials, which may change.
+
+    Most tasks have one credential, so few need a heap.
+    """
 
     _times: dict[Account, int] = {}
     _heap: list[tuple[int, int, Account]] | None = None
@@ -116,7 +119,10 @@ class TaskCredentials(msgspec.Struct, eq=False, gc=False):
         return bool(self._own)
 
     def changed(self, watermark: int, sent: list[SentCommand]) -> list[Account]:
-        """Those to conclude about again at a watermark, given the commands that were sent before. The others are up to date."""
+        """Those to conclude about again at a watermark, given the commands that were sent before.
+
+        The others are up to date.
+        """
         self.ledger.settle()
         self._take_sent(sent)
         changes = self._changes

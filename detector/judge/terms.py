@@ -18,8 +18,8 @@ class RulePolicy(msgspec.Struct, frozen=True):
     """How one rule behaves.
 
     `severity` is that of its evidence (None: the pattern's own), `denied` that of a denied use or of the leak of a
-    credential that was no longer live. `revoke`: its evidence asks for a revocation. `command_delay`: how long a command
-    waits when live, in ns.
+    credential that was no longer live. `revoke`: its evidence asks for a revocation. `command_delay`: how long a
+    command waits when live, in ns.
     """
 
     enabled: bool = True
@@ -48,9 +48,10 @@ class KindPolicy(msgspec.Struct, frozen=True):
 class Terms(msgspec.Struct, frozen=True, gc=False):
     """What decides a use or leak of one credential. Times in nanoseconds, NEVER (or -NEVER) where there is none.
 
-    `expires` is what the one issue says. With more issues or renewals, `expiries` holds (time, expires, …) of each
-    in order. Between `opens` and `closes` a use is in time, as long as the credential has not expired. `origins` is None
-    where the origin of uses is not judged. `lapsed`, where a finding is put into words: the end is a lease that lapsed.
+    `expires` is what the one issue says. With more issues or renewals, `expiries` holds (time, expires, …) of each in
+    order. Between `opens` and `closes` a use is in time, as long as the credential has not expired. `origins` is None
+    where the origin of uses is not judged. `lapsed`, where a finding is put into words: the end is a lease that
+    lapsed.
     """
 
     task_id: str | None

@@ -39,8 +39,8 @@ class Verdicts(msgspec.Struct, gc=False):
 
     `timer` is the event time at which time alone may change this, None if never. The aggregate's state may be dropped
     once the watermark is at `disposable_at`, None if it must be kept for now. `exposure` is that of the credentials
-    for which a command was sent, or is sent now, `joins` counts its credentials by what is known of their task. `deleted` are
-    the uids of the findings whose record is to be deleted.
+    for which a command was sent, or is sent now, `joins` counts its credentials by what is known of their task.
+    `deleted` are the uids of the findings whose record is to be deleted.
     """
 
     findings: dict[str, Finding] = {}
@@ -74,7 +74,10 @@ class CommandDelay:
 
 
 def own_accounts(ledger: Ledger, key: str) -> list[Account]:
-    """The credentials that the aggregate `key` judges. Its ledger may also know some that turned out to be another's."""
+    """The credentials that the aggregate `key` judges.
+
+    Its ledger may also know some that turned out to be another's.
+    """
     if key.startswith(TASK):  # as `issue_key`, and faster: a task may have very many
         task_id = key.removeprefix(TASK)
         return [account for account in ledger.accounts() if account.issue.task_id == task_id]

@@ -1,8 +1,8 @@
 """A producer for a service that answers for single records: each `write` returns once all replicas in sync have them.
 
-A producer of aiokafka that failed once is never used again (`detector.kafka.clients`): then everything that waits fails,
-and a new one is made. Brokers that are away are no failure: the producer tries again for as long as they are, and writes
-are given up by whoever asked, so that a record may be written although nobody was told.
+A producer of aiokafka that failed once is never used again (`detector.kafka.clients`): then everything that waits
+fails, and a new one is made. Brokers that are away are no failure: the producer tries again for as long as they are,
+and writes are given up by whoever asked, so that a record may be written although nobody was told.
 
 While nothing is acknowledged it asks the brokers for metadata, so that it notices that they are away before anybody
 writes, and that they are back though nobody does.

@@ -104,7 +104,10 @@ def batches_of(
     new_batch: Callable[[], Any],
     compression: Compression = None,
 ) -> dict[tuple[str, int], list[Any]]:
-    """Batches of a transaction by topic and partition, in the order of the outputs. `counts` has the partitions of each topic."""
+    """Batches of a transaction by topic and partition, in the order of the outputs.
+
+    `counts` has the partitions of each topic.
+    """
     # All outputs without a key go to one partition in each transaction: one batch instead of many.
     spread = random.randrange(1 << 30)  # noqa: S311 - no secret, only spreading
     batches: dict[tuple[str, int], list[Any]] = {}

@@ -116,7 +116,10 @@ class StageSettings(msgspec.Struct, frozen=True):
 
     @property
     def heartbeat_seconds(self) -> float:
-        """At most a second: so long all wait for the last one to notice a rebalance. Kafka advises a third of the session."""
+        """At most a second: so long all wait for the last one to notice a rebalance.
+
+        Kafka advises a third of the session.
+        """
         return min(self.session_seconds / 3, MOST_HEARTBEAT_SECONDS)
 
 

@@ -62,7 +62,10 @@ class Processed(msgspec.Struct, frozen=True):
 
 
 class DelayedHandler(Protocol):
-    """What a `DelayedReader` asks of the code that it runs. Records are `RecordColumns`, or aiokafka's ConsumerRecord."""
+    """What a `DelayedReader` asks of the code that it runs.
+
+    Records are `RecordColumns`, or aiokafka's ConsumerRecord.
+    """
 
     def latest(self, records: Sequence[Any], now: int) -> int:
         """The time (ns) from which the delay of at least one record counts."""

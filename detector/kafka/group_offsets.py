@@ -1,7 +1,7 @@
 """Commits offsets without a transaction, as the member of the group that holds the partitions.
 
-A poll without outputs needs no transaction: its offset is all there is to commit, and the group's coordinator refuses it
-from whoever is no member of the current generation. The offsets of several partitions share a request.
+A poll without outputs needs no transaction: its offset is all there is to commit, and the group's coordinator refuses
+it from whoever is no member of the current generation. The offsets of several partitions share a request.
 
 aiokafka's own `commit` takes the member and generation of the moment. After a lost session it would commit as nobody,
 which the coordinator lets pass while the group is empty. Here both are those of the assignment.
@@ -45,8 +45,9 @@ class _Waiting(NamedTuple):
 class GroupOffsets:
     """The offsets of a stage's group. `joined` tells it of each assignment, and of the consumer that has it.
 
-    A commit without an answer may still be done later. So it ends the membership: the group is joined again, and in the
-    new generation the coordinator refuses it. `membership` is None until then, `assigned` is that of the last assignment.
+    A commit without an answer may still be done later. So it ends the membership: the group is joined again, and in
+    the new generation the coordinator refuses it. `membership` is None until then, `assigned` is that of the last
+    assignment.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -64,7 +65,9 @@ class GroupOffsets:
         return self.assigned.follows(before)
 
     async def commit(self, membership: Membership, source: TopicPartition, offset: int, note: str) -> None:
-        """Commits the offset of the next record to read, with `note` beside it. The records were polled as `membership`.
+        """Commits the offset of the next record to read, with `note` beside it.
+
+        The records were polled as `membership`.
 
         Raises:
             FencedError: we are no member of this generation.

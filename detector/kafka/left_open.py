@@ -1,7 +1,8 @@
 """Aborts the transactions that instances which are gone have left open.
 
-An open transaction hides what others write behind its records, and keeps the offsets that it commits from being read. The
-brokers abort it after the timeout of transactions, some ten seconds late. Another producer with its id does so at once.
+An open transaction hides what others write behind its records, and keeps the offsets that it commits from being read.
+The brokers abort it after the timeout of transactions, some ten seconds late. Another producer with its id does so at
+once.
 """
 
 from collections.abc import Set as AbstractSet

@@ -61,8 +61,8 @@ class PartitionWork:
        handler load its state.
     2. Poll up to `poll_records` records; tick if that is due.
     3. Process, and replace outputs that are larger than Kafka takes.
-    4. Commit outputs and offset in one transaction, perhaps with those of other partitions, or the offset alone if there
-       are no outputs. Tell the handler, and go on with 2.
+    4. Commit outputs and offset in one transaction, perhaps with those of other partitions, or the offset alone if
+       there are no outputs. Tell the handler, and go on with 2.
 
     If no broker answers a fetch for a while, that is an error too: there may be records. After any error the handler
     forgets the partition, and after a pause step 1 begins again. If one record alone makes `process` fail, halving the

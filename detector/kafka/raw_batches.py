@@ -1,17 +1,18 @@
 """A consumer that hands out the records of a poll as columns, without a Python object for each.
 
-aiokafka makes an object of every record. It has no setting for anything else, so `_install` puts two classes in front of
-those that its fetcher uses, for the whole process. `_KeptRecords` keeps the bytes of a fetch beside aiokafka's reader.
-`_PartitionColumns` reads them for a consumer that asked for it, by a `_Asked` in place of a `key_deserializer`; all
-others get aiokafka's own. What is aborted, positions, seeking and fetching ahead stay aiokafka's. Checksums, decompression
-and the records of a batch are ours. Batches that are not compressed are read many at a time: aiokafka sees them as one.
+aiokafka makes an object of every record. It has no setting for anything else, so `_install` puts two classes in front
+of those that its fetcher uses, for the whole process. `_KeptRecords` keeps the bytes of a fetch beside aiokafka's
+reader. `_PartitionColumns` reads them for a consumer that asked for it, by a `_Asked` in place of a
+`key_deserializer`; all others get aiokafka's own. What is aborted, positions, seeking and fetching ahead stay
+aiokafka's. Checksums, decompression and the records of a batch are ours. Batches that are not compressed are read
+many at a time: aiokafka sees them as one.
 
 A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer to a stage. aiokafka asks a
 broker for nothing else until it has answered, and leaves out partitions whose last records are still worked on. With
 the half second that it allows, a busy partition would wait for that beside idle ones after each poll.
 
-None of this is aiokafka's interface. So `columns_check` reads known batches both ways first. A release where they differ
-gets records as before, only slower.
+None of this is aiokafka's interface. So `columns_check` reads known batches both ways first. A release where they
+differ gets records as before, only slower.
 """
 
 import struct
@@ -47,8 +48,8 @@ BRIEFLY: Final = 20  # milliseconds that a broker may wait for records of only s
 class _Asked:
     """What a consumer gives as its `key_deserializer` to get columns: at most so many `records` from a partition.
 
-    A batch is decompressed to at most `limit` bytes. A poll with so many bytes gets no further batch. `brief`: no broker
-    waits long for records of some partitions while others have records that are not done.
+    A batch is decompressed to at most `limit` bytes. A poll with so many bytes gets no further batch. `brief`: no
+    broker waits long for records of some partitions while others have records that are not done.
     """
 
     def __init__(self, limit: int, *, brief: bool = False) -> None:

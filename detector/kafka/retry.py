@@ -16,7 +16,8 @@ JITTER_SECONDS: Final = 0.5
 
 _T = TypeVar("_T")
 
-# stamina would log and count each retry itself, with the arguments of the call. Our callers report failures in their own words.
+# stamina would log and count each retry itself, with the arguments of the call. Our callers report failures in their
+# own words.
 set_on_retry_hooks(())
 
 

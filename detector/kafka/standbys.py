@@ -33,8 +33,8 @@ class Standbys(Protocol):
 class Warming:
     """Partitions that shall be this member's once its copies are near: then it has to join again.
 
-    It asks for that once all of them are, or some after a minute, and at most once a minute: a rebalance stops everybody.
-    What is near counts half of `NEAR`, as holders go on writing until the leader compares.
+    It asks for that once all of them are, or some after a minute, and at most once a minute: a rebalance stops
+    everybody. What is near counts half of `NEAR`, as holders go on writing until the leader compares.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

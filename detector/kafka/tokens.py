@@ -28,7 +28,10 @@ _SERVER_ERRORS: Final = 500
 
 
 class TokenError(kafka.KafkaError):  # type: ignore[misc]  # aiokafka ships no types; it takes its own errors for a failed connection
-    """There is no token. If it is `retriable`, there may be one later. The text quotes nothing that was sent or read."""
+    """There is no token.
+
+    If it is `retriable`, there may be one later. The text quotes nothing that was sent or read.
+    """
 
     def __init__(self, text: str, *, retriable: bool) -> None:
         self.text = text

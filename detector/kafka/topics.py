@@ -47,7 +47,10 @@ class TopicPlan(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A setting of an existing topic that differs from the plan. If it is `grave`, the service cannot work correctly."""
+    """A setting of an existing topic that differs from the plan.
+
+    If it is `grave`, the service cannot work correctly.
+    """
 
     topic: str
     setting: str
@@ -176,7 +179,10 @@ class TopicAdmin:
         )
 
     async def _counts(self, awaited: Iterable[str] = ()) -> Mapping[str, tuple[int, int]]:
-        """Partitions and copies of every topic. A broker may learn of a new one, an `awaited`, later than the controller."""
+        """Partitions and copies of every topic.
+
+        A broker may learn of a new one, an `awaited`, later than the controller.
+        """
         for tries_left in reversed(range(_TRIES)):
             counts = await self._counts_now()
             if not tries_left or counts.keys() >= set(awaited):

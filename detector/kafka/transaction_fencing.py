@@ -1,7 +1,8 @@
 """Transactions that the group's coordinator refuses from whoever is no member of its current generation (KIP-447).
 
-aiokafka 0.14 sends the offsets of a transaction without the member and its generation. So `install` puts a class in front
-of the one that its senders use: it sends both if the group was named by a `NamedMember`, as Kafka's other clients do.
+aiokafka 0.14 sends the offsets of a transaction without the member and its generation. So `install` puts a class in
+front of the one that its senders use: it sends both if the group was named by a `NamedMember`, as Kafka's other
+clients do.
 """
 
 from types import SimpleNamespace

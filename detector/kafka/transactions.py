@@ -56,10 +56,11 @@ class _Waiting(NamedTuple):
 class Transactions:
     """The one transactional producer of a stage's instance, from `start` to `close`.
 
-    Its transactional id, `<group>-<instance>`, says nothing of partitions. What keeps a stalled instance from committing
-    after its partitions moved is the group: the coordinator takes the offsets of a transaction from the members of its
-    current generation only. So every transaction commits an offset of each partition in it, and whoever takes a
-    partition over reads its offset once no transaction that commits it is open (`GroupOffsets.stable`).
+    Its transactional id, `<group>-<instance>`, says nothing of partitions. What keeps a stalled instance from
+    committing after its partitions moved is the group: the coordinator takes the offsets of a transaction from the
+    members of its current generation only. So every transaction commits an offset of each partition in it, and
+    whoever takes a partition over reads its offset once no transaction that commits it is open
+    (`GroupOffsets.stable`).
 
     After any error the producer is discarded and another one started, which aborts what was open. All partitions in the
     failed transaction have to start again, after `settled`. Until each has got through alone, it is not put together

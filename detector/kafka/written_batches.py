@@ -33,7 +33,10 @@ _NO_PRODUCER: Final = (-1, -1, -1)
 
 
 class WrittenBatch:
-    """What aiokafka asks of a `BatchBuilder` that is full. `times` are those of the first record and the latest, in ms."""
+    """What aiokafka asks of a `BatchBuilder` that is full.
+
+    `times` are those of the first record and the latest, in ms.
+    """
 
     def __init__(self, records: bytes, count: int, times: tuple[int, int], compression: Compression) -> None:
         self._attributes = Layout.TRANSACTIONAL_MASK

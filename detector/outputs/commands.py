@@ -65,7 +65,10 @@ def _task(credential: CredentialFacts, clean: Clean) -> dict[str, Any]:
 
 
 def _cleaned(value: Any, clean: Clean, depth: int = 0) -> Any:
-    """`value` with its texts cleaned. Deep nesting and integers of more than 64 bits, which JSON writers refuse, are null."""
+    """`value` with its texts cleaned.
+
+    Deep nesting and integers of more than 64 bits, which JSON writers refuse, are null.
+    """
     if isinstance(value, str):
         return clean(value)
     if depth == _DEEPEST or (isinstance(value, int) and not -_INT64 <= value < 2 * _INT64):

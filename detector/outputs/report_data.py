@@ -124,7 +124,10 @@ def _packed(group: _Group, texts: dict[str, int], pieces: int) -> PageRecord:
 
 
 def _slim(record: PageRecord, pieces: int) -> PageRecord:
-    """A finding without default values and what follows from the rest. Times count from its first, the uid is in base64."""
+    """A finding without default values and what follows from the rest.
+
+    Times count from its first, the uid is in base64.
+    """
     first, severity = record["first"], record["severity"]
     uid = base64.b64encode(uuid.UUID(record["uid"]).bytes).decode().rstrip("=")
     evidence = [

@@ -1,8 +1,8 @@
 """Findings as SARIF 2.1.0 (OASIS, with errata 01), for code scanning and for CI.
 
-One run, one result a finding, the worst first. A result stands where a log file shows the secret; what only an audit log
-says has no file, so it stands at line 1 of a place named like the event's source, because code scanning takes no result
-without one. GitHub's limits are kept by `MAX_RESULTS`; docs/report.md says what else it makes of the file.
+One run, one result a finding, the worst first. A result stands where a log file shows the secret; what only an audit
+log says has no file, so it stands at line 1 of a place named like the event's source, because code scanning takes no
+result without one. GitHub's limits are kept by `MAX_RESULTS`; docs/report.md says what else it makes of the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

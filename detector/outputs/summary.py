@@ -64,15 +64,16 @@ class Summary(msgspec.Struct, frozen=True):
 
     `idle` counts, by source and type, the records of known sources that say nothing of credentials and tasks.
     `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
-    that the configuration lets go. `limited` counts by source the log records that could not be examined whole. `unread` has, by name, the reason why a whole file, folder or archive was not understood: the first
-    thousand. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
-    refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
-    `masked_revocations` the revocation handles in which a secret was masked.
-    `unfindable` counts by the reason the registered identifiers that no scan can find. `not_believed` are the sources of text with records that look like events.
-    `coverage` says how many credentials could be judged. `keyed` says whether there was a deployment key, `baseline` is
-    its part of summary.json, cleaned, and the sentence about it.
-    `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
-    between two runs over the same input.
+    that the configuration lets go. `limited` counts by source the log records that could not be examined whole.
+    `unread` has, by name, the reason why a whole file, folder or archive was not understood: the first thousand.
+    `untrusted` counts by source and reason the dead letters of events that `[[trust]]` refuses. `unresolved` counts
+    by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two
+    credentials, `masked_revocations` the revocation handles in which a secret was masked. `unfindable` counts by the
+    reason the registered identifiers that no scan can find. `not_believed` are the sources of text with records that
+    look like events. `coverage` says how many credentials could be judged. `keyed` says whether there was a
+    deployment key, `baseline` is its part of summary.json, cleaned, and the sentence about it. `until` and
+    `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ between two runs
+    over the same input.
     """
 
     read: tuple[SourceRead, ...] = ()

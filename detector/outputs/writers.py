@@ -42,7 +42,10 @@ def _utf8(value: Any) -> Any:
 
 
 class _Draft(ABC):
-    """A file that takes the place of another once it is complete, and vanishes if it never is. `name` is shown of it."""
+    """A file that takes the place of another once it is complete, and vanishes if it never is.
+
+    `name` is shown of it.
+    """
 
     def __init__(self, name: str) -> None:
         self._name_shown = name

@@ -1,7 +1,7 @@
 """Files that save a start some work: those that were made when the program was built, and the user's cache folder.
 
-A file of that folder is used only if it is the user's own, in a folder of the user's alone, and holds the bytes that were
-written; whatever else stands there is ignored and written anew. Without a folder, or with a disk that is full or
+A file of that folder is used only if it is the user's own, in a folder of the user's alone, and holds the bytes that
+were written; whatever else stands there is ignored and written anew. Without a folder, or with a disk that is full or
 read-only, nothing is kept and nothing fails.
 """
 
@@ -44,7 +44,10 @@ def name_of(contents: Mapping[str, bytes]) -> str:
 
 
 class FileCache:
-    """Files of one suffix: some are built with the program, up to `kept` are in a folder. Without a folder none are kept."""
+    """Files of one suffix: some are built with the program, up to `kept` are in a folder.
+
+    Without a folder none are kept.
+    """
 
     def __init__(self, folder: Path | None, suffix: str, kept: int) -> None:
         self._folder = folder

@@ -49,10 +49,10 @@ class CheckSpec(msgspec.Struct, frozen=True):
 class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One pattern. `regex` is RE2 with one group `secret`; `keywords` are lower case.
 
-    `by_keywords` has the first pass look for the keywords instead of the regex. `generic` loses to any other pattern over the same bytes (`password=…` around a vendor's token);
-    `placeholder_ok` turns the check `not-placeholder` off. `identifier` is the scheme of the public identifier
-    that the secret is, or carries. `named` instead of a regex: what a name says of a value (`detector.scan.names`).
-    `path` and `line` say where the pattern stands.
+    `by_keywords` has the first pass look for the keywords instead of the regex. `generic` loses to any other pattern
+    over the same bytes (`password=…` around a vendor's token); `placeholder_ok` turns the check `not-placeholder`
+    off. `identifier` is the scheme of the public identifier that the secret is, or carries. `named` instead of a
+    regex: what a name says of a value (`detector.scan.names`). `path` and `line` say where the pattern stands.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Recognises placeholders: masks, templates, words of documentation, keyboard sequences.
 
-The words have six letters or more. In random base-62 text of forty characters, a word of six letters turns up once in tens
-of millions, one of four (`test`) once in a few thousand.
+The words have six letters or more. In random base-62 text of forty characters, a word of six letters turns up once in
+tens of millions, one of four (`test`) once in a few thousand.
 """
 
 import itertools

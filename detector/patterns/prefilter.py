@@ -1,7 +1,7 @@
 """The first pass: one Hyperscan database finds the lines that may match, at hundreds of MB/s.
 
-A hit is only a candidate: the caller confirms it with the regex. Block mode, no start of match (a quarter of
-the speed, and a fifth of our regexes is refused), no UTF-8 mode (undefined on bad UTF-8). Measured with PyPI `hyperscan`
+A hit is only a candidate: the caller confirms it with the regex. Block mode, no start of match (a quarter of the
+speed, and a fifth of our regexes is refused), no UTF-8 mode (undefined on bad UTF-8). Measured with PyPI `hyperscan`
 0.9.1: batches of 16 to 256 KB are fastest.
 
 Hyperscan tells of each hit by a call to Python, which costs more than to scan a hundred bytes. So where there are very
@@ -179,7 +179,8 @@ class Prefilter:
     def scan(self, data: bytes, start: int, end: int) -> dict[int, Any]:
         """The places of each expression that hits in data[start:end]: a list of a few, the rows of an array of many.
 
-        There is at most one for each line, for each `CELL` of a long line or, if there are many hits, for some KB of lines.
+        There is at most one for each line, for each `CELL` of a long line or, if there are many hits, for some KB of
+        lines.
         """
         if self._every is None or start >= end:
             return {}

@@ -62,8 +62,8 @@ class Regex:
     def matches(self, data: bytes, start: int, end: int) -> Iterator[tuple[Span, Span]]:
         """As `found`, for text of any size.
 
-        `start` and `end` are line ends, or at least `MAX_MATCH` away from every match that matters. Ignores matches that
-        are longer than `MAX_MATCH` or have an empty secret.
+        `start` and `end` are line ends, or at least `MAX_MATCH` away from every match that matters. Ignores matches
+        that are longer than `MAX_MATCH` or have an empty secret.
         """
         at = start
         while at < end:

@@ -1,6 +1,7 @@
 """CloudEvents over HTTP: structured, batched and binary mode (CloudEvents 1.0, HTTP protocol binding).
 
-A batch becomes one record an event. In binary mode the attributes become `ce_*` headers, as the binding for Kafka has it.
+A batch becomes one record an event. In binary mode the attributes become `ce_*` headers, as the binding for Kafka has
+it.
 """
 
 import base64

@@ -1,7 +1,8 @@
-"""`--out`: one file, or one for each topic in a folder; a record a line. An answer waits until its bytes are on the disk.
+"""`--out`: one file, or one for each topic in a folder; a record a line.
 
-All that came meanwhile is written at once and then made durable by one `fdatasync`. What was written in part, because
-the disk is full or the process was killed, was not acknowledged: it is cut off, or ends as a line of its own.
+An answer waits until its bytes are on the disk. All that came meanwhile is written at once and then made durable by
+one `fdatasync`. What was written in part, because the disk is full or the process was killed, was not acknowledged:
+it is cut off, or ends as a line of its own.
 """
 
 import asyncio

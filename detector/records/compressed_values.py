@@ -1,4 +1,7 @@
-"""Tells compressed data by its first bytes. A record whose value is compressed is not unpacked: it has to be reported."""
+"""Tells compressed data by its first bytes.
+
+A record whose value is compressed is not unpacked: it has to be reported.
+"""
 
 import re  # on the first bytes
 import zlib

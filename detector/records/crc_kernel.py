@@ -1,7 +1,8 @@
 """The checksum of Kafka's record batches and RocksDB's blocks, CRC-32C, three times as fast as aiokafka's.
 
-Eight bytes at a time are looked up in tables. Of a long text that is done in four parts side by side, because each look-up
-waits for the one before it in its part. The checksums are of polynomials, so that of a text is made of those of its parts.
+Eight bytes at a time are looked up in tables. Of a long text that is done in four parts side by side, because each
+look-up waits for the one before it in its part. The checksums are of polynomials, so that of a text is made of those
+of its parts.
 """
 
 from typing import Any, Final

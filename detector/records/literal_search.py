@@ -40,7 +40,10 @@ class LiteralSearch:
 
 
 def lines_with(literal: bytes, data: bytes, starts: Ints) -> Ints:
-    """The lines in which a literal stands, by number. `starts` are where they begin, and may end with where one more would."""
+    """The lines in which a literal stands, by number.
+
+    `starts` are where they begin, and may end with where one more would.
+    """
     view = np.frombuffer(data, np.uint8)
     places = np.flatnonzero(view[: max(0, len(view) - len(literal) + 1)] == literal[0])
     for at, byte in enumerate(literal[1:], 1):

@@ -35,7 +35,10 @@ TIMELESS: Final = frozenset({ARCHIVE, FILE, LATEST, CLOCK})
 
 
 class LogTime(NamedTuple):
-    """A time (ns), None if nothing states one, and its origin. `received` is Kafka's timestamp (ns), if there is one."""
+    """A time (ns), None if nothing states one, and its origin.
+
+    `received` is Kafka's timestamp (ns), if there is one.
+    """
 
     time: int | None
     origin: str | None

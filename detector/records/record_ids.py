@@ -1,7 +1,8 @@
 """Ids for events of records that have none: a hash of the whole record, so that two equal records are one event.
 
-The hash that an adapter gives could tell whether a guess at a secret in the record is right. So the door through which
-all events go (`detector.stages.masking`) puts a keyed hash in its place, before the id is stored, sent, keyed or counted.
+The hash that an adapter gives could tell whether a guess at a secret in the record is right. So the door through
+which all events go (`detector.stages.masking`) puts a keyed hash in its place, before the id is stored, sent, keyed
+or counted.
 """
 
 import hashlib

@@ -3,8 +3,8 @@
 Whoever writes a record with a name twice can show one value to us and another to somebody else. So such a record is
 never an event, and as a log record it is scanned as it stands too.
 
-The compiled loop looks at quotes and backslashes, and at what stands between strings; it passes over all else eight bytes
-at a time. That costs a few percent of decoding the same JSON.
+The compiled loop looks at quotes and backslashes, and at what stands between strings; it passes over all else eight
+bytes at a time. That costs a few percent of decoding the same JSON.
 """
 
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes
@@ -56,8 +56,8 @@ def _names(
 ) -> int:
     """Whether the JSON in data[start:end] has a name twice in one object, down to objects `deepest` in objects.
 
-    It is doubtful where a name has an escape, and where there are more names or objects than there is room for. `begins`
-    and `ends` hold the places of the names of all open objects, `firsts` where those of each object begin.
+    It is doubtful where a name has an escape, and where there are more names or objects than there is room for.
+    `begins` and `ends` hold the places of the names of all open objects, `firsts` where those of each object begin.
     """
     depth = top = 0
     firsts[0] = 0

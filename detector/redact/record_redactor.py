@@ -54,8 +54,8 @@ def redacted(
     """The values with all leaks masked, in their own form; None for a value whose leak cannot be masked.
 
     The values stand in the order in which they came. `read(number, value)` gives the log texts of the value of that
-    number, parts of lines with their channel. `count` gets the rule of every mask of a secret, `note` every value that was
-    not examined whole; it says whether what was not is masked too.
+    number, parts of lines with their channel. `count` gets the rule of every mask of a secret, `note` every value
+    that was not examined whole; it says whether what was not is masked too.
     """
     done, read = list(values), _cached(read)
     for _ in range(PASSES):

@@ -1,6 +1,7 @@
-"""Decoys: credentials that open nothing, in the form of real ones. Whoever uses or prints one has found what he should not.
+"""Decoys: credentials that open nothing, in the form of real ones.
 
-A decoy is made of random characters, with the checksum that its form has, so that a thief's tools take it for real.
+Whoever uses or prints one has found what he should not. A decoy is made of random characters, with the checksum that
+its form has, so that a thief's tools take it for real.
 """
 
 import os

@@ -29,9 +29,8 @@ def keys_of(environ: Mapping[str, str] = os.environ) -> tuple[DeploymentKey, ...
 def identifiers_of(secret: Secret, keys: Sequence[DeploymentKey]) -> list[dict[str, Any]]:
     """The identifiers of a secret, as `credential.issued` has them.
 
-    Raises:
-        InputError: it could not be found in a log, or not be told from ordinary text; or there is no key, and its SHA-256
-            would give it away. The message does not hold it.
+    Raises: InputError: it could not be found in a log, or not be told from ordinary text; or there is no key, and its
+        SHA-256 would give it away. The message does not hold it.
     """
     refuse(secret.reveal())
     refuse_words(secret.reveal())

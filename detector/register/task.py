@@ -117,9 +117,10 @@ class Task:
     events. What cannot be sent waits in the spool, and the next task on this machine with the same destination sends
     it. Nothing here waits for the network but the end, for at most `patience` seconds.
 
-    A process that is killed does not leave its block: then the next task ends this one, when its lease ran out. With a
-    `lease` (`"90s"`, or seconds) the thread also sends heartbeats, every third of it. So the task ends when the lease has
-    lapsed, though the machine never comes back. If not `beats`, only `heartbeat` sends some: then a task that hangs ends too.
+    A process that is killed does not leave its block: then the next task ends this one, when its lease ran out. With
+    a `lease` (`"90s"`, or seconds) the thread also sends heartbeats, every third of it. So the task ends when the
+    lease has lapsed, though the machine never comes back. If not `beats`, only `heartbeat` sends some: then a task
+    that hangs ends too.
 
     Raises:
         UsageError: there is no destination, or an argument is wrong.

@@ -1,9 +1,11 @@
 """The compiled loops of a `CredentialRegistry`: its records (`issue_records`) are found by open addressing.
 
-`names` has the first claim of each name. `events` has all issues but the earliest of each credential, which its id finds.
+`names` has the first claim of each name. `events` has all issues but the earliest of each credential, which its id
+finds.
 
-A claim of an issue that was removed stays among those of its name until it would be the first: to find the one before it
-would take as long as there are claims. So one source that claims the same name a hundred thousand times costs no more.
+A claim of an issue that was removed stays among those of its name until it would be the first: to find the one before
+it would take as long as there are claims. So one source that claims the same name a hundred thousand times costs no
+more.
 """
 # ruff: noqa: PLR0913, PLR0917 - numba takes arrays, not objects; bytes are written as their codes
 
@@ -76,7 +78,8 @@ USED, DEAD, NAMES, EVENTS, ISSUES, CREDENTIALS, CONFLICTS, STATE = 0, 1, 2, 3, 4
 # Slots that are read one after another before any is used: the processor waits for their memory once, not for each.
 TOGETHER = 64
 
-# Claims of one credential that are looked through for one of another. A name with more counts as contested until some go.
+# Claims of one credential that are looked through for one of another. A name with more counts as contested until some
+# go.
 _LOOKED_THROUGH = 64
 
 
@@ -317,9 +320,9 @@ def add(
 ) -> int:
     """Adds issues, unless they are known. There is room. What it gives has no meaning.
 
-    `issues` and `identifiers` are rows of `issue_rows`, with places in `text`. A row without a credential is passed over.
-    `NEW` is set to 1 if no other claim is of the identifier's name, and to 2 if that is also `is_checked`. The records are
-    made in `made`, `TOGETHER` at a time, with their `ends` there and the `hashes` of their names.
+    `issues` and `identifiers` are rows of `issue_rows`, with places in `text`. A row without a credential is passed
+    over. `NEW` is set to 1 if no other claim is of the identifier's name, and to 2 if that is also `is_checked`. The
+    records are made in `made`, `TOGETHER` at a time, with their `ends` there and the `hashes` of their names.
     """
     read = named = first_of_source = end_of_source = 0
     for first in range(0, len(issues), TOGETHER):

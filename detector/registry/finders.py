@@ -24,8 +24,9 @@ class Finders:
     secret different fingerprints. `id_key` names ids that hold a secret, by default as a `LeakFinder` has it.
 
     `share` is how much decoding a line may ask for where all records pass. `second_finder` has the larger share, for
-    those that asked for more. If `share` is that one already, there is nothing to look at again. `most_findings` is for
-    `FindingShares`, `forms` are those of `detector.values.forms` that are looked for. `in_files` is as a `KnownIndex` has it.
+    those that asked for more. If `share` is that one already, there is nothing to look at again. `most_findings` is
+    for `FindingShares`, `forms` are those of `detector.values.forms` that are looked for. `in_files` is as a
+    `KnownIndex` has it.
     """
 
     def __init__(  # noqa: PLR0913 - all that a scan is configured with

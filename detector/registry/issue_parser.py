@@ -1,7 +1,8 @@
 """Compiled: records of the registry topic to rows for `claim_kernel.add`, without an object for any.
 
-It reads what `routing.encode` writes of an issue, in its usual form: no escape and nothing but ASCII in its texts, names of
-schemes and deployment keys that are known, no terms. Whatever else a record is, it says that it did not read it.
+It reads what `routing.encode` writes of an issue, in its usual form: no escape and nothing but ASCII in its texts,
+names of schemes and deployment keys that are known, no terms. Whatever else a record is, it says that it did not read
+it.
 """
 # ruff: noqa: PLR0911, PLR0913, PLR0917, PLR2004 - numba takes arrays, not objects; a parser ends where it fails
 
@@ -154,7 +155,10 @@ def _is_hex(text: Any, begin: int, end: int) -> Any:
 
 @bare
 def _text_field(text: Any, at: int, end: int, field: int, keys: Any, key_ends: Any, row: Any) -> Any:
-    """Reads a text of an identifier into its row: its check, key, digest without case or shape. Where it ends, or -1."""
+    """Reads a text of an identifier into its row: its check, key, digest without case or shape.
+
+    Where it ends, or -1.
+    """
     begin = at + 1
     at = _string(text, at, end)
     size = at - 1 - begin

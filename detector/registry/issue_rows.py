@@ -76,7 +76,10 @@ def _put_detail(text: Any, given: Any, out: Any, at: int) -> Any:
 
 @bare
 def put_issue(text: Any, given: Any, identifiers: Any, out: Any, issue: int, keys: Any, hashes: Any) -> Any:
-    """Writes the record of an issue, without its source. Gives where it ends, and how many `hashes` of names it wrote."""
+    """Writes the record of an issue, without its source.
+
+    Gives where it ends, and how many `hashes` of names it wrote.
+    """
     last = given[FIRST_ONE] + given[COUNT]
     count: Any = 1 + given[COUNT]
     for index in range(given[FIRST_ONE], last):

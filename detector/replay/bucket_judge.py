@@ -1,7 +1,7 @@
 """The stage `judge` of one bucket: its rows go in, findings and commands come out. Any process or machine can run it.
 
-Of a bucket with very many uses several processes judge some shards each (`SHARD`), and one adds up what they found. An event
-is in one shard alone, so each shard recognises the second copies in it.
+Of a bucket with very many uses several processes judge some shards each (`SHARD`), and one adds up what they found.
+An event is in one shard alone, so each shard recognises the second copies in it.
 """
 
 from collections import Counter

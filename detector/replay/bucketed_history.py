@@ -54,7 +54,10 @@ _ROUTED: Final = 1 << 16  # events whose buckets are looked up at once
 
 
 class BucketedHistory:
-    """Implements `History`. `sealed_until` is as `Ledger.seal_lifecycle` has it. One larger than `large` is judged in shards."""
+    """Implements `History`.
+
+    `sealed_until` is as `Ledger.seal_lifecycle` has it. One larger than `large` is judged in shards.
+    """
 
     def __init__(self, policy: Policy, sealed_until: int, runner: Runner, large: int = LARGE) -> None:
         self._policy = policy

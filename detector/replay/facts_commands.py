@@ -46,9 +46,10 @@ _FILES: Final = "the files that are read"
 
 
 def run_scan(request: Request, folder_path: str, runner_of: RunnerOf | None = None) -> str:
-    """Scans, and keeps the facts in a folder; a scan that was ended goes on. Returns a sentence that says what is there.
+    """Scans, and keeps the facts in a folder; a scan that was ended goes on.
 
-    `runner_of` gives what runs the stages of units, by default processes of this machine.
+    Returns a sentence that says what is there. `runner_of` gives what runs the stages of units, by default processes
+    of this machine.
 
     Raises:
         UsageError: the configuration or an input is wrong, the folder holds other facts, or there is no deployment key.
@@ -140,8 +141,8 @@ def _scanned(folder: FactsFolder, plan: Plan, bars: Meter) -> Completed:
 def run_judge(request: Request, folder_paths: Sequence[str]) -> int:
     """Judges the facts in folders as a replay of all that was scanned would; the exit code. No log is read.
 
-    Raises:
-        UsageError: the configuration is wrong, a folder has no facts that stand under it, or an output cannot be written.
+    Raises: UsageError: the configuration is wrong, a folder has no facts that stand under it, or an output cannot be
+        written.
     """
     settings, baseline = configured(request)
     scanner, ignored = load_scanner(settings.patterns)

@@ -1,7 +1,7 @@
 """What `curfewd fingerprint` prints: the identifiers by which an issuer registers a secret.
 
-It refuses a secret that no scan could find, or could not tell from ordinary text. Every other one is found wherever it is
-printed.
+It refuses a secret that no scan could find, or could not tell from ordinary text. Every other one is found wherever
+it is printed.
 """
 
 import json
@@ -39,13 +39,13 @@ def fingerprint(
 ) -> Fingerprints:
     """`hmac-sha256` under each key in force, and the public identifiers that the secret carries.
 
-    With `sha256` also the plain SHA-256, with its length, by which a provider's audit log names the token. That needs no
-    deployment key.
+    With `sha256` also the plain SHA-256, with its length, by which a provider's audit log names the token. That needs
+    no deployment key.
 
     With `force` a secret is taken that looks like a word or a number.
 
-    One trailing newline is not part of the secret. With `keep_newline` it is: then the identifiers of the secret with it
-    and without it are given, because the last line of a log may lack it.
+    One trailing newline is not part of the secret. With `keep_newline` it is: then the identifiers of the secret with
+    it and without it are given, because the last line of a log may lack it.
 
     Raises:
         UsageError: there is no deployment key.

@@ -116,8 +116,8 @@ class FirstPass:
     - `events` are the lifecycle events of the sources that carry events, `latest` is the latest time of any event in
       them, uses too (ns). `first_uses` has the earliest uses of each unit.
     - `done` are units that hold nothing else.
-    - `text` are the indices of the sources that carry no events, `looked_at` of those that were looked at, and `looks` has
-      what was seen in those of text that have records like events.
+    - `text` are the indices of the sources that carry no events, `looked_at` of those that were looked at, and
+      `looks` has what was seen in those of text that have records like events.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -180,7 +180,8 @@ class FirstPass:
     ) -> tuple[NotBelieved, ...]:
         """The sources of text in which records look like events, each by its name for a person.
 
-        `suspects` counts such records in the sources that were `suspected`, `text_line` gives the line that makes one text.
+        `suspects` counts such records in the sources that were `suspected`, `text_line` gives the line that makes one
+        text.
         """
         found = []
         for index in sorted(self.looks.keys() | suspects.keys()):

@@ -16,7 +16,10 @@ from detector.values.findings import Command, Finding
 
 
 class Concluded(msgspec.Struct, frozen=True):
-    """What follows from a history, findings and commands in the order of the output. The rest is as `Summary` has it."""
+    """What follows from a history, findings and commands in the order of the output.
+
+    The rest is as `Summary` has it.
+    """
 
     findings: list[Finding]
     commands: list[Command]

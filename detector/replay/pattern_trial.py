@@ -67,8 +67,8 @@ def against(
 ) -> Tried:
     """Scans the sources of `work`, whose finder is of this scanner and knows no credential.
 
-    Its `now` (ns) is the time of records that have none before them. The scanner tells of every confidence; matches below
-    `least` are in `thresholds` alone.
+    Its `now` (ns) is the time of records that have none before them. The scanner tells of every confidence; matches
+    below `least` are in `thresholds` alone.
     """
     refused = scanner.count_refusals()
     found: dict[str, PatternTrial] = {pattern.id: PatternTrial() for pattern in scanner.patterns}

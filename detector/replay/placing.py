@@ -157,7 +157,10 @@ class Placing:
         self._timeless.clear()
 
     def summary(self, findings: Sequence[Finding], concluded: Concluded) -> Summary:
-        """The numbers, without durations. The findings are those of the history, with the names that they are written by."""
+        """The numbers, without durations.
+
+        The findings are those of the history, with the names that they are written by.
+        """
         counts = verdicts(findings, concluded.commands)
         events = {kind: distinct.count() for kind, distinct in self._seen.items()}
         if self._unknown:

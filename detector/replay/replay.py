@@ -2,8 +2,8 @@
 
 1. All sources that may carry events are read, and those that do not are text (`detector.ingest.event_ranges`). A unit
    that has nothing but lifecycle events, such as one of a registry, is done.
-2. The index of all registered credentials is built. The lifecycle events are masked with it and go to the history, which
-   is then sealed. Processes that are forked for the scan are forked after that, and share the index.
+2. The index of all registered credentials is built. The lifecycle events are masked with it and go to the history,
+   which is then sealed. Processes that are forked for the scan are forked after that, and share the index.
 3. Logs are scanned, unit by unit. Uses and leaks are placed in the order of the units, so they are the same for any
    number of processes and for any runner.
 4. The history is judged: a small one in one ledger while it is read, a large one afterwards, in buckets by the runner.
@@ -200,7 +200,10 @@ def _unfindable(counted: tuple[str, int]) -> str:
 
 
 def apply_lifecycle(first: FirstPass, masker: EventMasker, history: History) -> None:
-    """Masks the events and first uses, and gives them to the history. They are let go meanwhile: there may be millions."""
+    """Masks the events and first uses, and gives them to the history.
+
+    They are let go meanwhile: there may be millions.
+    """
     for some in first.events.drained(_TOGETHER):
         history.tell(masker.masked(some))
     for uses in first.first_uses.drained(_TOGETHER):

@@ -49,8 +49,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one replay. Times in nanoseconds; `now` is the wall clock.
 
     `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said. `baseline`
-    is the file of the findings that are known. The outputs are as in `Destinations`. Plain files are cut into units of so
-    many bytes; output may depend on it where a stream asks for more than its share.
+    is the file of the findings that are known. The outputs are as in `Destinations`. Plain files are cut into units
+    of so many bytes; output may depend on it where a stream asks for more than its share.
     """
 
     config: str | None

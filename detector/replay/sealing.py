@@ -23,9 +23,10 @@ _T = TypeVar("_T")
 
 
 class Sealer:
-    """Seals values under the first of the deployment keys: compressed, then AES-256-GCM. Each has a name, and opens under no other.
+    """Seals values under the first of the deployment keys: compressed, then AES-256-GCM.
 
-    `keys` are ids of all of them: two processes have the same keys if these are the same, and nothing else is told.
+    Each has a name, and opens under no other. `keys` are ids of all of them: two processes have the same keys if
+    these are the same, and nothing else is told.
 
     Raises:
         UsageError: there is no key.

@@ -36,10 +36,10 @@ R = TypeVar("R", bound=msgspec.Struct)
 class Work(msgspec.Struct, frozen=True):
     """What every unit needs. `now` is the wall clock, `skew` the policy's (ns), `classifier` is what is recognised.
 
-    `finder` is None while only events are read, and looks for the `identifiers` that are registered. `trust` has what holds each source, if anything holds one. `text` are
-    the indices of the sources in which nothing is an event; they are read by the classifier `logs`. Lines that look like
-    events are counted in those that are `suspected`. `found` are the sources under the names by which they were found.
-    `buckets` are those of a history that is judged in some.
+    `finder` is None while only events are read, and looks for the `identifiers` that are registered. `trust` has what
+    holds each source, if anything holds one. `text` are the indices of the sources in which nothing is an event; they
+    are read by the classifier `logs`. Lines that look like events are counted in those that are `suspected`. `found`
+    are the sources under the names by which they were found. `buckets` are those of a history that is judged in some.
     """
 
     sources: Sequence[Source]
@@ -78,7 +78,10 @@ def lifecycle(work: Work, unit: Unit) -> LifecycleFacts:
 
 
 def scan(work: Work, unit: Unit) -> RangeFacts:
-    """The leaks, uses and dead letters in a unit, and what was read. If there are buckets, the uses are routed to them."""
+    """The leaks, uses and dead letters in a unit, and what was read.
+
+    If there are buckets, the uses are routed to them.
+    """
     return with_routes(work, scanned(work, unit, RangeScanner(work.finder)))
 
 

@@ -12,9 +12,10 @@ _MOST_DOUBLINGS: Final = 5
 
 
 class Breaker:
-    """Of one target. `failures` in a row open it for `pause` ns; after each failed trial for twice as long, at most 32 times.
+    """Of one target.
 
-    Any answer of the provider counts as a success, also a refusal.
+    `failures` in a row open it for `pause` ns; after each failed trial for twice as long, at most 32 times. Any
+    answer of the provider counts as a success, also a refusal.
     """
 
     def __init__(self, failures: int, pause: int) -> None:

@@ -27,15 +27,18 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """One command and how far it is. Times are in ns.
 
     - `due`: when its next turn or decision is; 0 is at once, NEVER when somebody approves or the settings change.
-    - `target`: the name of its table in the configuration; `place`: a digest of where that pointed; `reason`: why it is held, or what failed last.
+    - `target`: the name of its table in the configuration; `place`: a digest of where that pointed; `reason`: why it
+      is held, or what failed last.
     - `rail`, `pages`: of what holds it.
     - `began`: when acting was decided; the rails' limits count it. `acted`: when a process took it up first.
     - `step`: how many steps are done. `tried`: a step was asked for
       and got no answer, so that it may have been done. `tries`: failures in a row; `rounds`: how often all steps were
       done in vain. `deadline`: of what it does now, which
       may take `patience`. `later`: when the next step is due, if it has a delay.
-    - `before`: what was seen first, or alive before a step, and `before_how`; of `target` alone. `known`: see `taken_up`. `seen`: what was seen last. `control`: see `Observation`.
-    - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an outcome has said that it is.
+    - `before`: what was seen first, or alive before a step, and `before_how`; of `target` alone. `known`: see
+      `taken_up`. `seen`: what was seen last. `control`: see `Observation`.
+    - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an
+      outcome has said that it is.
     - `proved`: an outcome has said so since acting was asked for, or asked for again, at `target`.
     - `digest`: of what the command is about, see `differs`. `differing`: another command came with its id.
     - `retried`: when a person asked last to try it again.

@@ -3,13 +3,13 @@
     waiting ──► held ──► acting: look ──► act, step by step ──► prove ──► ended
        └───────────────────►
 
-`held`, `refused` and `going` take a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled` take
-it on from there, by what the target answered. Each gives the case as it is then, and the outcome to tell, if there is one. A case is
-stored after every change, so that another process can go on with it; it begins by looking, and a credential that is dead
-by then is `gone-already`.
+`held`, `refused` and `going` take a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled`
+take it on from there, by what the target answered. Each gives the case as it is then, and the outcome to tell, if
+there is one. A case is stored after every change, so that another process can go on with it; it begins by looking,
+and a credential that is dead by then is `gone-already`.
 
-A provider that knows nothing of a name proves nothing by that: the name may be wrong. Such a credential counts as dead only
-if this case saw it there before.
+A provider that knows nothing of a name proves nothing by that: the name may be wrong. Such a credential counts as
+dead only if this case saw it there before.
 """
 
 from typing import Final
@@ -62,7 +62,10 @@ def forbidden(case: Case, plan: Plan, reason: str, now: int) -> Changed:
 
 
 def left_alone(case: Case, reason: str, now: int) -> Changed:
-    """Its target is gone from the configuration, or points elsewhere. Where nothing was done yet, it is decided anew."""
+    """Its target is gone from the configuration, or points elsewhere.
+
+    Where nothing was done yet, it is decided anew.
+    """
     if _stays_dead(case):
         return _finish(case.changed(left=reason), Plan((), "", 0.0), now)
     if case.did or case.tried:
@@ -71,7 +74,10 @@ def left_alone(case: Case, reason: str, now: int) -> Changed:
 
 
 def aimed(case: Case, target: str, place: str) -> Case:
-    """As the target of this name takes it, which is at `place`. What was seen and done elsewhere says nothing about it."""
+    """As the target of this name takes it, which is at `place`.
+
+    What was seen and done elsewhere says nothing about it.
+    """
     if case.target in {"", target} and case.place in {"", place}:
         return case.changed(target=target, place=place)
     return case.changed(

@@ -56,7 +56,10 @@ class DispatchQueue(Generic[_W]):
             yield heapq.heappop(self._timers)[1]
 
     def due(self, may: Callable[[str], bool]) -> Iterator[_W]:
-        """Those that are due, in order, of each target for as long as it `may` have more. Change the queue afterwards."""
+        """Those that are due, in order, of each target for as long as it `may` have more.
+
+        Change the queue afterwards.
+        """
 
         def of(name: str, ready: SortedKeyList) -> Iterator[_W]:
             for waiting in ready:

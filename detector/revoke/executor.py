@@ -80,7 +80,8 @@ class _Entry:
 class Executor:
     """See the module. `partitions` is how many have to be restored before anything is decided. `clock` gives ns.
 
-    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands, `differing` those that say something else under the id of a known one. While it is `draining`, nothing begins.
+    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands,
+    `differing` those that say something else under the id of a known one. While it is `draining`, nothing begins.
     """
 
     def __init__(
@@ -260,7 +261,10 @@ class Executor:
             return ""
 
     def _choose(self, partition: int, now: int) -> None:
-        """Decides and begins what is due, as far as targets have room. For cases of other partitions it keeps the room."""
+        """Decides and begins what is due, as far as targets have room.
+
+        For cases of other partitions it keeps the room.
+        """
         for name in self._queue.expired(now):
             waiting = self._open.get(name)
             if waiting is not None and name not in self._active:

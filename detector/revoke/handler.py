@@ -1,8 +1,8 @@
 """The revoker on Kafka: commands come in, cases and outcomes go out, each change in one transaction with its offset.
 
-A command is taken, and in the same transaction it may be decided over; a provider is asked only after the commit. What a
-turn changed is written at the next tick. The state topic has the case of each command under its id, in the partition
-with the number of the command's, so whoever has a partition of commands has its cases.
+A command is taken, and in the same transaction it may be decided over; a provider is asked only after the commit.
+What a turn changed is written at the next tick. The state topic has the case of each command under its id, in the
+partition with the number of the command's, so whoever has a partition of commands has its cases.
 """
 
 from collections.abc import Callable, Sequence

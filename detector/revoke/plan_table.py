@@ -34,7 +34,10 @@ _FAR: Final = 1 << 62  # ns: a command of the future is none here, where nothing
 
 
 class PlannedCommand(msgspec.Struct, frozen=True):
-    """What would become of one command. `verdict` is `go`, `held` or `refused`, `why` the reason; times are RFC 3339."""
+    """What would become of one command.
+
+    `verdict` is `go`, `held` or `refused`, `why` the reason; times are RFC 3339.
+    """
 
     command_id: str
     credential_id: str

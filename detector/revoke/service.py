@@ -3,8 +3,8 @@
 1. Targets, rails and the audit log are made, and the port opens. What is wrong with them ends it.
 2. It waits for Kafka as long as that takes, reads the approvals to their end, and joins its group.
 3. One member of the group has all commands; the others stand by. It acts once the cases of all partitions are restored.
-4. SIGTERM and SIGINT: nothing begins any more, and turns that run have a few seconds to end. SIGHUP: the `[revoke]` table
-   is read again, the audit log reopened, and what is held is decided again.
+4. SIGTERM and SIGINT: nothing begins any more, and turns that run have a few seconds to end. SIGHUP: the `[revoke]`
+   table is read again, the audit log reopened, and what is held is decided again.
 """
 
 import asyncio
@@ -69,7 +69,10 @@ _LEFT_OPEN: Final = 60.0  # seconds for turns that began before a reload
 
 
 class RevokeService:
-    """One process. `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's, masked by `log_mask`."""
+    """One process.
+
+    `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's, masked by `log_mask`.
+    """
 
     def __init__(
         self, settings: Settings, reread: Callable[[], Settings], log: Any, log_mask: LogMask

@@ -6,9 +6,9 @@ A target is a class with three methods: `plan`, `revoke` and `probe`. The revoke
 2. `probe` looks the credential up: does the handle belong to it, and is it still alive? If it is dead already, the
    outcome is `gone-already`; if the handle belongs to something else, or names nothing, `refused`.
 3. `revoke` carries out one step of the plan. The next step follows after its delay.
-4. `probe` again, until the credential is dead or the plan's `within` has passed. Dead is `confirmed`; one that is still
-   live is revoked again until the deadline, and then `failed`; what cannot be known is `done-unproved`. Where a later step
-   has a delay, `probe` is called before it too, and the outcome so far is told.
+4. `probe` again, until the credential is dead or the plan's `within` has passed. Dead is `confirmed`; one that is
+   still live is revoked again until the deadline, and then `failed`; what cannot be known is `done-unproved`. Where a
+   later step has a delay, `probe` is called before it too, and the outcome so far is told.
 
 Any of them may be called again after a crash, for a step that was carried out already. So `revoke` must harm nothing
 when it is repeated.
@@ -35,8 +35,8 @@ class RefusedError(CurfewdError):
 class GoneError(CurfewdError):
     """There is nothing to revoke.
 
-    `known`: the provider knows the credential, and says that it is dead. Else it knows nothing of that name, which proves
-    something only about a credential that was seen there before: see `Observation`.
+    `known`: the provider knows the credential, and says that it is dead. Else it knows nothing of that name, which
+    proves something only about a credential that was seen there before: see `Observation`.
     """
 
     known: bool = False
@@ -89,12 +89,12 @@ class Plan(msgspec.Struct, frozen=True):
 class Observation(msgspec.Struct, frozen=True):
     """What a probe saw.
 
-    - `state`: `live`; `dead`, if the provider knows it and refuses it; `absent`, if the provider knows nothing of that
-      name; or `unknown`, if it cannot be asked about this credential. Never a guess. What is absent counts as dead only if
-      it was seen there before: it may never have been there, or be called otherwise.
+    - `state`: `live`; `dead`, if the provider knows it and refuses it; `absent`, if the provider knows nothing of
+      that name; or `unknown`, if it cannot be asked about this credential. Never a guess. What is absent counts as
+      dead only if it was seen there before: it may never have been there, or be called otherwise.
     - `how`: by what it is known, for a person: "GET /v1/auth/token/lookup-accessor answered 403".
-    - `control`: whether a credential that must go on working does so: a provider that refuses everything proves nothing.
-      None if none was tried. With False nothing counts as proved.
+    - `control`: whether a credential that must go on working does so: a provider that refuses everything proves
+      nothing. None if none was tried. With False nothing counts as proved.
     """
 
     state: State

@@ -124,7 +124,9 @@ def matches(match: Mapping[str, tuple[str, ...]], command: RevocationCommand) ->
 
 
 def make_target(table: TargetTable) -> Target:
-    """The target of one table. Files and folders that its options name (`…_file`, `…_folder`) are relative to the configuration's folder.
+    """The target of one table.
+
+    Files and folders that its options name (`…_file`, `…_folder`) are relative to the configuration's folder.
 
     Raises:
         ConfigError: the type is unknown, an option is wrong, or a library is not installed.

@@ -1,7 +1,7 @@
 """Base85 of text, in the alphabets of Python's `b85encode` and of Ascii85: where it stands, and what it says.
 
-A group of five digits says four bytes. The first digit of printable ones is one of 31, so groups in a row are found by the
-places of their first digits. Where lines break within Ascii85, what stands on each is read by itself.
+A group of five digits says four bytes. The first digit of printable ones is one of 31, so groups in a row are found
+by the places of their first digits. Where lines break within Ascii85, what stands on each is read by itself.
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart; bytes are written as their codes
 

@@ -37,9 +37,9 @@ def _run_end(data: Any, at: int) -> int:
 def _begins_another(data: Any, first: int, last: int, aligned: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
     """Whether digits that might go on with those above begin a blob of their own: then they are another's.
 
-    A line of a blob begins with `H4sI` once in 16 million; further in it may, where the next member of gzip begins. What
-    zlib's header looks like is more frequent; there it is tried both ways, which needs digits above it in fours, as all
-    that wrap base64 write them.
+    A line of a blob begins with `H4sI` once in 16 million; further in it may, where the next member of gzip begins.
+    What zlib's header looks like is more frequent; there it is tried both ways, which needs digits above it in fours,
+    as all that wrap base64 write them.
     """
     if data[first] == 0x48:
         return bool(
@@ -197,7 +197,8 @@ def inflated(
 def inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
     """The text of a blob, at most so many bytes, how much of the blob was read, and whether there is more text.
 
-    A blob of gzip may have several members, with NULs between them; their texts follow each other (RFC 1952, section 2.2).
+    A blob of gzip may have several members, with NULs between them; their texts follow each other (RFC 1952, section
+    2.2).
     """
     texts: list[bytes] = []
     left, at = most + 1, 0  # of the text one byte more; 0 would be "without a limit"

@@ -2,8 +2,8 @@
 
     00000000: 746f 6b65 6e3d 6768   [116 111 107 101]   0x74, 0x6f   0000000   t   o   k   e
 
-A list is read in each form that its first token allows: `744f` may be two bytes in either order, `116` may be decimal or
-octal. What is kept says printable text.
+A list is read in each form that its first token allows: `744f` may be two bytes in either order, `116` may be decimal
+or octal. What is kept says printable text.
 """
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917, PLR1714, PLR2004, SIM109, SIM110 - bytes are written as their codes; a compiled loop is one function, without sets and generators
 

@@ -1,8 +1,8 @@
 """Tells the classes of bytes as rows of bits: a row for each class, a bit for each byte.
 
 Each byte is looked at once. The eight bits of 64 bytes become eight numbers of 64 bits, their bit planes. Classes are
-arithmetic on planes, and the places where an encoding may begin are arithmetic on classes (`sieves`). The compiler does both
-for several words of 64 bytes together. A row is a stretch of one array, so that it knows them apart.
+arithmetic on planes, and the places where an encoding may begin are arithmetic on classes (`sieves`). The compiler
+does both for several words of 64 bytes together. A row is a stretch of one array, so that it knows them apart.
 """
 
 from typing import Any, Final

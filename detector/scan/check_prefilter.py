@@ -24,7 +24,10 @@ _DIGIT, _UPPER, _LOWER = 1, 2, 3
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a pattern's checks require: bits of entropy, digits, upper and lower case letters. `flags` holds the other checks."""
+    """What a pattern's checks require: bits of entropy, digits, upper and lower case letters.
+
+    `flags` holds the other checks.
+    """
 
     bits: float = 0.0
     digits: int = 0

@@ -1,7 +1,7 @@
 """Where a word is cut in two, told of 64 bytes at a time as bits, and what it says put together.
 
-A quote is looked at if digits, letters and capitals change in the end of its string, and what stands behind it may stand
-between two strings; or if it ends a key with a digit. A backslash is looked at before the end of a line.
+A quote is looked at if digits, letters and capitals change in the end of its string, and what stands behind it may
+stand between two strings; or if it ends a key with a digit. A backslash is looked at before the end of a line.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart; bytes are written as their codes
 
@@ -97,8 +97,8 @@ def _written(data: Any, parts: Any, out: Any, to: int, segments: Any, count: int
 def joined(data: Any, places: Any, parts: Any, out: Any, segments: Any, starts: Any) -> tuple[int, int, int]:
     """Write the words that are cut at the places to `out`, two newlines after each: bytes, segments, texts.
 
-    It stops at the word that has no room. Of more than two lines the last may be of another word: they are written without
-    it, too. `parts` is scratch.
+    It stops at the word that has no room. Of more than two lines the last may be of another word: they are written
+    without it, too. `parts` is scratch.
     """
     to = count = texts = done = 0
     for at in places:

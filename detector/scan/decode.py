@@ -412,7 +412,10 @@ class _Room:
         return self._spending.open(lines)
 
     def examined(self, form: int, places: Any) -> Any:
-        """Those of the places of a rare form whose streams are still examined for it. Lines with others are cut short."""
+        """Those of the places of a rare form whose streams are still examined for it.
+
+        Lines with others are cut short.
+        """
         if not self._spending.may_be_barred(form):
             return places
         return places[self._spending.examined(form, self.lines(places if places.ndim == 1 else places[:, 0]))]
@@ -441,7 +444,10 @@ def _starts(layers: tuple[Layer, ...]) -> Any:
 
 @cache
 def compile_decoders() -> None:
-    """Runs each decoder once, so that the first text of its kind waits for no compiler. A command for one text need not."""
+    """Runs each decoder once, so that the first text of its kind waits for no compiler.
+
+    A command for one text need not.
+    """
     for _ in Decoding(b"\n\n".join(encoded for decoder in BUNDLED for encoded, _ in decoder.examples)):
         pass
 

@@ -52,7 +52,10 @@ class Room(Protocol):
         """The numbers of the lines that the places of the decoder's data come from, at any depth."""
 
     def widen(self, starts: Any, ends: Any) -> None:
-        """What stands in data[start:end] is one text, over several lines perhaps. Its first line has the share of all."""
+        """What stands in data[start:end] is one text, over several lines perhaps.
+
+        Its first line has the share of all.
+        """
 
     def left(self, line: int) -> int:
         """How many bytes a line may still decode to."""
@@ -78,8 +81,8 @@ class Decoder(ABC):
     - `trigger`: where it may begin. For a decoder of one's own these are literals, for a bundled one the number of its
       kind in `triggers`, which looks for all of them in one compiled pass.
     - `bound`: how many bytes from a trigger on are decoded at most; None if that is linear in the text anyway.
-    - `rare`: whether ordinary text hardly has it. A stream that goes on having it, and shows nothing in it, is no longer
-      examined for it (`decoding_shares`). Base64, hex, percent-encoding and escapes never are.
+    - `rare`: whether ordinary text hardly has it. A stream that goes on having it, and shows nothing in it, is no
+      longer examined for it (`decoding_shares`). Base64, hex, percent-encoding and escapes never are.
     - `examples`: (encoded text, what it says). `near_misses`: texts that look like it and are not. A test decodes both
       as the scan does.
     """

@@ -1,9 +1,9 @@
 """The encodings that are decoded: one class each, listed in `BUNDLED`.
 
-The loops are compiled and stand beside: base64 and hex digits in `runs`, escapes in `escapes`, characters set apart in
-`strides`, what is packed or wide in `binary_payloads`, bytes printed one by one in `byte_lists`. Long words that may be of
-several encodings have their classes in `word_decoders`. Where an encoding may begin is found by `triggers`, in one pass for
-all bundled decoders.
+The loops are compiled and stand beside: base64 and hex digits in `runs`, escapes in `escapes`, characters set apart
+in `strides`, what is packed or wide in `binary_payloads`, bytes printed one by one in `byte_lists`. Long words that
+may be of several encodings have their classes in `word_decoders`. Where an encoding may begin is found by `triggers`,
+in one pass for all bundled decoders.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,11 +1,12 @@
 """How much decoding a stream of log records may ask for, and in which forms.
 
-A line of a hundred bytes may unpack to sixty thousand, and a hundred thousand such lines are an attack: who writes them
-costs a reader six hundred times what others do. So in each window of positions a stream may decode to so many bytes beyond
-what text asks for (`shares.MUCH`). Lines that are cut short count several times. The lines behind the record that asks for one
-more have a `shares.NARROW` share until the window ends, and what they ask for beyond it is reported as not examined. Who goes
-on with lines that are cut short has them decode to `MOST_NARROW` bytes more. Then nothing of the stream is decoded that may
-grow, and each line that asks for it is reported; what is encoded without being packed is decoded as before.
+A line of a hundred bytes may unpack to sixty thousand, and a hundred thousand such lines are an attack: who writes
+them costs a reader six hundred times what others do. So in each window of positions a stream may decode to so many
+bytes beyond what text asks for (`shares.MUCH`). Lines that are cut short count several times. The lines behind the
+record that asks for one more have a `shares.NARROW` share until the window ends, and what they ask for beyond it is
+reported as not examined. Who goes on with lines that are cut short has them decode to `MOST_NARROW` bytes more. Then
+nothing of the stream is decoded that may grow, and each line that asks for it is reported; what is encoded without
+being packed is decoded as before.
 
 Some forms are rare: ordinary text hardly has any (`decoder.Decoder.rare`). A stream with `MOST_IN_VAIN` bytes in such a
 form, in which no secret was seen, is not examined for that form behind the record with one more, until the window ends.
@@ -38,8 +39,8 @@ _KEPT: Final = 1 << 14  # streams: beyond, a share begins anew for those that as
 class _Asked(msgspec.Struct):
     """What a stream asked for in a window, and the places in the batch behind which it may ask for less.
 
-    `much` are bytes beyond much. `rare` has the bytes in rare forms, by their numbers, `gave` those in which something was
-    seen, `barred` those that it is no longer examined for, and from where on.
+    `much` are bytes beyond much. `rare` has the bytes in rare forms, by their numbers, `gave` those in which
+    something was seen, `barred` those that it is no longer examined for, and from where on.
     """
 
     much: int = 0

@@ -66,8 +66,9 @@ def _run(data: Any, at: int, table: Any) -> tuple[int, int]:
 def add_stretch(data: Any, start: int, in_hex: bool, state: Any, rows: Any) -> bool:  # noqa: FBT001 - numba takes no keywords
     """Put the stretch of text whose first group is at `start` into `rows`, if it is one; False if there is no room.
 
-    Called with places in order, none within a stretch of its alignment that is in `rows`, and with all that are the first of one.
-    `state`, zeros at first: where the last stretch of each of four alignments ended, the last run and its end, how many rows there are.
+    Called with places in order, none within a stretch of its alignment that is in `rows`, and with all that are the
+    first of one. `state`, zeros at first: where the last stretch of each of four alignments ended, the last run and
+    its end, how many rows there are.
     """
     stride, least, table = (2, MIN_PAIRS, HEX) if in_hex else (4, MIN_GROUPS, BASE64)
     end = start + stride

@@ -351,11 +351,11 @@ def _copied(data: Any, at: int, end: int, trigger: int, out: Any, to: int) -> in
 def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
     """Write the spans of `data` to `out` decoded, a newline after each: (bytes, segments).
 
-    Before one that is not the next line there is one more newline. Spans in which nothing was to be decoded are left out,
-    and all from the first on for which there is no room.
+    Before one that is not the next line there is one more newline. Spans in which nothing was to be decoded are left
+    out, and all from the first on for which there is no room.
 
-    A segment is (place in `out`, start and end in `data`, step): step 1 if it was copied as it is, the bytes of each escape,
-    negative, if each made one byte, and 0 if one made more.
+    A segment is (place in `out`, start and end in `data`, step): step 1 if it was copied as it is, the bytes of each
+    escape, negative, if each made one byte, and 0 if one made more.
     """
     trigger = _TRIGGERS[kind]
     to = 0

@@ -1,10 +1,10 @@
 """How many secrets that nobody registered a stream of log records may have reported, and what is said of one with more.
 
 A dump of ten thousand secrets is one thing to look into, and nobody reads ten thousand findings. So in each window of
-positions the first `most` different ones of a stream are reported, in the records with its first `MOST_LEAKS` places that
-show them. From the record on that shows one more, the stream is examined for registered credentials alone until the
-window ends, and those records are counted. What is found in a stream
-depends on its own records and their positions, not on how they are cut into batches or on what others print.
+positions the first `most` different ones of a stream are reported, in the records with its first `MOST_LEAKS` places
+that show them. From the record on that shows one more, the stream is examined for registered credentials alone until
+the window ends, and those records are counted. What is found in a stream depends on its own records and their
+positions, not on how they are cut into batches or on what others print.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -71,9 +71,9 @@ class Record(Protocol):
 class Texts(NamedTuple):
     """The texts of a part of a batch, in order: `starts` and `ends` in its data, positions, and the stream of each.
 
-    `alike` is the stream of all of them; if it is None, `stream` gives that of a text by its index. The first `fresh` are
-    those of records that stand nowhere else. `moments` gives a number for each of some indexes, the same for texts with
-    the same time from the same origin; None if the records have to be asked.
+    `alike` is the stream of all of them; if it is None, `stream` gives that of a text by its index. The first `fresh`
+    are those of records that stand nowhere else. `moments` gives a number for each of some indexes, the same for
+    texts with the same time from the same origin; None if the records have to be asked.
     """
 
     starts: Any
@@ -198,7 +198,10 @@ class FindingShares:
         self._of(record).places += places
 
     def shown_often(self, record: Record, fingerprint: str) -> bool:
-        """Counts a leak of this record. Whether there were very many of that secret in its stream: one more says nothing new."""
+        """Counts a leak of this record.
+
+        Whether there were very many of that secret in its stream: one more says nothing new.
+        """
         spent, secret = self._of(record), hash(fingerprint)
         count = spent.leaks.get(secret, 0)
         if count < _OFTEN and (count or len(spent.leaks) < _MOST_OFTEN):

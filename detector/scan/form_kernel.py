@@ -1,8 +1,8 @@
 """Compiled loops that look for registered secrets in another form: reversed, in rot13, in other case, one character short.
 
-Only texts of exactly a registered length are tried: from one boundary to another, in a stretch without white space, quotes
-and commas, and with the turns between digits and letters that tokens have. So few are left that each form of each can be
-tested by its rolling check.
+Only texts of exactly a registered length are tried: from one boundary to another, in a stretch without white space,
+quotes and commas, and with the turns between digits and letters that tokens have. So few are left that each form of
+each can be tested by its rolling check.
 """
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart, and bytes are written as codes
 
@@ -44,9 +44,9 @@ _SIGNS_BEFORE: Final = np.array([byte in b'!"#$%&*?@^~' for byte in range(256)],
 def _classes(text: Any, before: Any, joined: int, words: int, cuts: Any, turns: Any) -> None:
     """Marks each byte of `text` by a bit: does a boundary, or a turn, stand before it.
 
-    `before` is the byte that precedes `text`, and `joined` says whether it joins; the last 64 bytes are only looked at.
-    Letters, digits, `-_+` and a point before a letter or digit join. A boundary is beside a byte that does not. A turn is
-    between a digit and a letter, a small letter and a capital, or one of some signs and a letter or digit.
+    `before` is the byte that precedes `text`, and `joined` says whether it joins; the last 64 bytes are only looked
+    at. Letters, digits, `-_+` and a point before a letter or digit join. A boundary is beside a byte that does not. A
+    turn is between a digit and a letter, a small letter and a capital, or one of some signs and a letter or digit.
     """
     one, top = np.uint64(1), np.uint64(63)
     digit_before = np.uint64(48 <= before <= 57)
@@ -135,8 +135,8 @@ def _pairs(
 ) -> int:
     """Adds the pairs of boundaries in one stretch that a secret may stand between; -1 if `out` is full.
 
-    `ranks` says how many turns stand before each of the `many` boundaries. Where very many are near, a text has to begin
-    behind what parts words or one of `=:&/`, and to end before one.
+    `ranks` says how many turns stand before each of the `many` boundaries. Where very many are near, a text has to
+    begin behind what parts words or one of `=:&/`, and to end before one.
     """
     shortest, longest = lengths[0], lengths[-1]
     end, all_turns = places[many - 1], ranks[many - 1]
@@ -191,13 +191,14 @@ def _pairs(
 def candidates(data: Any, runs: Any, at: Any, lengths: Any, wanted: Any, out: Any) -> int:
     """Lists texts of the lengths between two boundaries, in runs of `unbroken_kernel.runs_of`: how many are in `out`.
 
-    `at` says where to begin: the number of the run and a place in the data. It is moved to where the rest starts. Call it
-    again until the number is that of all runs. A count of -1 means that `out` is too small for what begins in one block.
+    `at` says where to begin: the number of the run and a place in the data. It is moved to where the rest starts.
+    Call it again until the number is that of all runs. A count of -1 means that `out` is too small for what begins in
+    one block.
 
-    `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries inside
-    and one for each two bytes are no token, and those with less than three turns are words or numbers. Where boundaries are
-    dense, few of them are tried (`_pairs`). The cost goes by the boundaries in long runs with turns, which are few, and
-    hardly by the lengths.
+    `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries
+    inside and one for each two bytes are no token, and those with less than three turns are words or numbers. Where
+    boundaries are dense, few of them are tried (`_pairs`). The cost goes by the boundaries in long runs with turns,
+    which are few, and hardly by the lengths.
     """
     able = lengths.size
     while able > 0 and lengths[able - 1] > data.size:
@@ -310,8 +311,8 @@ def matching(
 ) -> tuple[int, int]:
     """Tests rows from the `first` on: (how many rows of (number, form, missing character) are in `out`, the next row).
 
-    `kinds` says of each length what a text of it may be, `FULL_MIXED` and `SHORT_MIXED` if it has letters of both cases.
-    `terms` are M·(b + 1), `powers` those of B.
+    `kinds` says of each length what a text of it may be, `FULL_MIXED` and `SHORT_MIXED` if it has letters of both
+    cases. `terms` are M·(b + 1), `powers` those of B.
     """
     shift = sieve_shift(sieve)
     one, high, unit = np.uint64(1), np.uint64(32), terms[0]
@@ -400,9 +401,9 @@ def foldable(
 ) -> tuple[int, int]:
     """Writes the numbers of rows that may be a secret of both cases in one case, and their bytes in lower case, on end.
 
-    Returns how many rows, and how many texts: of rows near each other that say the same it is one. `alike` has the number
-    of the text of each row, `spans` where in `out` each text is. A row with hardly a letter beyond f may be a number, a
-    digest or a time, and is none. `seen` has room to remember texts: as many as a power of two.
+    Returns how many rows, and how many texts: of rows near each other that say the same it is one. `alike` has the
+    number of the text of each row, `spans` where in `out` each text is. A row with hardly a letter beyond f may be a
+    number, a digest or a time, and is none. `seen` has room to remember texts: as many as a power of two.
     """
     count = texts = to = 0
     seen[:] = 0

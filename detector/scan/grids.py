@@ -1,7 +1,7 @@
 """Text with the same separator after every so many characters: groups of four, a sign or a zero-width space between all.
 
-Signs stand in it in a period. Every eighth place is looked at (`samples`): which of the next sixteen bytes are signs is a
-number of 16 bits, and few of these are periodic.
+Signs stand in it in a period. Every eighth place is looked at (`samples`): which of the next sixteen bytes are signs
+is a number of 16 bits, and few of these are periodic.
 """
 # ruff: noqa: C901, PLR2004, SIM110 - a compiled loop is one function; bytes are written as their codes
 
@@ -69,7 +69,10 @@ def _apart(data: Any, at: int, period: int, count: int) -> bool:
 
 @bare
 def dense(data: Any, at: int) -> tuple[int, int]:
-    """As `PERIODS`, where there are signs within groups too; and where the first separator stands. It looks at 16 bytes."""
+    """As `PERIODS`, where there are signs within groups too; and where the first separator stands.
+
+    It looks at 16 bytes.
+    """
     for first in range(at, at + 2):
         if _apart(data, first, 2, 7):
             return 17, first

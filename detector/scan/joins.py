@@ -1,7 +1,7 @@
 """Words that are cut in two by a backslash at the end of a line, and go on with the first word of the next.
 
-What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else looks
-like is believed in what comes of it (`sightings`).
+What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else
+looks like is believed in what comes of it (`sightings`).
 """
 # ruff: noqa: PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function
 
@@ -145,7 +145,10 @@ def _same(data: Any, start: int, other: int, size: int) -> bool:
 
 @bare
 def first_of(data: Any, parts: Any, count: int) -> int:
-    """The part that a word begins with. No secret begins with the same part twice: then a line, or a string, stands there again."""
+    """The part that a word begins with.
+
+    No secret begins with the same part twice: then a line, or a string, stands there again.
+    """
     size = parts[0, 1] - parts[0, 0]
     for row in range(1, count):
         if parts[row, 1] - parts[row, 0] != size or not _same(data, parts[0, 0], parts[row, 0], size):

@@ -71,8 +71,8 @@ def put(slots: Any, keys: Any) -> int:
 def _boundaries(text: Any, before: int, alnum: Any, starts: Any, ends: Any, spaces: Any) -> None:
     """Marks each byte of `text` with 0 or 1: whether a sub-token may start or end there, and whether it is white space.
 
-    `before` says whether a letter or digit precedes `text`. None follows it. There are no branches and only arithmetic on
-    single bytes, so the compiler handles 32 or 64 bytes at a time.
+    `before` says whether a letter or digit precedes `text`. None follows it. There are no branches and only
+    arithmetic on single bytes, so the compiler handles 32 or 64 bytes at a time.
     """
     size = text.size
     alnum[0] = before
@@ -134,8 +134,8 @@ def _checks(begins: Any, checks: Any, waiting: int, length: int, sums: Any, powe
 def _passing_sieve(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
     """Keeps the candidates whose check passes the sieve. Returns how many.
 
-    The sieve fits into the second- or third-level cache up to a million identifiers. The loop has no branches, so tens of
-    loads are under way at once.
+    The sieve fits into the second- or third-level cache up to a million identifiers. The loop has no branches, so
+    tens of loads are under way at once.
     """
     shift = np.uint64(sieve_shift(sieve))
     kept = np.uint64(0)
@@ -237,8 +237,8 @@ def _places(starts: Any, ends: Any, free: Any, words: int, length: int, begins: 
 def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) -> None:
     """Computes Horner's sums of four parts of `text`, `part` bytes apart, over `steps` bytes each.
 
-    Within a part each multiplication waits for the one before; four parts side by side keep the multiplier busy. The sum
-    of the first k bytes of part c is at 4·k + c.
+    Within a part each multiplication waits for the one before; four parts side by side keep the multiplier busy. The
+    sum of the first k bytes of part c is at 4·k + c.
     """
     first, second, third, fourth = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     one, two, three, by = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(part)
@@ -259,7 +259,10 @@ def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) 
 
 @compiled
 def stretch(free: Any, words: int, now: int, length: int) -> int:
-    """Extends `free` from the starts of `now` bytes without white space to those of `length`. Returns less if there are none."""
+    """Extends `free` from the starts of `now` bytes without white space to those of `length`.
+
+    Returns less if there are none.
+    """
     one = np.uint64(1)
     while now < length:
         by = min(now, length - now)
@@ -291,10 +294,10 @@ def checked(
 ) -> tuple[int, int]:
     """Finds sub-tokens whose length and rolling check are registered: (how many are in `out`, where the rest starts).
 
-    Begins at `done`. Call it again with the returned start until that is `data.size`. A count of -1 means that `out` is
-    too small for one block. `terms` and `powers` come from `factors`. If H are the sums of `_summed`, the check of bytes
-    i to j-1 is the upper half of H[j] - H[i]·B^(j-i). Boundaries are bits: one `and` pairs 64 starts with the ends
-    `length` further on.
+    Begins at `done`. Call it again with the returned start until that is `data.size`. A count of -1 means that `out`
+    is too small for one block. `terms` and `powers` come from `factors`. If H are the sums of `_summed`, the check of
+    bytes i to j-1 is the upper half of H[j] - H[i]·B^(j-i). Boundaries are bits: one `and` pairs 64 starts with the
+    ends `length` further on.
     """
     able = lengths.size
     while able > 0 and lengths[able - 1] > data.size - done:

@@ -192,8 +192,9 @@ _FormSearch = tuple[known_forms.Lengths, list[known_forms.Search], known_forms.P
 class KnownIndex:
     """The registered identifiers. Built once, then read from any thread; `add` may run beside `seen`.
 
-    `registered` has the digests of those that come by `add_checked`. With `in_files` what grows with the identifiers is in
-    files without a name, and takes no memory that the system could not have back. A `sha256` is in no file: it is unkeyed.
+    `registered` has the digests of those that come by `add_checked`. With `in_files` what grows with the identifiers
+    is in files without a name, and takes no memory that the system could not have back. A `sha256` is in no file: it
+    is unkeyed.
     """
 
     def __init__(  # noqa: PLR0913 - what is looked for and how, each by its name
@@ -255,7 +256,10 @@ class KnownIndex:
         return digest in self._hmacs or (self._registered is not None and self._registered.has_hmac(digest))
 
     def add(self, identifiers: Iterable[Identifier]) -> None:
-        """Registers more. A value that is no digest although its scheme requires one can never match, and is ignored."""
+        """Registers more.
+
+        A value that is no digest although its scheme requires one can never match, and is ignored.
+        """
         self._add(identifiers, fill=False)
         self._prepare()
 

@@ -159,9 +159,10 @@ class LeakFinder:
     ) -> Look:
         """The same, with the spans of all secrets in `batch.data` (a leak has only its first record), and what was not examined.
 
-        With `shares` a stream of records has no more leaks than its share of secrets that nobody registered. Text that no
-        more can be reported of is not searched with the patterns, unless `every_span` is asked for, or a registered
-        credential may be told by a pattern alone. With `decoding` a stream that goes on asking for too much has a narrow share.
+        With `shares` a stream of records has no more leaks than its share of secrets that nobody registered. Text
+        that no more can be reported of is not searched with the patterns, unless `every_span` is asked for, or a
+        registered credential may be told by a pattern alone. With `decoding` a stream that goes on asking for too
+        much has a narrow share.
 
         With `together` a leak may have the lines of further ones (`repeats`), whose spans are not given then.
         """
@@ -269,7 +270,10 @@ class LeakFinder:
         *,
         together: bool,
     ) -> list[_Reported]:
-        """What is reported of each record. Patterns searched the lines up to `end`; `seen` gets what they see in others."""
+        """What is reported of each record.
+
+        Patterns searched the lines up to `end`; `seen` gets what they see in others.
+        """
         found: list[_Reported] = []
         last = 0
         while last < len(seen) or end < len(batch.data):
@@ -338,7 +342,10 @@ class LeakFinder:
         shares: FindingShares | None,
         details: LeakDetailsCache,
     ) -> None:
-        """Fills in what is reported of a record. The text around secrets that its stream shows very often is not shown."""
+        """Fills in what is reported of a record.
+
+        The text around secrets that its stream shows very often is not shown.
+        """
         often, admitted = shares is not None, False
         for one in told_apart(sightings, details.is_known):
             what = details.of(one)

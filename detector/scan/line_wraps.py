@@ -5,8 +5,8 @@
 | is as wide as a terminal, by itself or behind its first word | with the first word of the next, and so on while lines are as wide |
 | ends with a word that has only the same before it as the last word of the next line | with that word: `A=first`, `B=second`; a folded scalar |
 
-What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else looks
-like is believed in what comes of it (`sightings`). Each line feed is looked at, with a few bytes before it.
+What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else
+looks like is believed in what comes of it (`sightings`). Each line feed is looked at, with a few bytes before it.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart; bytes are written as their codes
 

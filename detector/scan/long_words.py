@@ -1,7 +1,8 @@
 """Long words in which another encoding may stand: base32, base58, what is packed, digits that were reversed or turned.
 
-Eight bytes at a time, `samples` tells where no blank and few signs stand. Here the words around such places are looked at,
-and nearly all are given up after a few bytes: most are digests. Nothing is missed that has 31 letters and digits in a row.
+Eight bytes at a time, `samples` tells where no blank and few signs stand. Here the words around such places are
+looked at, and nearly all are given up after a few bytes: most are digests. Nothing is missed that has 31 letters and
+digits in a row.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function, without sets
 
@@ -202,7 +203,10 @@ def _may_be_deflated(data: Any, at: int) -> bool:
 
 @bare
 def _may_be_brotli(data: Any, at: int, end: int) -> bool:
-    """Whether the one block may be of text, and as much as packed text says (RFC 7932, section 9). Of random digits 1 in 700 may."""
+    """Whether the one block may be of text, and as much as packed text says (RFC 7932, section 9).
+
+    Of random digits 1 in 700 may.
+    """
     bit = 1
     if _bits(data, at, 0, 1):  # the size of the window is in four bits, or seven
         bit = 4 if _bits(data, at, 1, 3) else 7
@@ -386,10 +390,10 @@ def add_words(
 ) -> tuple[int, int, int]:
     """Adds to `rows` the words (kind, start, end) that may be one of the kinds.
 
-    Returns how many there are then, where the last ended, and the last of hex digits. `bits` says where in the 64 bytes
-    from `at` on three samples of eight bytes in a row are of letters and digits (bit 3 of eight), of hex digits that may
-    say text backwards (bit 4) or what was XORed (bit 5). What begins before `done` was looked at; so was, as hex digits,
-    what begins before `hex_done`: a word is looked at once, however long it is.
+    Returns how many there are then, where the last ended, and the last of hex digits. `bits` says where in the 64
+    bytes from `at` on three samples of eight bytes in a row are of letters and digits (bit 3 of eight), of hex digits
+    that may say text backwards (bit 4) or what was XORed (bit 5). What begins before `done` was looked at; so was, as
+    hex digits, what begins before `hex_done`: a word is looked at once, however long it is.
     """
     while bits != np.uint64(0):
         near = int(place(bits)) >> 3

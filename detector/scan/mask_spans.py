@@ -118,7 +118,10 @@ def _plain(text: bytes) -> str | None:
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """Text with masks in it, and the places of those. `base` is its first byte, `first` the number of its first mask span."""
+    """Text with masks in it, and the places of those.
+
+    `base` is its first byte, `first` the number of its first mask span.
+    """
 
     base: int
     first: int

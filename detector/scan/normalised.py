@@ -1,7 +1,7 @@
 """Characters beyond ASCII that change how a text is read and not what it says, and how to write it without them.
 
-Characters without a width (Unicode, section 23.2; U+200B to U+200F, U+2060 to U+2064, U+FEFF, U+00AD, U+180E, the variation
-selectors U+FE00 to U+FE0F) are left out. Full-width forms (U+FF01 to U+FF5E) become ASCII.
+Characters without a width (Unicode, section 23.2; U+200B to U+200F, U+2060 to U+2064, U+FEFF, U+00AD, U+180E, the
+variation selectors U+FE00 to U+FE0F) are left out. Full-width forms (U+FF01 to U+FF5E) become ASCII.
 """
 # ruff: noqa: PLR0911, PLR2004 - a compiled loop is one function; bytes are written as their codes
 

@@ -1,6 +1,7 @@
 """What bzip2, xz, lzma, zstd, lz4, brotli and deflate without a header packed, in base64; what gzip and zlib packed, in hex.
 
-All are read only so far as a line has room. None may ask for more than 72 MiB, and it touches no more than its text fills.
+All are read only so far as a line has room. None may ask for more than 72 MiB, and it touches no more than its text
+fills.
 """
 
 import bz2
@@ -74,8 +75,8 @@ def _small_blocks(packed: bytes, most: int) -> bytes:
 def _small_dictionary(packed: bytes, kind: int, most: int) -> bytes:
     """What xz or lzma packed, with a header that asks for no more memory than so much text needs.
 
-    The dictionary of a tiny text may be of 64 MiB, and to ask for them costs more than to decode it. Of xz only headers with
-    the one filter LZMA2 are changed.
+    The dictionary of a tiny text may be of 64 MiB, and to ask for them costs more than to decode it. Of xz only
+    headers with the one filter LZMA2 are changed.
     """
     bits = max(_LEAST_DICTIONARY, most.bit_length())
     if kind == LZMA:
@@ -148,7 +149,8 @@ def _unpacked(
 def _gathered(data: bytes, rows: Any) -> list[tuple[int, int, int, bytes]]:
     """Kind, start, end and bytes of each word with the lines that go on with it.
 
-    A word with a magic number of three bytes or more ends the one above it. Of the others a few may begin within its lines.
+    A word with a magic number of three bytes or more ends the one above it. Of the others a few may begin within its
+    lines.
     """
     view = np.frombuffer(data, np.uint8)
     out = np.empty(len(data) + 4, np.uint8)

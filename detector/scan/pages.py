@@ -1,8 +1,8 @@
 """Arrays in memory of their own, which the system has back at once when they are freed, or in a file without a name.
 
-What the allocator of C gives up it may keep: in a process that grows its tables step by step, that is a quarter of them.
-The file is of this process and those that it forks, and gone with them. When memory runs short, the system writes parts
-of it to disk (`TMPDIR`), and reads them again.
+What the allocator of C gives up it may keep: in a process that grows its tables step by step, that is a quarter of
+them. The file is of this process and those that it forks, and gone with them. When memory runs short, the system
+writes parts of it to disk (`TMPDIR`), and reads them again.
 """
 
 import mmap

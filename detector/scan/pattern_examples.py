@@ -44,9 +44,9 @@ def check_examples(patterns: Sequence[Pattern]) -> list[Failure]:
 def refuse_unseen(patterns: Sequence[Pattern], scanner: PatternScanner) -> None:
     """Refuses patterns that do not find their own examples with this scanner.
 
-    An example may be found by another pattern, or silenced by a baseline. This guards against a pattern that finds nothing and
-    says nothing: a check too strict, a keyword that is not there, or a regex that Hyperscan compiles wrongly (it has
-    lost matches of alternatives that end alike, one of them with a counted repeat).
+    An example may be found by another pattern, or silenced by a baseline. This guards against a pattern that finds
+    nothing and says nothing: a check too strict, a keyword that is not there, or a regex that Hyperscan compiles
+    wrongly (it has lost matches of alternatives that end alike, one of them with a counted repeat).
 
     Raises:
         ConfigError: one does not, and why; with its file and line.

@@ -31,9 +31,9 @@ Rank = tuple[bool, bool, bool, int, int]
 
 
 class Named(msgspec.Struct, frozen=True):
-    """The name that gave a secret away, as a finding shows it, and how sure that is. In the text it stands from `start` to `end`.
+    """The name that gave a secret away, as a finding shows it, and how sure that is.
 
-    A finding does not show a name that another secret overlaps.
+    In the text it stands from `start` to `end`. A finding does not show a name that another secret overlaps.
     """
 
     name: str | None

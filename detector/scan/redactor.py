@@ -49,7 +49,10 @@ class Allowing(msgspec.Struct, frozen=True):
 def _unallowed(
     seen: list[Sighting], allowing: Allowing, details: LeakDetailsCache, data: bytes
 ) -> list[Sighting]:
-    """The sightings to mask. Other sightings of an allowed secret (generic, or decoded once more) need no mask either."""
+    """The sightings to mask.
+
+    Other sightings of an allowed secret (generic, or decoded once more) need no mask either.
+    """
     what = {id(one): details.of(one) for one in seen}
     told = {id(one) for one in seen if one.pattern is None or what[id(one)].known}
     gone = [

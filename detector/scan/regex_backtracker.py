@@ -1,7 +1,7 @@
 """Runs the programs of `detector.scan.regex_programs` over many regions, without a Python object for a match.
 
-Backtracking can take exponential time, so it has a limit: if a program takes too many steps or has too many open choices,
-it gives up, and the caller asks RE2.
+Backtracking can take exponential time, so it has a limit: if a program takes too many steps or has too many open
+choices, it gives up, and the caller asks RE2.
 """
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop, compiled: calls and objects are what it is without
 
@@ -133,8 +133,8 @@ def search(
 ) -> tuple[int, int, int]:
     """Writes to `out` the matches of each region, none overlapping: start, end, start and end of the secret.
 
-    Begins in `region` at `at`. Returns how many it wrote, and the region and place where it stopped: after the last region,
-    where `out` was full, or where it gave up. In that case the region is -1 - its number.
+    Begins in `region` at `at`. Returns how many it wrote, and the region and place where it stopped: after the last
+    region, where `out` was full, or where it gave up. In that case the region is -1 - its number.
     """
     stack = np.empty((_OPEN, 6), np.int64)
     count = 0

@@ -1,4 +1,7 @@
-"""Searches many regions for one regex, without a Python object for each match. Matches are those of `patterns.regexes`."""
+"""Searches many regions for one regex, without a Python object for each match.
+
+Matches are those of `patterns.regexes`.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

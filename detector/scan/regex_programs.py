@@ -1,7 +1,7 @@
 r"""Compiles regexes to small programs, which `detector.scan.regex_backtracker` runs.
 
-It knows the part of RE2's syntax that patterns use: characters, classes, `\b`, `^`, `$`, groups, alternatives, repeats. A
-regex with anything else has no program, and RE2 runs it. Programs find what RE2 finds with the options of
+It knows the part of RE2's syntax that patterns use: characters, classes, `\b`, `^`, `$`, groups, alternatives,
+repeats. A regex with anything else has no program, and RE2 runs it. Programs find what RE2 finds with the options of
 `detector.patterns.regexes`: the leftmost match, the first alternative first, over bytes.
 """
 
@@ -252,7 +252,10 @@ def _leads(tree: Any) -> Any:
 
 
 def _add_leads(node: Any, begins: frozenset[int], leads: Any) -> frozenset[int]:
-    """Adds what stands at the first places of a match, where the node may begin at some of them. Returns where it may end."""
+    """Adds what stands at the first places of a match, where the node may begin at some of them.
+
+    Returns where it may end.
+    """
     begins -= {LEADS}
     if not begins or isinstance(node, _At):
         return begins

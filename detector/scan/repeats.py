@@ -194,7 +194,10 @@ def _groups(found: Any, texts: Sequence[Texts], window: int) -> Iterator[tuple[A
 
 
 def _numbered(*columns: Any) -> tuple[Any, Any]:
-    """A number for each row, the same for equal ones, and how many have each. numpy sorts whole numbers much sooner than rows."""
+    """A number for each row, the same for equal ones, and how many have each.
+
+    numpy sorts whole numbers much sooner than rows.
+    """
     numbers = counts = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         if len(column) and (column == column[0]).all():

@@ -16,7 +16,10 @@ _REPEATS: Final = "*+?{"
 
 
 def required_literals(regex: str) -> tuple[bytes, ...]:
-    """Those of four bytes and more, in their order, none overlapping. What stands in other groups than `secret` is left out."""
+    """Those of four bytes and more, in their order, none overlapping.
+
+    What stands in other groups than `secret` is left out.
+    """
     found = [bytearray()]
     depth = 0  # of groups that are left out
     for token, after in pairwise([*token_texts(regex), ""]):

@@ -151,10 +151,10 @@ def unbase64(
 ) -> tuple[int, int, int]:
     """Write the texts of `digits.base64_stretches` to `out`, two newlines after each: bytes, segments, texts.
 
-    Where the printable groups reach to the end of a line, those below that go on with them are decoded too. If the last
-    of these lines is text at its start only, the text is written twice, without this rest and with it. `starts` gets
-    the place of each text, `kinds` 1 where it is of the URL alphabet, `digits` is as `decoder.Part` has it. `done`, zeros,
-    is as long as the data. It stops at the text that has no room.
+    Where the printable groups reach to the end of a line, those below that go on with them are decoded too. If the
+    last of these lines is text at its start only, the text is written twice, without this rest and with it. `starts`
+    gets the place of each text, `kinds` 1 where it is of the URL alphabet, `digits` is as `decoder.Part` has it.
+    `done`, zeros, is as long as the data. It stops at the text that has no room.
     """
     to = count = texts = 0
     for row in range(rows.shape[0]):

@@ -1,6 +1,7 @@
 """Where bytes may be printed one by one, text be in groups, and characters stand without a width.
 
-`sieves` tells by samples of eight bytes where to look. What is said here of lists is still *maybe*; their decoder looks closer.
+`sieves` tells by samples of eight bytes where to look. What is said here of lists is still *maybe*; their decoder
+looks closer.
 """
 # ruff: noqa: C901, PLR0911, PLR0913, PLR0917, PLR2004 - bytes are written as their codes; a compiled loop is one function
 

@@ -76,9 +76,9 @@ class PluginMatcher:
 class PatternScanner:
     """Finds what the patterns describe. Threads and forked processes may share one.
 
-    `plugins` are detect-secrets plugins. `silenced` holds the SHA-1, in lower-case hex, of secrets that a user has audited:
-    they are ignored, whichever pattern finds them. `cache` keeps the compiled database. Of what only its name gives away,
-    matches of less than `confidence` are left out.
+    `plugins` are detect-secrets plugins. `silenced` holds the SHA-1, in lower-case hex, of secrets that a user has
+    audited: they are ignored, whichever pattern finds them. `cache` keeps the compiled database. Of what only its
+    name gives away, matches of less than `confidence` are left out.
 
     Raises:
         ConfigError: two patterns have one id.
@@ -212,7 +212,10 @@ class PatternScanner:
 
 
 def _parts(data: bytes, regions: Regions) -> Iterator[tuple[int, Regions]]:
-    """The regions of some whole lines after the other, with the end of these lines. All at once, unless they are crowded."""
+    """The regions of some whole lines after the other, with the end of these lines.
+
+    All at once, unless they are crowded.
+    """
     size = len(data)
     many = [rows for rows in regions.values() if len(rows) >= _MANY] if size > _PART else []
     if any(_CROWDED * int(np.diff(rows).sum()) > size for rows in many):

@@ -62,8 +62,9 @@ class LimitedText(msgspec.Struct, frozen=True, gc=False):
 class Limits(msgspec.Struct, frozen=True):
     """What some streams may no longer ask for.
 
-    `narrow` are rows (start, end, shut), in order, whose lines have a `NARROW` share. Of those that are `shut` nothing is
-    decoded that may grow. Of rare forms, by their numbers, `barred` has the rows (start, end) that are not examined for it.
+    `narrow` are rows (start, end, shut), in order, whose lines have a `NARROW` share. Of those that are `shut`
+    nothing is decoded that may grow. Of rare forms, by their numbers, `barred` has the rows (start, end) that are not
+    examined for it.
     """
 
     narrow: Any = None
@@ -223,8 +224,8 @@ class Spending:
     def much(self) -> Any:
         """Rows (start, bytes) of the lines that asked for more than `MUCH`, and by how much; in order.
 
-        A line with a narrow share that is cut short counts with all that it was given. What is cut short for its own sake
-        counts `_CUT` times.
+        A line with a narrow share that is cut short counts with all that it was given. What is cut short for its own
+        sake counts `_CUT` times.
         """
         if not self.asked:
             return np.empty((0, 2), np.int64)

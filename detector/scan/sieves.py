@@ -1,7 +1,7 @@
 """Where an encoding may begin, told by arithmetic on `byte_rows` alone: no place is missed, and few are told in clean text.
 
-Each function fills the rows of what it is named for. The loops are always as long, so that the compiler takes several words
-of 64 bytes at a time; behind the text that is looked at they say nothing.
+Each function fills the rows of what it is named for. The loops are always as long, so that the compiler takes several
+words of 64 bytes at a time; behind the text that is looked at they say nothing.
 """
 
 from typing import Any
@@ -225,9 +225,9 @@ def _repeating(here: Any, after: Any, differ: Any) -> Any:
 def _mark_samples(rows: Any) -> None:
     """Says by bits of each eight bytes, a sample, what they consist of.
 
-    Bit 0 says: hex digits and what stands between them; bit 1: something between, or all 0 and 1; bit 2: no two characters
-    side by side; bit 3: letters and digits; bit 4: hex digits; bit 5: the same, and every second one 2 to 7; bit 6: every
-    second one below 8, or none.
+    Bit 0 says: hex digits and what stands between them; bit 1: something between, or all 0 and 1; bit 2: no two
+    characters side by side; bit 3: letters and digits; bit 4: hex digits; bit 5: the same, and every second one 2 to
+    7; bit 6: every second one below 8, or none.
     """
     first, one = np.uint64(0x0101010101010101), np.uint64(1)
     within = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -335,8 +335,8 @@ def _mark_dense_periods(rows: Any) -> None:
 def _mark_base85(rows: Any) -> None:
     """The first digits that begin five groups of base85 in a row.
 
-    Of Ascii85 one of the first four has a telling digit, or the next two samples have more than numbers, times and digests.
-    The next two samples are of digits alone, and not of hex digits alone: that would be no accident.
+    Of Ascii85 one of the first four has a telling digit, or the next two samples have more than numbers, times and
+    digests. The next two samples are of digits alone, and not of hex digits alone: that would be no accident.
     """
     first = np.uint64(0x0101010101010101)
     for word in range(STRIDE):

@@ -45,7 +45,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone.
 
     What is decoded from a run of digits comes from all of it, which may reach over lines of others. `begins` is where
-    the secret itself does. `owner` is by what the credential is registered if `secret` is not its secret, but the rest of it.
+    the secret itself does. `owner` is by what the credential is registered if `secret` is not its secret, but the
+    rest of it.
     """
 
     start: int
@@ -162,8 +163,8 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
 ) -> tuple[list[Sighting], list[LimitedText]]:
     """What is seen in what the data decodes to, piece by piece, without words that were put together over `whole` secrets.
 
-    Where a piece asks for very much, it is cut smaller, and the lines behind the one that asks for too much are looked at
-    anew. What is found is the same however text is cut into pieces.
+    Where a piece asks for very much, it is cut smaller, and the lines behind the one that asks for too much are
+    looked at anew. What is found is the same however text is cut into pieces.
     """
     seen: list[Sighting] = []
     limited: list[LimitedText] = []
@@ -251,8 +252,8 @@ def _as_it_stands(  # noqa: PLR0913 - what is looked at, and how
 ) -> list[Sighting]:
     """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms.
 
-    What only a fingerprint tells and is not `believed` is left out, and so is what only `generic` patterns see, if nobody
-    would believe them.
+    What only a fingerprint tells and is not `believed` is left out, and so is what only `generic` patterns see, if
+    nobody would believe them.
     """
     matches = _secrets(data, scanner, generic=generic)
     spans: Sequence[tuple[int, int]] = ()

@@ -1,6 +1,7 @@
 """Tells which spans of a text, of registered lengths and checks, show registered secrets.
 
-A text of nothing but one token has hundreds of thousands of such spans. Where many show one value, they are told at once.
+A text of nothing but one token has hundreds of thousands of such spans. Where many show one value, they are told at
+once.
 """
 
 from collections.abc import Callable

@@ -25,8 +25,8 @@ def _parted(data: Any, at: int, parter: int, step: int) -> bool:
 def closed_up(data: Any, places: Any, step: int, least: int, out: Any, segments: Any) -> tuple[int, int]:
     """Write such text around the places where a parter stands to `out`, two newlines after each: bytes, segments.
 
-    A character at either end that others are glued to is one of theirs. UTF-16 may have colours in it. A segment is (place in `out`, start and end
-    in `data`, `step`). It stops at the text that has no room.
+    A character at either end that others are glued to is one of theirs. UTF-16 may have colours in it. A segment is
+    (place in `out`, start and end in `data`, `step`). It stops at the text that has no room.
     """
     to = count = 0
     done = 0

@@ -108,9 +108,10 @@ def token_runs(data: Any, shortest: int) -> Any:
 def windows(data: Any, runs: Any, at: Any, length: int, blocks: int, glued: bool, out: Any) -> int:
     """Lists where windows of `length` bytes start in `runs`, from `at` on: (run, place, how many of the run so far).
 
-    Hashing one takes `blocks` steps. If it takes no more than one step a byte, these are all windows of a run; else those
-    that start or end at a boundary of a sub-token, the first of them for which there are as many steps. Unless `glued`,
-    it is those that start and end at a boundary. Returns how many are in `out`; `at` is then where the rest starts.
+    Hashing one takes `blocks` steps. If it takes no more than one step a byte, these are all windows of a run; else
+    those that start or end at a boundary of a sub-token, the first of them for which there are as many steps. Unless
+    `glued`, it is those that start and end at a boundary. Returns how many are in `out`; `at` is then where the rest
+    starts.
     """
     count = 0
     number, begin, taken = at[0], at[1], at[2]

@@ -1,7 +1,7 @@
 """Prefixes of vendors' tokens, by which a token is told that was reversed, turned by 13 letters, or changed its case.
 
-Only what begins with one of them is looked at in such a form: other words with a sign in them, `call_…` and `run-…`, are in
-every log. A test holds the list to the bundled patterns.
+Only what begins with one of them is looked at in such a form: other words with a sign in them, `call_…` and `run-…`,
+are in every log. A test holds the list to the bundled patterns.
 """
 
 from typing import Any, Final

@@ -1,6 +1,7 @@
 r"""Where encodings may begin: each byte is looked at once (`byte_rows`), the rest is arithmetic on 64 of them (`sieves`).
 
-Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the place.
+Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the
+place.
 
 - ESCAPED: a backslash and what makes an escape of it, of several in 64 bytes of a line perhaps the first and the last;
 - PERCENT: `%41`, of several in 64 bytes of a word the first;
@@ -8,13 +9,14 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
   STRUCK: a backspace; STRING: what begins or ends a string for the terminal, such as a title;
 - ENTITY: `&#`, `&lt;`;
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
-- APART: the same blank or line feed eight times, or NUL four times, one byte between each two; LINES: `\r\n` four times;
+- APART: the same blank or line feed eight times, or NUL four times, one byte between each two; LINES: `\r\n` four
+  times;
 - PACKED: base64 of the first bytes of gzip or zlib;
 - PACKED_HEX: the first bytes of gzip or zlib in hex, in lower case;
 - WIDE: base64 of UTF-16, at least seven characters;
 - UUENCODED: the line above uuencoded ones; CALLED: `chr(10`;
-- LISTED: bytes printed one by one, as in a hex dump; GRID: signs in a period, and BEYOND: characters without a width, and
-  full-width ones; CUT: words that are cut in two (`samples`);
+- LISTED: bytes printed one by one, as in a hex dump; GRID: signs in a period, and BEYOND: characters without a width,
+  and full-width ones; CUT: words that are cut in two (`samples`);
 - LONG_WORD, and as many behind it as there are kinds: long words in which something else may stand (`long_words`).
 """
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
@@ -103,7 +105,8 @@ from detector.scan.word_runs import SCRATCH, may_be_zlib
 _KEPT: Final = 1 << 16  # places of a kind for which each thread keeps room
 _kept = threading.local()
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
-# In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits, what was XORed and base85 are done.
+# In `counts`, behind those of each kind: places of `_FORMS`; up to where groups, words, hex digits, what was XORed
+# and base85 are done.
 _PLACES, _GRIDS_DONE, _WORDS_DONE, _HEX_DONE, _XORED_DONE, _BASE85_DONE, _ASCII85_DONE, _COUNTS = range(
     LONG_WORD + 1, LONG_WORD + 9
 )
@@ -370,7 +373,10 @@ def _room(room: int) -> tuple[Any, Any, Any]:
 
 
 def _kept_room() -> tuple[Any, Any, Any]:
-    """Room for as much as most texts have. Each thread keeps one: to ask the system for it takes longer than a small text."""
+    """Room for as much as most texts have.
+
+    Each thread keeps one: to ask the system for it takes longer than a small text.
+    """
     try:
         return _kept.room  # type: ignore[no-any-return]  # whatever a thread keeps
     except AttributeError:

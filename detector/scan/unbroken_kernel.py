@@ -1,8 +1,9 @@
 """Compiled loops that test windows for registered secrets whose shape is known, by length and rolling check.
 
-Such a secret has no white space, control character, quote or comma in it (`detector.values.registrable.UNBROKEN`), so only
-runs without these are looked at, and of them only those as long as a registered secret. `runs_of` finds them once for all
-that is looked for, 64 bytes at a time. For mixed secrets, runs without letters of both cases are passed over too.
+Such a secret has no white space, control character, quote or comma in it (`detector.values.registrable.UNBROKEN`), so
+only runs without these are looked at, and of them only those as long as a registered secret. `runs_of` finds them
+once for all that is looked for, 64 bytes at a time. For mixed secrets, runs without letters of both cases are passed
+over too.
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 
@@ -105,9 +106,10 @@ def _add_runs(free: Any, words: int, place_of: int, shortest: int, out: Any, cou
 
 @compiled
 def marked_runs(data: Any, shortest: int, out: Any) -> int:
-    """Writes the start and end of each run of so many bytes or more: how many. `out` has room for one more than there can be.
+    """Writes the start and end of each run of so many bytes or more: how many.
 
-    Text is looked at from one byte that parts runs to another, so none reaches over what is looked at together.
+    `out` has room for one more than there can be. Text is looked at from one byte that parts runs to another, so none
+    reaches over what is looked at together.
     """
     words = min(_WORDS, (data.size + WORD - 1) // WORD)
     edge = np.zeros(WORD * words, np.uint8)
@@ -169,9 +171,9 @@ def _tested(
     out: Any,
     found: int,
 ) -> int:
-    """Adds the registered windows that begin in the first `starts` bytes of a run. Returns the new count, -1 if `out` is full.
+    """Adds the registered windows that begin in the first `starts` bytes of a run.
 
-    `place` is that of the run in the text.
+    Returns the new count, -1 if `out` is full. `place` is that of the run in the text.
     """
     shift = sieve_shift(sieve)
     checks, begins, kept = scratch[0], scratch[1], scratch[2]
@@ -203,9 +205,9 @@ def checked(
 ) -> int:
     """Finds the windows whose length and check are registered in runs of `runs_of`: how many are in `out`.
 
-    `at` says where to begin: the number of the run and a place in the data. It is moved to where the rest starts. Call it
-    again until the number is that of all runs. A count of -1 means that `out` is too small for one block. `units` and
-    `powers` come from `factors`; `mixed` says whether all secrets are mixed.
+    `at` says where to begin: the number of the run and a place in the data. It is moved to where the rest starts.
+    Call it again until the number is that of all runs. A count of -1 means that `out` is too small for one block.
+    `units` and `powers` come from `factors`; `mixed` says whether all secrets are mixed.
     """
     able = lengths.size
     while able > 0 and lengths[able - 1] > data.size:

@@ -1,8 +1,8 @@
 """Compiled loops that test every window of a text for registered secrets, by length and rolling check.
 
-A window is any stretch of bytes that is as long as a registered secret. What stands around it does not matter: one letter
-glued to a secret does not hide it. A window with a line break in it counts only between separators, so that texts of short
-lines cost little where registered secrets are long.
+A window is any stretch of bytes that is as long as a registered secret. What stands around it does not matter: one
+letter glued to a secret does not hide it. A window with a line break in it counts only between separators, so that
+texts of short lines cost little where registered secrets are long.
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 

@@ -44,7 +44,10 @@ def _digits_of(data: Any, at: int, most: int, table: Any) -> int:
 
 @bare
 def digits_below(data: Any, stop: int, width: int, head: int, table: Any) -> tuple[int, int]:
-    """The digits of the next line that go on with `width` that end at `stop`: from, to; 0, 0 if none do. As `runs.below`."""
+    """The digits of the next line that go on with `width` that end at `stop`: from, to; 0, 0 if none do.
+
+    As `runs.below`.
+    """
     if width < _LEAST_WRAPPED or width > _MOST_WRAPPED:
         return 0, 0
     at = stop + 1 if stop < data.size and data[stop] == 0x0D else stop
@@ -256,9 +259,9 @@ def unhex(data: Any, rows: Any, out: Any, segments: Any, digits: Any, starts: An
 
 @bare
 def may_be_zlib(data: Any, at: int, scratch: Any) -> bool:
-    """Whether a word begins at `at` whose hex digits may be of zlib by what follows its header. Most that seem to are digests.
+    """Whether a word begins at `at` whose hex digits may be of zlib by what follows its header.
 
-    `scratch` is for `SCRATCH` bytes.
+    Most that seem to are digests. `scratch` is for `SCRATCH` bytes.
     """
     if at + _LEAST_PACKED > data.size or (at > 0 and HEX[data[at - 1]] != NONE):
         return False
@@ -272,7 +275,10 @@ def may_be_zlib(data: Any, at: int, scratch: Any) -> bool:
 
 @bare
 def hex_words(data: Any, places: Any, scratch: Any, spans: Any) -> int:
-    """Fill `spans` with the hex digits (start, end) of which the first is at one of the places; how many. `scratch`: as above."""
+    """Fill `spans` with the hex digits (start, end) of which the first is at one of the places; how many.
+
+    `scratch`: as above.
+    """
     count = done = 0
     for start in places:
         if start < done or (start > 0 and HEX[data[start - 1]] != NONE):

@@ -1,9 +1,9 @@
 """Text of which each byte was XORed with the same one, in hex or base64: where it may stand, and what it says.
 
-Its bytes have the same top bit, which of a thousand digests not one has in sixteen bytes. So few words are looked at, and all
-keys are tried that make printable text of the whole word. Of several those are the best that make most letters and digits.
-Of a short word that no key makes letters and digits alone, such as a password with signs, all are taken: nothing tells them
-apart, unless it is letters and digits but for one sign as it stands.
+Its bytes have the same top bit, which of a thousand digests not one has in sixteen bytes. So few words are looked at,
+and all keys are tried that make printable text of the whole word. Of several those are the best that make most
+letters and digits. Of a short word that no key makes letters and digits alone, such as a password with signs, all are
+taken: nothing tells them apart, unless it is letters and digits but for one sign as it stands.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart
 
@@ -77,7 +77,10 @@ def _three(digits: Any, at: int, table: Any) -> tuple[Any, Any, Any]:
 
 @bare
 def _has_key(digits: Any, table: Any, size: int) -> bool:
-    """Whether a key other than 0 makes printable text of what the digits say. It has the top bit that all bytes have."""
+    """Whether a key other than 0 makes printable text of what the digits say.
+
+    It has the top bit that all bytes have.
+    """
     high = table[digits[0]] >> (size - 1) & 1
     half = 2 * high
     first, second = ~np.uint64(1 - high), ~np.uint64(0)
@@ -122,7 +125,10 @@ def _fill_bytes(digits: Any, table: Any, size: int, out: Any) -> None:
 
 @bare
 def _tally(said: Any, tally: Any) -> int:
-    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there. How many differ."""
+    """Fill the rows of `tally`: different bytes in their order, and how often each byte stands there.
+
+    How many differ.
+    """
     tally[1, :] = 0
     count = 0
     for byte in said:
@@ -175,8 +181,9 @@ def _fill_scores(tally: Any, count: int, scores: Any) -> None:
 def _are_words(said: Any) -> bool:
     """Whether it is text as it stands.
 
-    It begins as JSON does and has a key, or has a blank behind each few bytes, or seldom changes between capitals, small
-    letters, digits and signs. XOR with most keys that leave it text hardly changes how often a random token does.
+    It begins as JSON does and has a key, or has a blank behind each few bytes, or seldom changes between capitals,
+    small letters, digits and signs. XOR with most keys that leave it text hardly changes how often a random token
+    does.
     """
     blanks, changes, kind = 0, 0, _KINDS[said[0]]
     for byte in said:

@@ -17,8 +17,8 @@ FILE: Final = "registry.snapshot"
 class RegistrySnapshots:
     """Resumes from the snapshot in `folder`, and writes another every so often (`every`, ns), if `writes`.
 
-    `positions` tells how far the topic has been read. Without a deployment key nothing is resumed or written: then a key
-    for ids stands in the topic, and a file must not have it.
+    `positions` tells how far the topic has been read. Without a deployment key nothing is resumed or written: then a
+    key for ids stands in the topic, and a file must not have it.
     """
 
     def __init__(  # noqa: PLR0913 - what it is of, where, when and for whom

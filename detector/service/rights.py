@@ -13,8 +13,8 @@ def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tup
 
     `approving` says that it serves approvals.
 
-    Inputs that only a glob names are among them if its one wildcard is a `*` at the end. Read on each input that another
-    glob matches is needed too.
+    Inputs that only a glob names are among them if its one wildcard is a `*` at the end. Read on each input that
+    another glob matches is needed too.
     """
     topics = live.topics
     names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}

@@ -2,7 +2,8 @@
 
 1. The ports open: the process is alive, but not ready. If the configuration, the disk or a port is wrong, it ends.
 2. It waits for Kafka as long as that takes. What only a person can mend ends it (StopError).
-3. It loads or compiles its loops, and reads the registry to where it ended at the start. Then the stages join their groups.
+3. It loads or compiles its loops, and reads the registry to where it ended at the start. Then the stages join their
+   groups.
 4. SIGTERM and SIGINT: every stage commits its open transactions and leaves its group, within `kafka.drain_timeout`.
    SIGHUP: patterns are swapped between polls. For a new policy the judge stage leaves its group and joins again.
 """

@@ -1,4 +1,7 @@
-"""One worker of `curfewd run`: a process of its own, without ports. `python -m detector.service.worker` is not for people."""
+"""One worker of `curfewd run`: a process of its own, without ports.
+
+`python -m detector.service.worker` is not for people.
+"""
 
 import sys
 from typing import cast

@@ -1,7 +1,8 @@
 """What a worker of Spark does with units and buckets. It loads the configuration, patterns and keys of its own machine.
 
 A worker gets the name of its configuration, and all else sealed under the deployment key: sources, registered
-identifiers, the rows of buckets. What it finds goes back sealed. So Spark's files, its network and its logs hold neither key nor facts.
+identifiers, the rows of buckets. What it finds goes back sealed. So Spark's files, its network and its logs hold
+neither key nor facts.
 
 What is loaded stays for the next task of the same worker process.
 """
@@ -59,8 +60,9 @@ _T = TypeVar("_T")
 class SharedWork(msgspec.Struct, frozen=True):
     """What all units of a stage need, as it crosses to workers. Parts of it cross by themselves.
 
-    `identifiers` is how many parts hold what is looked for, if anything is; the others hold buckets of credentials, if
-    there are `buckets`. The rest is as `Work` has it; the sources have the names under which they were found, and sets are those of a `NumberSet`.
+    `identifiers` is how many parts hold what is looked for, if anything is; the others hold buckets of credentials,
+    if there are `buckets`. The rest is as `Work` has it; the sources have the names under which they were found, and
+    sets are those of a `NumberSet`.
     """
 
     sources: Packed
@@ -106,7 +108,10 @@ def run_units(job: Job, shared: Any, groups: Iterator[Sequence[UnitBounds]]) -> 
 
 
 def judge_buckets(job: Job, shared: Any, groups: Iterator[Sequence[SealedRows]]) -> Iterator[Result]:
-    """The sealed verdicts on each bucket, in order. `shared` has a broadcast of sealed `Terms`, as `encode_terms` has them."""
+    """The sealed verdicts on each bucket, in order.
+
+    `shared` has a broadcast of sealed `Terms`, as `encode_terms` has them.
+    """
 
     def verdicts_on(loaded: "_Loaded", rows: SealedRows) -> bytes:
         name, sealed = rows

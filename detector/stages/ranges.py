@@ -38,7 +38,8 @@ class RangeFacts(msgspec.Struct):
 
     - `limited` are the log records that could not be examined whole. One may be there twice.
     - `counts` has the records and bytes of each format.
-    - `seen` has a 64-bit hash of each event, by event type, the same in every process. `unknown` counts events of a type that is not ours.
+    - `seen` has a 64-bit hash of each event, by event type, the same in every process. `unknown` counts events of a
+      type that is not ours.
     - `idle` counts the records of sources that are of no use, by source and type.
     - `suspects` counts lines of text that look like events.
     - `routed` are uses that a later stage packed by the bucket in which they are judged; they are not in `uses`.
@@ -66,8 +67,8 @@ class LifecycleFacts(msgspec.Struct):
     The events are as they were read. They register the secrets that are masked in all events, so whoever puts the
     ranges together masks them (`detector.stages.masking`).
 
-    `look` tells what the records are. If the range holds nothing else, `rest` is all that a scan would give: it need not
-    be read again. `first_uses` has the earliest uses, as `FirstUses` picks them.
+    `look` tells what the records are. If the range holds nothing else, `rest` is all that a scan would give: it need
+    not be read again. `first_uses` has the earliest uses, as `FirstUses` picks them.
     """
 
     lifecycle: list[Lifecycle]

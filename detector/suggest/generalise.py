@@ -1,8 +1,8 @@
 """From resources to globs: a segment becomes a `*` where several tasks show that it varies.
 
-A segment varies if there are K tasks of which each used a value there that none of the others used. Runs that each write
-into a folder of their own show it; tasks that all read the same three files do not, and one task that reads a thousand
-files does not either. What such tasks share (`latest`) changes nothing.
+A segment varies if there are K tasks of which each used a value there that none of the others used. Runs that each
+write into a folder of their own show it; tasks that all read the same three files do not, and one task that reads a
+thousand files does not either. What such tasks share (`latest`) changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,8 +25,8 @@ MayVary = Callable[[Segments, int], bool]
 class Basis(Enum):
     """What a suggested resource rests on.
 
-    It is one `EXACT` resource, several `TASKS` show that it varies, or there were so many values that only their `NUMBER`
-    was kept.
+    It is one `EXACT` resource, several `TASKS` show that it varies, or there were so many values that only their
+    `NUMBER` was kept.
     """
 
     EXACT = "exact"
@@ -63,7 +63,10 @@ def patterns_of(uses: ActionUses, may_vary: MayVary, tasks: int) -> list[Pattern
 
 
 class _Part(NamedTuple):
-    """Rows that are alike in the segments `before`. `texts` has what each was made from, by the segments of the rest."""
+    """Rows that are alike in the segments `before`.
+
+    `texts` has what each was made from, by the segments of the rest.
+    """
 
     before: Segments
     rows: Rows

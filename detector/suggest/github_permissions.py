@@ -1,8 +1,8 @@
 """Suggestions as the `permissions:` of a GitHub workflow.
 
-The audit log has the route of each request. `_SCOPES` says which permission a route of a repository needs, by its first
-words (docs.github.com, "Permissions required for GitHub Apps"). Reading needs `read`, all else `write`. What the audit log
-of Git itself reports needs `contents`.
+The audit log has the route of each request. `_SCOPES` says which permission a route of a repository needs, by its
+first words (docs.github.com, "Permissions required for GitHub Apps"). Reading needs `read`, all else `write`. What
+the audit log of Git itself reports needs `contents`.
 """
 
 from collections.abc import Sequence

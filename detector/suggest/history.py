@@ -52,8 +52,8 @@ class Kind(NamedTuple):
 class Window(msgspec.Struct, frozen=True):
     """Which uses count, and how tasks are told apart.
 
-    `since` is the earliest time (ns) that counts. `by` is one of `BY`. `include` are rules whose evidence counts all the
-    same. `wanted` says whether a kind of task is asked for, by its name.
+    `since` is the earliest time (ns) that counts. `by` is one of `BY`. `include` are rules whose evidence counts all
+    the same. `wanted` says whether a kind of task is asked for, by its name.
     """
 
     since: int
@@ -70,8 +70,8 @@ class KindHistory:
     - `networks` are those of uses that count, and of those from elsewhere.
     - `used_by` are the tasks with uses in `done`, `tasks` all with such a credential that was issued in time.
     - `grants` counts the credentials with each grant. `more_grants`: there were too many to keep.
-    - `lasted`, `lived` and `outlived` are durations in microseconds: of tasks, of credentials, and from the end of a task
-      to the death of its credential. `undying` credentials have no end, `unjudged` ones no known grants.
+    - `lasted`, `lived` and `outlived` are durations in microseconds: of tasks, of credentials, and from the end of a
+      task to the death of its credential. `undying` credentials have no end, `unjudged` ones no known grants.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Suggestions as RBAC of Kubernetes: a Role for each namespace, a ClusterRole for what has none.
 
-The verbs of audit events are those of RBAC. A request to create, list or watch names no object when it is authorised, so
-such a rule holds for all names; so does one whose names vary, because `resourceNames` has no globs.
+The verbs of audit events are those of RBAC. A request to create, list or watch names no object when it is authorised,
+so such a rule holds for all names; so does one whose names vary, because `resourceNames` has no globs.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Whose action a use is, and which parts of a provider's resources may vary from task to task.
 
-The source of an event tells its provider; events of one's own tell it by the kind of the credential, or by the form of
-the action. A part that says what kind of thing a resource is never varies: an account, a bucket, a mount, a resource type.
+The source of an event tells its provider; events of one's own tell it by the kind of the credential, or by the form
+of the action. A part that says what kind of thing a resource is never varies: an account, a bucket, a mount, a
+resource type.
 """
 
 from functools import lru_cache
@@ -67,8 +68,8 @@ def may_vary(provider: str, before: Segments, width: int) -> bool:
 def name_place(before: Segments, width: int) -> int | None:
     """Where the name of an object stands in a path of Kubernetes (`apps/namespaces/ci/deployments/web`), if it does.
 
-    `before` is the path, or its beginning as far as that place, `width` the number of all segments. A path of the URL has
-    no such place.
+    `before` is the path, or its beginning as far as that place, `width` the number of all segments. A path of the URL
+    has no such place.
     """
     if not before or before[0] == "":
         return None

@@ -1,8 +1,8 @@
 """Resources as paths of segments, in which a segment may stand for many values.
 
 `arn:aws:s3:::logs/2026/a.txt` has the segments `arn`, `aws`, `s3`, ``, ``, `logs`, `2026`, `a.txt` and the shape
-`:::::///`: the separators between them. Only resources of one shape are compared. A `Wild` segment stands for many values
-that begin and end alike.
+`:::::///`: the separators between them. Only resources of one shape are compared. A `Wild` segment stands for many
+values that begin and end alike.
 """
 
 from collections.abc import Iterable
@@ -53,7 +53,10 @@ class ResourcePath(NamedTuple):
         return pieces
 
     def glob(self) -> str:
-        """A glob that matches it (docs/events.md). Globs have no escape: a `*` in a name becomes `?`, any one character."""
+        """A glob that matches it (docs/events.md).
+
+        Globs have no escape: a `*` in a name becomes `?`, any one character.
+        """
         return "*".join(piece.replace("*", "?") for piece in self.pieces())
 
 

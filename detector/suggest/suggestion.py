@@ -1,7 +1,7 @@
 """The suggestion for one kind of task and credential: the smallest grants, and what they rest on.
 
-A grant covers each pair of its actions and resources. So actions share a grant only if they were done to exactly the same
-resources: nothing is covered that nobody did.
+A grant covers each pair of its actions and resources. So actions share a grant only if they were done to exactly the
+same resources: nothing is covered that nobody did.
 """
 
 from collections import defaultdict

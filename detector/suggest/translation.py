@@ -12,7 +12,10 @@ _NAME = 80  # characters
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """A document in a provider's own form. `notes` say, each in one line, what it does not grant, or grants too widely."""
+    """A document in a provider's own form.
+
+    `notes` say, each in one line, what it does not grant, or grants too widely.
+    """
 
     text: str
     notes: tuple[str, ...] = ()

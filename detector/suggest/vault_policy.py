@@ -1,8 +1,8 @@
 """Suggestions as a policy of Vault or OpenBao, in HCL.
 
-The operations of the audit device are the capabilities of a policy. `+` stands for one segment of a path, and a `*` at the
-end for any rest. Of several paths that match a request, only the most specific counts; so each path has the capabilities
-of the wider ones that match it too (developer.hashicorp.com, "Policies").
+The operations of the audit device are the capabilities of a policy. `+` stands for one segment of a path, and a `*`
+at the end for any rest. Of several paths that match a request, only the most specific counts; so each path has the
+capabilities of the wider ones that match it too (developer.hashicorp.com, "Policies").
 """
 
 from collections import defaultdict

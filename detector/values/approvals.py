@@ -42,7 +42,10 @@ class Approval(msgspec.Struct, frozen=True):
 
     @property
     def denies(self) -> bool:
-        """Whether it must never be carried out. The third verdict, `retry`, asks to try again what has failed or is not proved."""
+        """Whether it must never be carried out.
+
+        The third verdict, `retry`, asks to try again what has failed or is not proved.
+        """
         return self.verdict == DENY
 
 

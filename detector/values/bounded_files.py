@@ -1,4 +1,7 @@
-"""Reads the files that a configuration or a command line names. Nothing that stands there can hang or fill the memory."""
+"""Reads the files that a configuration or a command line names.
+
+Nothing that stands there can hang or fill the memory.
+"""
 
 import os
 import select

@@ -18,9 +18,9 @@ class Identifier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Recognises a credential without its secret.
 
     `value` is normalised: a `sha256` is always 64 lower-case hex digits, however the source wrote it. `length` is the
-    length of the secret in bytes and `check` its rolling check (see `detector.values.secrets`), if they were registered.
-    `key_id` names the deployment key of an `hmac-sha256`, and `folded` is the digest of its secret without its case.
-    `shape` says which characters the secret has (`detector.values.registrable`); None: any.
+    length of the secret in bytes and `check` its rolling check (see `detector.values.secrets`), if they were
+    registered. `key_id` names the deployment key of an `hmac-sha256`, and `folded` is the digest of its secret
+    without its case. `shape` says which characters the secret has (`detector.values.registrable`); None: any.
     """
 
     scheme: str
@@ -121,8 +121,8 @@ class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=Tr
     `unjoined` says in a few words why an issue names no task that anything else reports, for the report of what could
     not be judged: `session name "GitHubActions" names no job`.
 
-    If `grants` is None, its scope is not judged; if it is empty, nothing is granted. `groups` are names under which many
-    credentials can be revoked at once: a role, a pod, a parent token.
+    If `grants` is None, its scope is not judged; if it is empty, nothing is granted. `groups` are names under which
+    many credentials can be revoked at once: a role, a pod, a parent token.
     """
 
     credential_id: str
@@ -235,8 +235,8 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     `detector.records.log_times` has it. Of a secret that only its name gave away, `name` is that name, shortened, and
     `confidence` how sure it is that this is a secret (1 to 3, OCSF's `confidence_id`); None of any other.
 
-    Records of a file that show nothing but the same secret, again and again at one time, are told in one leak: `also` has
-    the lines of the further ones.
+    Records of a file that show nothing but the same secret, again and again at one time, are told in one leak: `also`
+    has the lines of the further ones.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -277,9 +277,9 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
 class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="limited"):
     """A log record that was not examined whole: it asked for more than its share of decoding or findings.
 
-    `source` and `id` name the record as those of a `Leak` do, and `also` has the lines of further ones as there. `reason` is one of `detector.scan.shares`, `size` the
-    bytes of its text. Of findings it is the first of so many `records` of its stream that were cut short; later there may
-    be more of them.
+    `source` and `id` name the record as those of a `Leak` do, and `also` has the lines of further ones as there.
+    `reason` is one of `detector.scan.shares`, `size` the bytes of its text. Of findings it is the first of so many
+    `records` of its stream that were cut short; later there may be more of them.
     """
 
     reason: str

@@ -137,8 +137,9 @@ class TaskFacts(msgspec.Struct, frozen=True, gc=False):
 class CandidateFacts(msgspec.Struct, frozen=True, gc=False):
     """The tasks to one of which a credential was issued. Times are in nanoseconds.
 
-    `tasks` are the first 20 of `count` by start. `kind` is the kind that all have, None if they differ. `ended` is the
-    last of their ends, at which a lease `lapsed` or not, and `deadline` the latest of their deadlines, None while one of them has none.
+    `tasks` are the first 20 of `count` by start. `kind` is the kind that all have, None if they differ. `ended` is
+    the last of their ends, at which a lease `lapsed` or not, and `deadline` the latest of their deadlines, None while
+    one of them has none.
     """
 
     count: int
@@ -189,11 +190,11 @@ class CredentialFacts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
 class Finding(msgspec.Struct, frozen=True, gc=False):
     """A finding: all evidence for one rule about one credential, leaked secret or task.
 
-    The uid is made from `rule` and `key`. `evidences` are the first 20 pieces in the order of event time; `count` counts
-    all pieces. `accepted` is the reason in the `[[accept]]` entry that covers the finding, or None. `patterns` are the
-    ids of the patterns that matched the leaks; other rules have none. `task` is None if only candidates for it are known,
-    which are the credential's `candidates`. `resolution` is what proved its credential dead, if a command that names the
-    finding did and nothing happened since.
+    The uid is made from `rule` and `key`. `evidences` are the first 20 pieces in the order of event time; `count`
+    counts all pieces. `accepted` is the reason in the `[[accept]]` entry that covers the finding, or None. `patterns`
+    are the ids of the patterns that matched the leaks; other rules have none. `task` is None if only candidates for
+    it are known, which are the credential's `candidates`. `resolution` is what proved its credential dead, if a
+    command that names the finding did and nothing happened since.
     """
 
     rule: str

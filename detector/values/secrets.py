@@ -116,7 +116,10 @@ class DeploymentKey:
 
 
 class KeyedHash:
-    """HMAC-SHA-256 under one key (RFC 2104). It hashes the key once and not for each message, which is half the work."""
+    """HMAC-SHA-256 under one key (RFC 2104).
+
+    It hashes the key once and not for each message, which is half the work.
+    """
 
     __slots__ = ("_inner", "_outer", "padded_key")
 

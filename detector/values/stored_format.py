@@ -13,7 +13,8 @@ STORED_FORMAT: Final = 1
 FORMAT_HEADER: Final = "format"
 FORMAT_VALUE: Final = str(STORED_FORMAT).encode()
 # Records of the registry have the header, and so do records of the work topic that report the progress of an input.
-# Other records of the work topic have none: they are many, and no header means format 1. In a later format they need it.
+# Other records of the work topic have none: they are many, and no header means format 1. In a later format they need
+# it.
 FORMAT_HEADERS: Final = ((FORMAT_HEADER, FORMAT_VALUE),)
 # How a record batch spells this header, with sizes as zigzag varints.
 FORMAT_BYTES: Final = b"".join(

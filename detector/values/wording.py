@@ -94,8 +94,8 @@ def cleanly(make: Callable[[Clean], _T], clean: Clean) -> _T:
 def cleaner_of(value: Any, clean: Clean) -> Clean:
     """A `clean` that has already seen all strings inside `value` (structs, dicts, lists).
 
-    Hardly any event has a secret in it. So all its strings are cleaned at once, and one by one only if one has. A string
-    that is not in `value` is cleaned when it comes.
+    Hardly any event has a secret in it. So all its strings are cleaned at once, and one by one only if one has. A
+    string that is not in `value` is cleaned when it comes.
     """
     texts = set(_strings(value))
     found = showing(texts, clean)

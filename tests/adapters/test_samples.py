@@ -4,8 +4,8 @@
 
     {"record": {…}, "events": [{"type": "task.started", "time": "2026-05-01T08:00:00Z", …}]}
 
-`events` and `logs` say all that the record gives, without fields that are not set. Instead, `error` may name the field that
-makes the record a dead letter. `from` is the address of the page that documents such a record.
+`events` and `logs` say all that the record gives, without fields that are not set. Instead, `error` may name the
+field that makes the record a dead letter. `from` is the address of the page that documents such a record.
 """
 
 import json

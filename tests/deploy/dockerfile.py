@@ -1,7 +1,8 @@
 """Follows a Dockerfile without Docker: its own steps, as they stand, below a folder instead of the root.
 
-Enough of the language for ours: ARG, FROM … AS, ENV, WORKDIR, COPY, RUN; the rest is told and not done. `RUN` of an image
-that is Python's runs with the Python given. Paths that the steps name are moved below the folder of their stage.
+Enough of the language for ours: ARG, FROM … AS, ENV, WORKDIR, COPY, RUN; the rest is told and not done. `RUN` of an
+image that is Python's runs with the Python given. Paths that the steps name are moved below the folder of their
+stage.
 """
 
 import fnmatch

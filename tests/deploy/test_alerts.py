@@ -174,7 +174,8 @@ async def alarm(
     )
     assert [each["name"] for each in alert["receivers"]] == ["security-page"]
     numbers = await filled(deployment, receiver, monitoring)
-    # It stands for as long as the credential lives, when no new finding has held it up for longer than a firing is kept.
+    # It stands for as long as the credential lives, when no new finding has held it up for longer than a firing is
+    # kept.
     await until(forgotten, "the end of what new findings bring")
     assert await leaked()
     await deployment.put(revoked(number) for number in (1, *numbers))

@@ -1,4 +1,7 @@
-"""The dashboard is one that Grafana takes, and is put where it looks. What its panels show is seen in test_alerts.py."""
+"""The dashboard is one that Grafana takes, and is put where it looks.
+
+What its panels show is seen in test_alerts.py.
+"""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """Writes docs/services.md: which service is covered by what.
 
-`python -m tests.docs.services_page > docs/services.md`, or `make services`; a test holds the page fresh. The services are in
-`docs/services.tsv`, what covers them is read from the patterns.
+`python -m tests.docs.services_page > docs/services.md`, or `make services`; a test holds the page fresh. The services
+are in `docs/services.tsv`, what covers them is read from the patterns.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Targets of the scanner: decoding, finding, cutting, all on log text.
 
-A fuzzer seldom writes a checksum, so an input is a composition: each byte from 0x80 on stands for a fragment (a secret, one
-encoded, the beginning of one, what stands around them), every other byte for itself. Where the first byte is odd, the rest
-is taken as it is.
+A fuzzer seldom writes a checksum, so an input is a composition: each byte from 0x80 on stands for a fragment (a
+secret, one encoded, the beginning of one, what stands around them), every other byte for itself. Where the first byte
+is odd, the rest is taken as it is.
 """
 
 import base64

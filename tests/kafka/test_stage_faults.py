@@ -104,8 +104,8 @@ async def test_a_stalled_instance_cannot_commit_after_its_partitions_moved(
 def came_back(told: str) -> set[str]:
     """The partitions that a member gave away and got again, by its facts.
 
-    A partition that failed starts again where it is. A member that is missed for a session, of 1.5 s here, begins all its
-    partitions anew: another may have had them.
+    A partition that failed starts again where it is. A member that is missed for a session, of 1.5 s here, begins all
+    its partitions anew: another may have had them.
     """
     moved: set[str] = set()
     back: set[str] = set()
@@ -145,8 +145,8 @@ async def test_instances_join_and_leave(broker: Cluster, tmp_path: Path) -> None
         second.signal(signal.SIGKILL)
         fourth = await joined()
         await all_done(streams)
-        # Nobody's state was thrown away for a neighbour: what the third has taken stays with it. How much that is, depends
-        # on whether the fourth came before anybody noticed that the second was gone.
+        # Nobody's state was thrown away for a neighbour: what the third has taken stays with it. How much that is,
+        # depends on whether the fourth came before anybody noticed that the second was gone.
         assert "PartitionStarted" in third.told
         assert not came_back(third.told), third.told
         assert fourth.told.count("reason='fenced'") == 0

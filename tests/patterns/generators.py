@@ -1,7 +1,8 @@
 """Strings that a pattern matches, made from its regex alone: a walk through the parsed expression that takes a way at random.
 
-What a regex cannot say is made as the vendor makes it (`_MAKERS`): checksums, macaroons, tokens signed over claims. Nothing
-of the scanner under test is used, only the pattern as its file has it; `tests.scan.plain_scan` says whether what was made is a match.
+What a regex cannot say is made as the vendor makes it (`_MAKERS`): checksums, macaroons, tokens signed over claims.
+Nothing of the scanner under test is used, only the pattern as its file has it; `tests.scan.plain_scan` says whether
+what was made is a match.
 """
 
 import base64

@@ -166,7 +166,10 @@ def test_a_credential_with_many_uses_is_judged_in_shards(
 
 
 def test_of_very_many_uses_a_shard_reads_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So the shards of a task read its uses once, and no process holds all of them. Other tasks do not wait for them."""
+    """So the shards of a task read its uses once, and no process holds all of them.
+
+    Other tasks do not wait for them.
+    """
     monkeypatch.setattr(buckets_module, "_ALONE", 1000)
     uses: list[AnyEvent] = [
         CredentialUsed(time=T0 + n, source="s", id=str(n), credential_id="credential-1", action="list")

@@ -1,4 +1,7 @@
-"""Names, streams and terminals as nobody plans them: closed, full, not UTF-8, full of escapes. Each is told in a line."""
+"""Names, streams and terminals as nobody plans them: closed, full, not UTF-8, full of escapes.
+
+Each is told in a line.
+"""
 
 import json
 import os

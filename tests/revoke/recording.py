@@ -31,8 +31,9 @@ class RecordingOptions(msgspec.Struct, frozen=True):
 class RecordingTarget:
     """`live` has the credentials that work. `trouble`, if set, is called with `probe` or `revoke` before each answer.
 
-    It may raise, or give an awaitable, which is awaited, or an `Observation` or text, which is the answer. With `lies` it
-    says that it revoked and does nothing. If it `forgets`, it knows nothing of what is dead. `after` is how many probes still say `live` once a credential is dead.
+    It may raise, or give an awaitable, which is awaited, or an `Observation` or text, which is the answer. With
+    `lies` it says that it revoked and does nothing. If it `forgets`, it knows nothing of what is dead. `after` is how
+    many probes still say `live` once a credential is dead.
     """
 
     name: ClassVar[str] = "recording"

@@ -1,4 +1,7 @@
-"""A target whose credentials are files: they outlive the process that is killed. To revoke one is to remove its file."""
+"""A target whose credentials are files: they outlive the process that is killed.
+
+To revoke one is to remove its file.
+"""
 
 import asyncio
 from pathlib import Path

@@ -19,7 +19,8 @@ Encode = Callable[[bytes, random.Random], bytes]
 class Encoder(msgspec.Struct, frozen=True):
     """`encode` turns text of at least `least` bytes into text that is one of the encodings `names`.
 
-    `lines`: what it makes has line breaks; `binary`: bytes that are no text; `partly`: it leaves most lines as they are.
+    `lines`: what it makes has line breaks; `binary`: bytes that are no text; `partly`: it leaves most lines as they
+    are.
     """
 
     encode: Encode

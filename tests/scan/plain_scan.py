@@ -1,8 +1,8 @@
 """A scanner that is slow and plain: Python's `re` over each line, each check as its sentence in the documents says it.
 
-It shares nothing with the scanner under test but the patterns as their files have them, the forms of references and the type of a match: no
-prefilter, no windows, no pieces, no memory of what was refused. Tests hold the fast path to it in both directions. Python
-counts the vertical tab as white space and RE2 does not: tests leave that one byte out.
+It shares nothing with the scanner under test but the patterns as their files have them, the forms of references and
+the type of a match: no prefilter, no windows, no pieces, no memory of what was refused. Tests hold the fast path to
+it in both directions. Python counts the vertical tab as white space and RE2 does not: tests leave that one byte out.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Where secrets turn up in logs, and how they are encoded there: functions of the text, and of a generator of chance.
 
-Each leaves the text as a program would have written it: what quotes JSON has to escape is escaped, what a URL may not hold is
-percent-encoded. `ENCODINGS` may be put into each other.
+Each leaves the text as a program would have written it: what quotes JSON has to escape is escaped, what a URL may not
+hold is percent-encoded. `ENCODINGS` may be put into each other.
 """
 
 import base64

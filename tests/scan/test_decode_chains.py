@@ -1,7 +1,7 @@
 """Any secret is found in any chain of encodings, wherever it stands and however the file is cut into reads.
 
-A chain is up to three of the ways in `tests.scan.encoders`. What is found stands in the lines of the encoded text, and is named by
-each encoding.
+A chain is up to three of the ways in `tests.scan.encoders`. What is found stands in the lines of the encoded text,
+and is named by each encoding.
 """
 
 import random

@@ -1,6 +1,7 @@
 """What a replay needs at most does not grow with hostile text: four times the bombs and one endless line need no more.
 
-What does grow with text is by contract: a finding for each different secret, and for each record that shows one what tells a second copy.
+What does grow with text is by contract: a finding for each different secret, and for each record that shows one what
+tells a second copy.
 """
 
 import base64

@@ -1,7 +1,8 @@
-"""A deploy job of each CI service gets a session of AWS by its OIDC token. It ends, and somebody goes on with the session.
+"""A deploy job of each CI service gets a session of AWS by its OIDC token.
 
-The service's webhooks tell of the job, CloudTrail of the session. The session is named after the job, or else its token's
-subject names the pipeline or project, and the job is the only one of it that ran.
+It ends, and somebody goes on with the session. The service's webhooks tell of the job, CloudTrail of the session. The
+session is named after the job, or else its token's subject names the pipeline or project, and the job is the only one
+of it that ran.
 """
 
 import json

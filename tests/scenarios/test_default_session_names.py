@@ -1,7 +1,8 @@
 """GitHub Actions with AWS as most people set it up: no session names its job, since all are called `GitHubActions`.
 
-GitHub's webhooks report the jobs of a repository, CloudTrail the sessions and what was done with them. A session belongs
-to one of the jobs that ran in its repository when it was issued. A theft is seen once the last of them has ended.
+GitHub's webhooks report the jobs of a repository, CloudTrail the sessions and what was done with them. A session
+belongs to one of the jobs that ran in its repository when it was issued. A theft is seen once the last of them has
+ended.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A deploy job on GitHub takes a token of Google Cloud by its OIDC token, and a service account's by that. Both are stolen.
+"""A deploy job on GitHub takes a token of Google Cloud by its OIDC token, and a service account's by that.
 
-Told by GitHub's webhooks and Google's audit log. While it runs, the job makes a key of another account; a person deletes
-the key, but the token that somebody exchanged it for lives on.
+Both are stolen. Told by GitHub's webhooks and Google's audit log. While it runs, the job makes a key of another
+account; a person deletes the key, but the token that somebody exchanged it for lives on.
 """
 
 import base64

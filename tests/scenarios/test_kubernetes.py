@@ -12,10 +12,10 @@ TOKEN = "k8s/ci/nightly-29627520-x7k2p/token"
 
 
 def check_the_nightly_job(found: ReportedFinding) -> None:
-    # The job is done at 02:55 and its pod stays for an hour: its tokens, which claim an hour and live a year, outlive it.
-    # Somebody lists secrets with the first of them, long since renewed; and again within the minute that the API server
-    # honours a token whose pod is gone. The kubelet asked for the token, from another network than the pod uses it from:
-    # that is no finding.
+    # The job is done at 02:55 and its pod stays for an hour: its tokens, which claim an hour and live a year, outlive
+    # it. Somebody lists secrets with the first of them, long since renewed; and again within the minute that the API
+    # server honours a token whose pod is gone. The kubelet asked for the token, from another network than the pod
+    # uses it from: that is no finding.
     assert found.findings == (
         ("outlives-task", TOKEN, 1, "high"),
         ("use-after-termination", TOKEN, 3, "critical"),

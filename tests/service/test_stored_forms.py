@@ -74,9 +74,10 @@ def again(value: bytes, form: Any) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(value, type=form))
 
 
-# The fields that each has had since 0.1.0, at its end: of a leak when it was received, whose its time is, and the name that
-# gave it away with its confidence; of a start its group; of an issue its group of tasks, who asked for it, and why it names
-# no known task; of an identifier what it is without its case, and its shape; of what a task tells its heartbeat, and whether that lapsed.
+# The fields that each has had since 0.1.0, at its end: of a leak when it was received, whose its time is, and the
+# name that gave it away with its confidence; of a start its group; of an issue its group of tasks, who asked for it,
+# and why it names no known task; of an identifier what it is without its case, and its shape; of what a task tells
+# its heartbeat, and whether that lapsed.
 _IDENTIFIERS = (
     "aws-access-key-id",
     "github-token-id",

@@ -32,8 +32,8 @@ SOURCES = {
     "vault": "vault",
     "github": "github.audit/acme",
 }
-# The grammar of the JSON policy language (IAM user guide, "Grammar of the IAM JSON policy language"), as far as a session
-# policy that only allows needs it.
+# The grammar of the JSON policy language (IAM user guide, "Grammar of the IAM JSON policy language"), as far as a
+# session policy that only allows needs it.
 POLICY_SCHEMA = {
     "type": "object",
     "required": ["Version", "Statement"],

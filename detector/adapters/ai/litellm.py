@@ -2,7 +2,8 @@
 
 - Requests: `StandardLoggingPayload`, as its loggers write it to a bucket, a queue or an endpoint (docs.litellm.ai,
   "StandardLoggingPayload Specification"; BerriAI/litellm, `types/utils.py`). `metadata.user_api_key_hash` is the
-  SHA-256 of the virtual key. Of an MCP tool call, `metadata.mcp_tool_call_metadata` has name, arguments, result, session.
+  SHA-256 of the virtual key. Of an MCP tool call, `metadata.mcp_tool_call_metadata` has name, arguments, result,
+  session.
 - Audit log (docs.litellm.ai, "Audit Logs"): `object_id` of a key is its SHA-256 too. A key names its task in
   `metadata.task_id`, which whoever creates the key sets.
 """

@@ -18,7 +18,10 @@ TOOL_CALL: Final = "tool-call"
 
 
 def run_text(record: Record, now: int, task_id: str | None, time: int | None) -> LogText | None:
-    """Every text in a record: what went into the run and what came out of it. A time (ns) that is still to come is none."""
+    """Every text in a record: what went into the run and what came out of it.
+
+    A time (ns) that is still to come is none.
+    """
     log = log_record(record, now).log
     if log is None:
         return None

@@ -6,9 +6,10 @@
   ("Retaining records of asynchronous invocations"), bare or in EventBridge's envelope;
 - `Durable Execution Status Change` ("Monitoring durable functions").
 
-An invocation's task is its request id, which is a UUID: so nothing here can end a task of another name. A try that failed
-does not end it, as Lambda may try again under that id. All invocations of a function share the sessions of its role, which
-are named after the function: only a session that the code asks for under the name of the request belongs to one invocation.
+An invocation's task is its request id, which is a UUID: so nothing here can end a task of another name. A try that
+failed does not end it, as Lambda may try again under that id. All invocations of a function share the sessions of its
+role, which are named after the function: only a session that the code asks for under the name of the request belongs
+to one invocation.
 """
 
 from typing import Final

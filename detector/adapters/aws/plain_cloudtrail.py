@@ -47,7 +47,10 @@ class _Call(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"
 
 
 def _use(call: _Call) -> CredentialUsed | None:
-    """The use that it is, as `cloudtrail.translate` gives it. None says nothing: it may be of another kind, or have a mistake."""
+    """The use that it is, as `cloudtrail.translate` gives it.
+
+    None says nothing: it may be of another kind, or have a mistake.
+    """
     caller = call.user_identity.get("accessKeyId")
     account = call.recipient_account_id or call.user_identity.get("accountId")
     service = call.event_source.split(".amazonaws.com", 1)[0]

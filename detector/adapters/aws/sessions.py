@@ -1,10 +1,10 @@
 """Finds the task of an AWS session, or the group of its task, from the names that the session was given.
 
-The best name is the role session name that a pipeline sets to its job (`github-job-71`), because AWS repeats it in every
-call of the session. Else the source identity may name the task, which AWS passes down a chain of roles. A session that
-another session asked for stays with that one's job, because both work for it. EKS Pod Identity names the pod in the
-session's tags, which AWS passes down a chain as `incomingTransitiveTags` (docs.aws.amazon.com, "Grant Pods access to AWS
-resources based on tags", "Pass session tags in AWS STS").
+The best name is the role session name that a pipeline sets to its job (`github-job-71`), because AWS repeats it in
+every call of the session. Else the source identity may name the task, which AWS passes down a chain of roles. A
+session that another session asked for stays with that one's job, because both work for it. EKS Pod Identity names the
+pod in the session's tags, which AWS passes down a chain as `incomingTransitiveTags` (docs.aws.amazon.com, "Grant Pods
+access to AWS resources based on tags", "Pass session tags in AWS STS").
 
 A token of Buildkite may set tags as well, which CloudTrail has as `principalTags`: the claims that a job asks for, such
 as `job_id` (buildkite.com/docs, "OIDC with AWS"). The token is signed, so they count more than the name, which whoever
@@ -109,7 +109,10 @@ def _tags(record: Record) -> dict[str, str]:
 
 
 def _tagged(record: Record) -> str | None:
-    """The job in the tags of a token of Buildkite. Tags of another issuer's may be called alike and mean other things."""
+    """The job in the tags of a token of Buildkite.
+
+    Tags of another issuer's may be called alike and mean other things.
+    """
     issuer = maybe_text(record, "userIdentity.identityProvider") or ""
     job = find(record, "requestParameters.principalTags.job_id")
     return buildkite_job(job) if issuer.endswith(_BUILDKITE) and isinstance(job, str) and job else None

@@ -1,8 +1,8 @@
 """Diagnostic records of Azure Monitor, as it sends them to Event Hubs: alone, or in `records`.
 
-All have `time`, `resourceId`, `operationName` and `category` (learn.microsoft.com, "Resource log schema"); Event Hubs'
-own logs `EventName`. The id of a resource has the name of its provider in it, and there Microsoft writes its own name in
-several cases.
+All have `time`, `resourceId`, `operationName` and `category` (learn.microsoft.com, "Resource log schema"); Event
+Hubs' own logs `EventName`. The id of a resource has the name of its provider in it, and there Microsoft writes its
+own name in several cases.
 """
 
 from typing import Final

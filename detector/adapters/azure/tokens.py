@@ -43,8 +43,9 @@ _NONE: Final = "00000000-0000-0000-0000-000000000000"
 _LIVES: Final = 90 * MINUTE
 _LIVES_EVALUATED: Final = 28 * HOUR
 _REFUSED: Final = frozenset({"401", "403"})
-# In the activity log, the status and behind the dot that of the request ("Azure Activity Log event schema": `subStatus`).
-# The end of a long operation has none: nobody asked for anything then, and its start is a record of its own.
+# In the activity log, the status and behind the dot that of the request ("Azure Activity Log event schema":
+# `subStatus`). The end of a long operation has none: nobody asked for anything then, and its start is a record of its
+# own.
 _ONLY_ENDS: Final = ("Succeeded.", "Failed.", "Canceled.")
 _UTI: Final = 22  # characters of the base64 of 16 bytes
 _UNJOINED: Final = "the sign-in log names no job; give each repository an application of its own, and set `task_group` in `[sources.azure]`"

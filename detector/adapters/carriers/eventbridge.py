@@ -1,9 +1,9 @@
 """Amazon EventBridge: events of a service or a webhook, in the envelope that the bus gives to all.
 
 `{"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.sts", "detail": {…}, …}`
-(docs.aws.amazon.com, "EventBridge events"). A rule that passes on the whole event, for example to Kafka, gives this. The
-events of `aws.task_states` and of Buildkite are not opened: their envelope has the time. A record of CloudTrail comes from
-AWS alone: whoever may put events on a bus can choose any source but `aws.…`.
+(docs.aws.amazon.com, "EventBridge events"). A rule that passes on the whole event, for example to Kafka, gives this.
+The events of `aws.task_states` and of Buildkite are not opened: their envelope has the time. A record of CloudTrail
+comes from AWS alone: whoever may put events on a bus can choose any source but `aws.…`.
 """
 
 from collections.abc import Iterator

@@ -2,13 +2,14 @@
 
 Fields of the hooks are those of `build.complete`, `ms.vss-pipelines.run-state-changed-event` and
 `…job-state-changed-event` (learn.microsoft.com, "Service hook events"). A run's id is unique in its organisation; a
-task has the project's id before it, which is unique everywhere. The number of a job's attempt is in what the service sends,
-though not in the document (the receiver of OpenTelemetry's collector has it); without it the attempt is the first.
+task has the project's id before it, which is unique everywhere. The number of a job's attempt is in what the service
+sends, though not in the document (the receiver of OpenTelemetry's collector has it); without it the attempt is the
+first.
 
-The runs of a project are a group by the **names** of organisation and project, as the subjects of service connections and
-pipelines have them (`sc://ORGANISATION/PROJECT/…`, `p://…`). Events about runs have the project's id instead. So they
-tell the end only, and `build.complete`, which has the names, tells the start as well. Jobs are below their run, and in no
-group.
+The runs of a project are a group by the **names** of organisation and project, as the subjects of service connections
+and pipelines have them (`sc://ORGANISATION/PROJECT/…`, `p://…`). Events about runs have the project's id instead. So
+they tell the end only, and `build.complete`, which has the names, tells the start as well. Jobs are below their run,
+and in no group.
 """
 
 from typing import Final

@@ -1,9 +1,10 @@
 """Azure DevOps' audit log: what was done with personal access tokens, and runs' uses of service connections.
 
-Records have the fields of `DecoratedAuditLogEntry` (learn.microsoft.com, "Audit Log - Query"), or as a stream to Azure
-Monitor writes them those of the table `AzureDevOpsAuditing`, whose names begin with capitals. The mechanism of a request
-made with a token is `PAT_Unscoped authorizationId: GUID`. The API that creates tokens calls them by the same id ("Pats").
-The log itself does not say which id a token that was created, expired or revoked (`Token.Pat…`) has.
+Records have the fields of `DecoratedAuditLogEntry` (learn.microsoft.com, "Audit Log - Query"), or as a stream to
+Azure Monitor writes them those of the table `AzureDevOpsAuditing`, whose names begin with capitals. The mechanism of
+a request made with a token is `PAT_Unscoped authorizationId: GUID`. The API that creates tokens calls them by the
+same id ("Pats"). The log itself does not say which id a token that was created, expired or revoked (`Token.Pat…`)
+has.
 """
 
 from typing import Any, Final

@@ -5,7 +5,8 @@ events ("Amazon EventBridge") shorter ones with `uuid` for `id`; buildkite.com/d
 later state than the one that it reports, so the object counts, and not the event's name. A build that waits at a block
 step is told as finished, and goes on later. A retried job has a new id.
 
-Events of agents tell which token an agent registered with. Webhooks of agents have no time, so only EventBridge's count.
+Events of agents tell which token an agent registered with. Webhooks of agents have no time, so only EventBridge's
+count.
 """
 
 from typing import Any, Final

@@ -1,8 +1,9 @@
 """Buildkite's audit log: tokens of agents and of the API, created and ended.
 
-An audit event comes alone or in pages from the REST API ("Audit events API": `type` is `ClusterTokenCreatedEvent`), or in
-EventBridge's `Audit Event Logged` ("Amazon EventBridge": `CLUSTER_TOKEN_CREATED`). The types are those of "Audit log",
-"Logged events". The subject of such an event is the token, and its UUID is what agents' events call the token.
+An audit event comes alone or in pages from the REST API ("Audit events API": `type` is `ClusterTokenCreatedEvent`),
+or in EventBridge's `Audit Event Logged` ("Amazon EventBridge": `CLUSTER_TOKEN_CREATED`). The types are those of
+"Audit log", "Logged events". The subject of such an event is the token, and its UUID is what agents' events call the
+token.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
 """CircleCI: jobs and workflows as tasks, from webhooks; its audit log is recognised and counted.
 
-Fields are those of `job-completed` and `workflow-completed` (circleci.com/docs, "Outbound webhooks reference"). There is
-no webhook for a start: each tells of both at the end. A job that is rerun has a new id. The jobs of a project are a group,
-by the ids of organisation and project, as the subjects of OIDC tokens name them.
+Fields are those of `job-completed` and `workflow-completed` (circleci.com/docs, "Outbound webhooks reference"). There
+is no webhook for a start: each tells of both at the end. A job that is rerun has a new id. The jobs of a project are
+a group, by the ids of organisation and project, as the subjects of OIDC tokens name them.
 
 Records of the audit log ("Audit logs", "Audit log fields") say who changed or read which context. The document shows
 neither what `target` is nor what `payload` holds, so they give no event; their texts are scanned.

@@ -1,8 +1,8 @@
 """GitHub's REST API: runs and jobs as it lists them, and webhook deliveries as it keeps them.
 
-`GET /repos/{owner}/{repo}/actions/runs` and `…/runs/{run_id}/jobs` answer pages, `…/actions/jobs/{job_id}` one job, and
-`GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}` a webhook as it was sent (docs.github.com, "REST API
-endpoints for GitHub Actions" and "… for repository webhooks").
+`GET /repos/{owner}/{repo}/actions/runs` and `…/runs/{run_id}/jobs` answer pages, `…/actions/jobs/{job_id}` one job,
+and `GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}` a webhook as it was sent (docs.github.com,
+"REST API endpoints for GitHub Actions" and "… for repository webhooks").
 
 A job or run that a webhook told too is the same task. An end of a job has the same id, as all of it is the same. What
 the API knows less exactly has an id of its own, so the webhook governs in whatever order the two are read: a job does

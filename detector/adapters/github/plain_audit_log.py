@@ -63,7 +63,10 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True
 
 
 def _use(record: _Record) -> CredentialUsed | None:
-    """The use that it is, as `audit_log.translate` gives it. None says nothing: it may be of another kind, or have a mistake."""
+    """The use that it is, as `audit_log.translate` gives it.
+
+    None says nothing: it may be of another kind, or have a mistake.
+    """
     action, digest = record.action, normal_sha256(record.hashed_token)
     if (
         digest is None

@@ -1,9 +1,9 @@
 """GitHub: workflow jobs and runs as tasks, from webhooks; uses of tokens and their lifecycle, from the audit log.
 
 Webhook fields are those of the `workflow_job` and `workflow_run` payloads (docs.github.com, "Webhook events and
-payloads"). A re-run has a new job id and another `run_attempt`, so it is a new task. The jobs of a repository are a group:
-a token of OpenID Connect names no more than that by default. `audit_log` reads the audit log, `api` what the REST API
-answers about jobs and runs.
+payloads"). A re-run has a new job id and another `run_attempt`, so it is a new task. The jobs of a repository are a
+group: a token of OpenID Connect names no more than that by default. `audit_log` reads the audit log, `api` what the
+REST API answers about jobs and runs.
 """
 
 from typing import Final

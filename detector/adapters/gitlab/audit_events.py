@@ -1,12 +1,12 @@
 """GitLab's audit events, streamed, logged or from the API: uses of job tokens, access and deploy tokens issued and revoked.
 
-The schema of a streamed one is that of docs.gitlab.com, "Audit event streaming". GitLab's source shows where an event has a token's id
-(`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`, `ee/lib/ee/gitlab/auth/auth_finders.rb`). The
-target of an event about a project's, a group's or a deploy token is the token. The target of an event about a personal
-token is the user, and the token is in the message.
+The schema of a streamed one is that of docs.gitlab.com, "Audit event streaming". GitLab's source shows where an event
+has a token's id (`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`,
+`ee/lib/ee/gitlab/auth/auth_finders.rb`). The target of an event about a project's, a group's or a deploy token is the
+token. The target of an event about a personal token is the user, and the token is in the message.
 
-A server of one's own writes them into `audit_json.log` too, and the API answers them. There the type is `event_name`, or
-in `details` (`lib/gitlab/audit/auditor.rb`); events from before 2022 and sign-ins have none.
+A server of one's own writes them into `audit_json.log` too, and the API answers them. There the type is `event_name`,
+or in `details` (`lib/gitlab/audit/auditor.rb`); events from before 2022 and sign-ins have none.
 """
 
 from typing import Any, Final

@@ -1,8 +1,8 @@
 """Requests as a GitLab server of one's own logs them: uses of access and deploy tokens, allowed and refused.
 
-The lines of `api_json.log` and `production_json.log` (docs.gitlab.com, "Log system"). Of a request with a token they have
-`token_type` and `token_id`, of one whose token was refused `meta.auth_fail_token_id` (`PersonalAccessToken/12`; "Identify
-expired access tokens from logs"). Of a job's token they have no id. Lines without a token are log text.
+The lines of `api_json.log` and `production_json.log` (docs.gitlab.com, "Log system"). Of a request with a token they
+have `token_type` and `token_id`, of one whose token was refused `meta.auth_fail_token_id` (`PersonalAccessToken/12`;
+"Identify expired access tokens from logs"). Of a job's token they have no id. Lines without a token are log text.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
 """GitLab: jobs and pipelines as tasks, from webhooks.
 
-Fields are those of the job and pipeline events (docs.gitlab.com, "Webhook events"). The jobs of a project are a group: an
-ID token names the project. `jobs` makes the events, `audit_events` reads the audit events, `requests` the logs of
-requests, `api` what the REST API answers about jobs and pipelines.
+Fields are those of the job and pipeline events (docs.gitlab.com, "Webhook events"). The jobs of a project are a
+group: an ID token names the project. `jobs` makes the events, `audit_events` reads the audit events, `requests` the
+logs of requests, `api` what the REST API answers about jobs and pipelines.
 """
 
 from collections.abc import Iterator

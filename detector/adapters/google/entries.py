@@ -1,8 +1,8 @@
 """One entry of Google Cloud's audit log: what its events share.
 
 A `LogEntry` of Cloud Logging with a `google.cloud.audit.AuditLog` in `protoPayload` (cloud.google.com, "LogEntry",
-"AuditLog"), as a sink writes it, or as Eventarc hands it on: in `data` of a CloudEvent. Some exports write the names of the
-entry's own fields in lower case, and leave those inside as they are.
+"AuditLog"), as a sink writes it, or as Eventarc hands it on: in `data` of a CloudEvent. Some exports write the names
+of the entry's own fields in lower case, and leave those inside as they are.
 """
 
 from typing import Final

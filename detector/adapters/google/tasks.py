@@ -2,11 +2,11 @@
 
 - A `Build` as Cloud Build publishes it to the topic `cloud-builds` with each change of its state (cloud.google.com,
   "Subscribe to build notifications", "REST Resource: projects.builds").
-- An entry `/Jobs.RunJob` of the log `system_event`, whose response is the `Execution` (cloud.google.com, Cloud Run, "REST
-  Resource: namespaces.executions").
+- An entry `/Jobs.RunJob` of the log `system_event`, whose response is the `Execution` (cloud.google.com, Cloud Run,
+  "REST Resource: namespaces.executions").
 
-Neither names a credential: what runs there has the tokens of its service account, which no entry tells apart. The task's
-id is what the job knows of itself: `$BUILD_ID`, `$CLOUD_RUN_EXECUTION`.
+Neither names a credential: what runs there has the tokens of its service account, which no entry tells apart. The
+task's id is what the job knows of itself: `$BUILD_ID`, `$CLOUD_RUN_EXECUTION`.
 """
 
 from collections.abc import Mapping

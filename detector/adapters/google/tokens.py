@@ -3,11 +3,11 @@
 `ExchangeToken` of the Security Token Service (cloud.google.com, "Example logs for Workload Identity Federation"), and
 `GenerateAccessToken` of IAM credentials ("Example logs for service accounts").
 
-No entry has an id of the token. All that an exchange and a use have in common is the **principal**, the subject that the
-pool maps the job's token to. So the credential is the principal, issued again with each exchange; through a service
-account it is a second one. A subject that all jobs of a branch share names no job. One that has the job's id (`github-
-job-71`, or a GitHub subject with `check_run_id`) does, and then the credential ends with the job. So does a service
-account that is named after its job.
+No entry has an id of the token. All that an exchange and a use have in common is the **principal**, the subject that
+the pool maps the job's token to. So the credential is the principal, issued again with each exchange; through a
+service account it is a second one. A subject that all jobs of a branch share names no job. One that has the job's id
+(`github- job-71`, or a GitHub subject with `check_run_id`) does, and then the credential ends with the job. So does a
+service account that is named after its job.
 """
 
 from typing import Any, Final
@@ -116,7 +116,10 @@ def _task(origin: str, account: str | None) -> str | None:
 
 
 def _called(origin: str) -> str:
-    """A principal as a person tells it from others: `PROJECT-NUMBER/POOL/SUBJECT`. Its whole name is longer than a title."""
+    """A principal as a person tells it from others: `PROJECT-NUMBER/POOL/SUBJECT`.
+
+    Its whole name is longer than a title.
+    """
     if not is_federated(origin):
         return origin
     project, _, rest = origin.removeprefix(FEDERATED).partition("/")

@@ -1,9 +1,9 @@
 """SPIRE Server's audit log: SVIDs of workloads and agents, and what was asked of the server with them.
 
 Entries are lines of the server's log in JSON, with `"type": "audit"` and the message `API accessed` (spiffe/spire,
-`doc/auditlog.md`; the fields are those of `pkg/server/api/svid`, `agent` and `rpccontext`). They have no serial number
-and no `jti`. An X509-SVID is told by the hash of its request (`csr`), unless its SPIFFE ID names one task: then all SVIDs
-of that ID are one credential. SPIRE cannot revoke an SVID; it can ban the agent.
+`doc/auditlog.md`; the fields are those of `pkg/server/api/svid`, `agent` and `rpccontext`). They have no serial
+number and no `jti`. An X509-SVID is told by the hash of its request (`csr`), unless its SPIFFE ID names one task:
+then all SVIDs of that ID are one credential. SPIRE cannot revoke an SVID; it can ban the agent.
 """
 
 from collections.abc import Iterator

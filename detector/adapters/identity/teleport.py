@@ -5,8 +5,8 @@ fields are those of `events.proto` in gravitational/teleport). A **bot instance*
 whose claims are in `attributes`, and gets certificates. Everything that is done with them has its `bot_instance_id`, so
 that is the credential; the log has no serial numbers. A certificate says when it expires: that renews the instance.
 
-The name of a join token of the method `token` is its secret. Teleport masks it, but for the last quarter; of fewer than 16
-characters it masks all (`GetSafeName`), so that such a name tells no token from another.
+The name of a join token of the method `token` is its secret. Teleport masks it, but for the last quarter; of fewer
+than 16 characters it masks all (`GetSafeName`), so that such a name tells no token from another.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,10 @@ _BY_SECRET: Final = "a join token belongs to no task; let jobs join by a token o
 
 
 def _looks_like(record: Record) -> bool:
-    """Whether an object is an audit event. Many that Teleport documents lack `ei`, the place of an event in its session."""
+    """Whether an object is an audit event.
+
+    Many that Teleport documents lack `ei`, the place of an event in its session.
+    """
     code, event = record.get("code"), record.get("event")
     if "time" not in record or not isinstance(event, str) or not isinstance(code, str):
         return False
@@ -209,7 +212,10 @@ def _issued(event: _Event, instance: str, token: str | None) -> CredentialIssued
 
 
 def _claims(record: Record) -> tuple[dict[str, Any], str]:
-    """The claims of the token that a bot joined by, and its subject. Kubernetes' are one level down, if they are there."""
+    """The claims of the token that a bot joined by, and its subject.
+
+    Kubernetes' are one level down, if they are there.
+    """
     attributes = record.get("attributes")
     if not isinstance(attributes, dict):
         return {}, ""

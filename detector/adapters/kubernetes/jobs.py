@@ -1,8 +1,8 @@
 """Jobs (`batch/v1`) as tasks: the job controller writes their state, and the audit log shows what it wrote.
 
 Fields are those of `JobStatus` (kubernetes.io, "Job" in the API reference): `startTime`, `completionTime`, and the
-conditions `Complete` and `Failed`, whose reason is `DeadlineExceeded` where `activeDeadlineSeconds` ran out. The state is
-in the request, which the level `Request` shows.
+conditions `Complete` and `Failed`, whose reason is `DeadlineExceeded` where `activeDeadlineSeconds` ran out. The
+state is in the request, which the level `Request` shows.
 """
 
 from collections.abc import Iterator, Mapping

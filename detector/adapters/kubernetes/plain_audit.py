@@ -38,7 +38,10 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel
 
 
 def _use(event: _Event) -> CredentialUsed | None:
-    """The use that it is, as `audit.translate` gives it. None says nothing: it may be of another kind, or have a mistake."""
+    """The use that it is, as `audit.translate` gives it.
+
+    None says nothing: it may be of another kind, or have a mistake.
+    """
     extra = event.user.get("extra")
     identifier = identifier_of(extra)
     code = None if event.response_status is None else event.response_status.get("code")

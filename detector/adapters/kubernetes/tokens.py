@@ -6,8 +6,8 @@ API server. Such a token lives a year (`--service-account-extend-token-expiratio
 a year for those, and also where the log does not show the request's body (level `Metadata`, as on EKS, AKS and GKE).
 There a token request does not name the pod; but a pod's creation, logged with its answer, shows that it has a token.
 
-A token that is bound to no pod, or to one that the log does not show, belongs to one of the pods that run as the service
-account: they are a group.
+A token that is bound to no pod, or to one that the log does not show, belongs to one of the pods that run as the
+service account: they are a group.
 """
 
 from collections.abc import Mapping

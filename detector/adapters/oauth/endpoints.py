@@ -172,9 +172,10 @@ def _task(
     """The task of a token, and the starts of its actors.
 
     It is the `task_id` of the record; else what the token's claims name (a CI job, a pod); else its current actor
-    (`act.sub`, whose parent is the actor before it); else what the claims of the exchanged token name. If none is there,
-    the claims of either name a group, such as a repository. Else it is the subject or the client. These two never end.
-    So each of their tokens is a task of its own: one task for all of a client's tokens would grow for ever.
+    (`act.sub`, whose parent is the actor before it); else what the claims of the exchanged token name. If none is
+    there, the claims of either name a group, such as a repository. Else it is the subject or the client. These two
+    never end. So each of their tokens is a task of its own: one task for all of a client's tokens would grow for
+    ever.
     """
     named = maybe_text(message.record, "task_id") or task_of_claims(claims)
     subject = message.token("request", _shown(message))

@@ -111,7 +111,9 @@ class Message(msgspec.Struct, frozen=True):
         return self.tokens.get((part, name))
 
     def identifiers(self, part: str, name: str) -> tuple[Identifier, ...]:
-        """All identifiers of the token in a field: its own, and `jti` and `<name>_sha256` beside it. The id comes first.
+        """All identifiers of the token in a field: its own, and `jti` and `<name>_sha256` beside it.
+
+        The id comes first.
 
         Raises:
             BadRecordError: one of these fields has a wrong value.

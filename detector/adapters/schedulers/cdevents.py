@@ -1,7 +1,7 @@
 """CDEvents of pipeline, task, build and test runs (`dev.cdevents.pipelinerun.started.0.2.0` and so on).
 
-Fields are those of the CDEvents specification 0.1 to 0.5; Jenkins (its CDEvents plugin), Tekton, Spinnaker, Testkube and
-Harness write them. They come as CloudEvents with the event as data, or bare.
+Fields are those of the CDEvents specification 0.1 to 0.5; Jenkins (its CDEvents plugin), Tekton, Spinnaker, Testkube
+and Harness write them. They come as CloudEvents with the event as data, or bare.
 """
 
 from typing import Final

@@ -1,9 +1,9 @@
 """Nomad: allocations and their tasks, tokens of its ACLs, and what was done with these.
 
 Events are those of `/v1/event/stream` (developer.hashicorp.com, "Events API"; the structs are in Nomad's source,
-`nomad/structs`): `{"Index": …, "Events": [{"Topic": "Allocation", "Payload": {"Allocation": {…}}, …}]}`. An event has no
-time of its own, so the objects' times count. An allocation has begun with its first task, and ended with its last. A
-workload identity names both (`nomad_allocation_id`, `nomad_task`).
+`nomad/structs`): `{"Index": …, "Events": [{"Topic": "Allocation", "Payload": {"Allocation": {…}}, …}]}`. An event has
+no time of its own, so the objects' times count. An allocation has begun with its first task, and ended with its last.
+A workload identity names both (`nomad_allocation_id`, `nomad_task`).
 
 The audit log is Nomad Enterprise's ("Audit Logging", `OperationComplete`).
 """

@@ -1,8 +1,8 @@
 """Prefect: flow runs and task runs, from its events.
 
-Events are `prefect.flow-run.STATE` and `prefect.task-run.STATE` (docs.prefect.io, "Flow run events", "Task run events");
-`prefect events stream --format json` prints them. The names of a resource's labels have dots. A run that is retried keeps
-its id and goes on: a failed try with another to come is `AwaitingRetry`, and no end.
+Events are `prefect.flow-run.STATE` and `prefect.task-run.STATE` (docs.prefect.io, "Flow run events", "Task run
+events"); `prefect events stream --format json` prints them. The names of a resource's labels have dots. A run that is
+retried keeps its id and goes on: a failed try with another to come is `AwaitingRetry`, and no end.
 """
 
 from collections.abc import Mapping

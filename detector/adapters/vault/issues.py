@@ -49,7 +49,10 @@ def issued_token(entry: AuditEntry) -> CredentialIssued:
 
 
 def _issued_to(entry: AuditEntry) -> IssuedTo | None:
-    """Who got a token by a login or an unwrapping. Whoever creates one with another token may do so for somebody else."""
+    """Who got a token by a login or an unwrapping.
+
+    Whoever creates one with another token may do so for somebody else.
+    """
     address = entry.get("request.remote_address")
     if address is None or not (paths.is_login(entry.path) or entry.path in paths.SPENDS_WRAPPING):
         return None

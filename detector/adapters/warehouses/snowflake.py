@@ -1,8 +1,8 @@
 """Snowflake's account usage: tokens and key pairs, logins with them, sessions, and what was done in these.
 
-One object is a row of a view of ACCOUNT_USAGE or ORGANIZATION_USAGE, with the names of its columns in upper case, or all in
-lower case: LOGIN_HISTORY, SESSIONS, QUERY_HISTORY, CREDENTIALS (docs.snowflake.com, "Account Usage", and "Using
-programmatic access tokens for authentication": the id of a credential is in CREDENTIAL_ID and in
+One object is a row of a view of ACCOUNT_USAGE or ORGANIZATION_USAGE, with the names of its columns in upper case, or
+all in lower case: LOGIN_HISTORY, SESSIONS, QUERY_HISTORY, CREDENTIALS (docs.snowflake.com, "Account Usage", and
+"Using programmatic access tokens for authentication": the id of a credential is in CREDENTIAL_ID and in
 FIRST_AUTHENTICATION_FACTOR_ID). Rows of grants and transfers are known, and say nothing of credentials.
 
 A row of a query names its session, and a session its login, but no row of a query names the credential. So a session is

@@ -1,7 +1,7 @@
 """Snowflake's statements that end a user's tokens: ALTER USER and DROP USER.
 
-The syntax is that of docs.snowflake.com, "ALTER USER … REMOVE PROGRAMMATIC ACCESS TOKEN", "… MODIFY …", "ALTER USER" and
-"DROP USER". Only the beginning of a statement is looked at, so that nothing in a string is taken for an option.
+The syntax is that of docs.snowflake.com, "ALTER USER … REMOVE PROGRAMMATIC ACCESS TOKEN", "… MODIFY …", "ALTER USER"
+and "DROP USER". Only the beginning of a statement is looked at, so that nothing in a string is taken for an option.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,10 @@ _OFF: Final = ("set", "disabled", "=", "true")
 
 
 class UserChange(NamedTuple):
-    """What a statement ended: a token of a user, or all tokens if `token` is None. Names are as Snowflake keeps them."""
+    """What a statement ended: a token of a user, or all tokens if `token` is None.
+
+    Names are as Snowflake keeps them.
+    """
 
     user: str
     token: str | None = None

@@ -1,7 +1,8 @@
 """Reads log records of the common forms in one compiled pass: JSON, lines of text, and those of CRI and Docker.
 
-A record is taken only if the strict reader reads it so, and gives the same for it. One of any other form costs a look at
-its first bytes. A message is written out as it is scanned: without its escapes, and without the newline at its end.
+A record is taken only if the strict reader reads it so, and gives the same for it. One of any other form costs a look
+at its first bytes. A message is written out as it is scanned: without its escapes, and without the newline at its
+end.
 """
 
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes

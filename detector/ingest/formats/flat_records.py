@@ -1,7 +1,7 @@
 """Log records of the common forms in a run of records, as columns: a Python object is made of those asked for only.
 
-Which forms these are is in `detector.ingest.formats.flat_kernel`, which reads them. What is written in a way that parsers
-differ in is left to the reader that takes records one by one.
+Which forms these are is in `detector.ingest.formats.flat_kernel`, which reads them. What is written in a way that
+parsers differ in is left to the reader that takes records one by one.
 """
 
 from collections.abc import Callable
@@ -48,9 +48,9 @@ class FlatRecords:
     """The records of these forms in `data`, where they begin at `starts`, the last of which is where one more would.
 
     There is a byte behind each record, and behind the last `PAD` newlines (`detector.records.json_string_kernel`).
-    `taken` says which records are of these forms, `blank` which are lines without any text; those that are `left_out` are
-    not looked at. `keys` are the numbers of their streams (`stream_key`). `named` is what a configuration says of the task
-    of a log record.
+    `taken` says which records are of these forms, `blank` which are lines without any text; those that are `left_out`
+    are not looked at. `keys` are the numbers of their streams (`stream_key`). `named` is what a configuration says of
+    the task of a log record.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 r"""What `gh run view --log` and `--log-failed` print: `<job>\t<step>\t<time> <text>`, the log of a run.
 
-The step is `UNKNOWN STEP` where GitHub has no log of it alone, and a byte order mark stands before the first time of each
-log (cli/cli, pkg/cmd/run/view). A log in the API or in a run's archive has lines of `<time> <text>`: that is text.
+The step is `UNKNOWN STEP` where GitHub has no log of it alone, and a byte order mark stands before the first time of
+each log (cli/cli, pkg/cmd/run/view). A log in the API or in a run's archive has lines of `<time> <text>`: that is
+text.
 """
 
 from collections.abc import Callable

@@ -79,7 +79,8 @@ def _exactly(names: Sequence[str]) -> Any:
 
 _FLAT: Final = msgspec.json.Decoder(_Flat)
 _FLAT_NAMES: Final = ("message", "time", "task_id", "stream")
-# By the names that the records have. If all of them are there, only one of them can be there twice where there are more.
+# By the names that the records have. If all of them are there, only one of them can be there twice where there are
+# more.
 _EXACTLY: Final = {
     frozenset(("message", *others)): _exactly(("message", *others))
     for size in range(len(_FLAT_NAMES))
@@ -96,7 +97,8 @@ _TIMES: Final = {
 def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | None:
     """A block of records that have no fields but `message`, `time`, `task_id` and `stream`; None if it is not one.
 
-    None also if a record has one of them twice, or text where a stream or a time should be. `named` is what a configuration says of the task of a log record.
+    None also if a record has one of them twice, or text where a stream or a time should be. `named` is what a
+    configuration says of the task of a log record.
     """
     records = records_of_names(data, starts, _EXACTLY)
     if records is None:

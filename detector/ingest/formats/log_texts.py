@@ -79,10 +79,10 @@ class LogTexts(msgspec.Struct, frozen=True):
     `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they
     stand. `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next
     line of its stream. `head` is how many bytes stand before the message in the text of a line. `origin` says whose
-    the times are. `beside` is what else the lines hold, where that is known. `marked` are the lines that may go on in the
-    next one of their stream, as far as that is known. `keys` has a number for each line, the same for lines of one stream
-    and hardly for others (`flat_records.stream_key`). Where the lines are of several formats, `counts` says how many are
-    of each, and `origins` whose time each has. `rests` is what is scanned beside the texts.
+    the times are. `beside` is what else the lines hold, where that is known. `marked` are the lines that may go on in
+    the next one of their stream, as far as that is known. `keys` has a number for each line, the same for lines of
+    one stream and hardly for others (`flat_records.stream_key`). Where the lines are of several formats, `counts`
+    says how many are of each, and `origins` whose time each has. `rests` is what is scanned beside the texts.
     """
 
     format: str
@@ -103,7 +103,10 @@ class LogTexts(msgspec.Struct, frozen=True):
 
 
 def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:
-    """The edges of lines as they stand. They are made when first asked for, and kept: text full of leaks asks for each."""
+    """The edges of lines as they stand.
+
+    They are made when first asked for, and kept: text full of leaks asks for each.
+    """
     kept: list[Ints] = []
 
     def edges() -> Ints:

@@ -1,7 +1,7 @@
 """Reads log records in JSON of any fields in a compiled pass: as strictly as a parser, and what it refuses may be one too.
 
-The message is written to one place, and every other text in the record to another, as `name=value`, one a line. What the
-names of a record's fields mean is in `detector.records.log_records` and `detector.records.shipper_fields`.
+The message is written to one place, and every other text in the record to another, as `name=value`, one a line. What
+the names of a record's fields mean is in `detector.records.log_records` and `detector.records.shipper_fields`.
 """
 
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes

@@ -64,7 +64,10 @@ def _misplaced(terms: Terms, use: CredentialUsed, foreign: bool) -> list[Rule]:
 
 
 def _held(terms: Terms, use: CredentialUsed, foreign: bool, known: UseTest | None) -> list[Rule]:
-    """The rules of `RULES.uses` that hold. `known` is the first of their tests known to hold, None if none was asked."""
+    """The rules of `RULES.uses` that hold.
+
+    `known` is the first of their tests known to hold, None if none was asked.
+    """
     held = []
     for rule, holds in RULES.uses:
         if holds is known:

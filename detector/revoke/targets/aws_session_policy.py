@@ -1,8 +1,9 @@
 """The inline policy that denies AWS sessions: read, added to, and rid of what has expired. Pure.
 
-Each statement denies everything to sessions issued before a time (`aws:TokenIssueTime`, as AWSRevokeOlderSessions does),
-and, where the session's name is known, only to those of that name (`aws:userid`, which is `<role id>:<session name>`).
-AWS allows 10,240 characters for all inline policies of a role together (2,048 for a user's), white space aside.
+Each statement denies everything to sessions issued before a time (`aws:TokenIssueTime`, as AWSRevokeOlderSessions
+does), and, where the session's name is known, only to those of that name (`aws:userid`, which is
+`<role id>:<session name>`). AWS allows 10,240 characters for all inline policies of a role together (2,048 for a
+user's), white space aside.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """Microsoft Entra ID by Microsoft Graph: removes a secret, disables a service principal, ends a user's sign-in sessions.
 
-None of these ends an access token that was issued already: it lives for about an hour (learn.microsoft.com, "Revoke user
-access", "Continuous access evaluation for workload identities"). So the target never says that such a token is dead.
+None of these ends an access token that was issued already: it lives for about an hour (learn.microsoft.com, "Revoke
+user access", "Continuous access evaluation for workload identities"). So the target never says that such a token is
+dead.
 """
 
 import re  # over ids of bounded length
@@ -41,7 +42,9 @@ _TOKEN_KINDS: Final = frozenset({"azure-token"})
 
 
 class AzureOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A tenant. The revoker is an application of it, with a secret or a federated assertion, or `token_file` has a token.
+    """A tenant.
+
+    The revoker is an application of it, with a secret or a federated assertion, or `token_file` has a token.
 
     - `tenant`, `client_id`: of the revoker's own application.
     - `client_secret_file`: the application's secret. Or `assertion_file`.

@@ -55,10 +55,11 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Delegated(ABC):
-    """A target that asks something of one's own, `who`, to revoke. It takes every command: a `match` says which are meant.
+    """A target that asks something of one's own, `who`, to revoke.
 
-    `asks` and `done` say in words what is asked, and that it was. `probes`: whether it can be asked for the state, too;
-    else what it answered to the revocations of the last 10,000 commands is all that is known.
+    It takes every command: a `match` says which are meant. `asks` and `done` say in words what is asked, and that it
+    was. `probes`: whether it can be asked for the state, too; else what it answered to the revocations of the last
+    10,000 commands is all that is known.
     """
 
     def __init__(self, who: str, asks: str, done: str, *, probes: bool) -> None:

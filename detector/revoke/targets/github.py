@@ -24,10 +24,11 @@ class GitHubOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_onl
     """GitHub's REST API, with the revoker's own token; or, as a GitHub App, with the app's key.
 
     - `token_file`: the token.
-    - `app_id`, `installation_id`, `private_key_file`: those of the app. Its tokens, of an hour each, are then asked for.
+    - `app_id`, `installation_id`, `private_key_file`: those of the app. Its tokens, of an hour each, are then asked
+      for.
 
-    - `sso`: tokens lose their authorisation for the organisation's single sign-on, for which GitHub wants the token of an
-      owner. Without it, fine-grained tokens lose their grant, for which it wants that of a GitHub App.
+    - `sso`: tokens lose their authorisation for the organisation's single sign-on, for which GitHub wants the token
+      of an owner. Without it, fine-grained tokens lose their grant, for which it wants that of a GitHub App.
     """
 
     url: str = "https://api.github.com"

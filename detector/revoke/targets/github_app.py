@@ -1,6 +1,7 @@
 """The revoker as a GitHub App: its key signs a short JWT, for which GitHub gives an installation's token of an hour.
 
-`docs.github.com`: "Generating a JSON Web Token (JWT) for a GitHub App", "Create an installation access token for an app".
+`docs.github.com`: "Generating a JSON Web Token (JWT) for a GitHub App", "Create an installation access token for an
+app".
 """
 
 import asyncio

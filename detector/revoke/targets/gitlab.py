@@ -35,8 +35,8 @@ _RIGHT: Final = "the scope api, and a role that may do it (docs.gitlab.com, Perm
 class GitLabOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A GitLab. `url` is that of its API, `https://gitlab.example.com/api/v4`; `token_file` is needed.
 
-    - `deploy_tokens`: whether deploy tokens are revoked. GitLab says neither who made one nor when, so a forged event could
-      name any.
+    - `deploy_tokens`: whether deploy tokens are revoked. GitLab says neither who made one nor when, so a forged event
+      could name any.
     """
 
     deploy_tokens: bool = False

@@ -14,7 +14,8 @@ class GoogleOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_onl
 
     - `credentials_file`: the key of the revoker's service account. Or `token_file`.
     - `token_url`: where the key is exchanged for access tokens.
-    - `delete_after`: a duration after which a disabled key is deleted; by default never, so that a person can enable it.
+    - `delete_after`: a duration after which a disabled key is deleted; by default never, so that a person can enable
+      it.
     - `disable_service_accounts`: whether a service account may be disabled for a token of it. That ends all its tokens.
     - `deny_project`, `denied_permissions`: the project in which a federated principal is denied, and what:
       `storage.googleapis.com/objects.*`.

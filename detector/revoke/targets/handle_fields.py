@@ -1,4 +1,7 @@
-"""Reads the texts of a revocation object. They are hostile: each must have the form that is expected before it is used."""
+"""Reads the texts of a revocation object.
+
+They are hostile: each must have the form that is expected before it is used.
+"""
 
 import re  # over texts of bounded length
 from typing import Final

@@ -83,8 +83,8 @@ class _Handle(NamedTuple):
 class _Sight(NamedTuple):
     """What the API server says of an object: whether it is there, and for how long its tokens are accepted (seconds).
 
-    `remaining` is None while nobody has asked to delete it; 0 or less once no API server accepts them. `known` says of an
-    object that is not there that it was.
+    `remaining` is None while nobody has asked to delete it; 0 or less once no API server accepts them. `known` says
+    of an object that is not there that it was.
     """
 
     there: bool

@@ -34,7 +34,8 @@ class MinioOptions(HttpOptions, frozen=True, kw_only=True):
 
     - `access_key`, `secret_key_file`: the revoker's own key. The file is read for each request, so it can be rotated.
     - `cluster`: the name that `revocation.cluster` of a command must have. Set it if you have more than one.
-    - `delete_after`: a duration after which a service account is deleted; by default it is kept, so that a person can undo it.
+    - `delete_after`: a duration after which a service account is deleted; by default it is kept, so that a person can
+      undo it.
     """
 
     access_key: str

@@ -2,8 +2,8 @@
 
 NOLOGIN alone leaves open sessions at work, on each standby too. So both are done, and both are looked at.
 
-The revoker calls the functions of deploy/revoke/postgresql.sql, and needs no other right. They refuse every role that is
-no member of `curfewd_tasks`, superusers, and the revoker's own.
+The revoker calls the functions of deploy/revoke/postgresql.sql, and needs no other right. They refuse every role that
+is no member of `curfewd_tasks`, superusers, and the revoker's own.
 """
 
 import asyncio
@@ -94,7 +94,10 @@ class _Role(msgspec.Struct, frozen=True):
 
 
 class PostgresTarget:
-    """Revokes roles of one cluster. `revocation`: `provider` is `postgresql`, `role` its name, `cluster` where it is."""
+    """Revokes roles of one cluster.
+
+    `revocation`: `provider` is `postgresql`, `role` its name, `cluster` where it is.
+    """
 
     name: ClassVar[str] = PROVIDER
     Options: ClassVar[type[msgspec.Struct]] = PostgresOptions

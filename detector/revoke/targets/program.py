@@ -36,7 +36,8 @@ _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 class ProgramOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A program.
 
-    - `command`: the path of the program, which begins with a slash, and its arguments. Nothing of a command is put there.
+    - `command`: the path of the program, which begins with a slash, and its arguments. Nothing of a command is put
+      there.
     - `probes`: whether it also answers messages that only ask for the state.
     - `timeout`: seconds until it is killed, with what it started. The revoker itself gives up after 15.
     - `environment`: names of variables that it gets from the revoker's environment.

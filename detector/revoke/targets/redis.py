@@ -1,8 +1,8 @@
 """Redis and Valkey: the user of a task is switched off, its connections are closed, and if you wish it is deleted later.
 
 `ACL SETUSER name off` alone leaves open connections at work. Users live on each server by itself: on a replica, and
-on each node of a cluster, the user works on until it is switched off there too. And what is not saved comes back with the
-next start. So all of that is done, and all servers are looked at.
+on each node of a cluster, the user works on until it is switched off there too. And what is not saved comes back with
+the next start. So all of that is done, and all servers are looked at.
 """
 
 import asyncio
@@ -80,7 +80,10 @@ class RedisOptions(StoreOptions, frozen=True, kw_only=True):
 
 
 class RedisTarget:
-    """Revokes users of Redis. `revocation`: `provider` is `redis` or `valkey`, `user` the name, `cluster` where it is."""
+    """Revokes users of Redis.
+
+    `revocation`: `provider` is `redis` or `valkey`, `user` the name, `cluster` where it is.
+    """
 
     name: ClassVar[str] = "redis"
     Options: ClassVar[type[msgspec.Struct]] = RedisOptions

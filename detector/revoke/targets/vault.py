@@ -1,7 +1,7 @@
 """HashiCorp Vault and OpenBao: revokes a token by its accessor, or a lease by its id. Never a prefix.
 
-Vault answers with success when it is asked to revoke an accessor that it does not know. So the token is always looked up
-first (developer.hashicorp.com/vault/api-docs/auth/token and …/system/leases).
+Vault answers with success when it is asked to revoke an accessor that it does not know. So the token is always looked
+up first (developer.hashicorp.com/vault/api-docs/auth/token and …/system/leases).
 """
 
 import re  # over texts of bounded length

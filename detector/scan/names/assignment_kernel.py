@@ -25,7 +25,10 @@ EARLY: Final = 40
 
 @bare
 def _stem_in(data: Any, start: int, end: int, stems: Any, sizes: Any, first: Any) -> bool:
-    """Whether one of the stems, lower case, is in data[start:end] in any case. `first` is 1 for the two letters that begin one."""
+    """Whether one of the stems, lower case, is in data[start:end] in any case.
+
+    `first` is 1 for the two letters that begin one.
+    """
     for at in range(start, end - 1):
         pair = np.int64(data[at] & 31) << np.int64(5) | np.int64(data[at + 1] & 31)
         if not first[pair]:
@@ -80,8 +83,9 @@ def assignments(
 ) -> tuple[int, int, int]:
     """Fills `out` with rows: start and end of a name and of its value, the kind of value, its randomness, 1 if it has to be random.
 
-    Begins at `begin` in the region of that number; returns how many rows there are and where to go on, (rows, regions.shape[0], 0) at
-    the end. Values of no kind are left out. `plain`, `summed` and `sums` are as for `unquoted_end` and `nested_kind_of`.
+    Begins at `begin` in the region of that number; returns how many rows there are and where to go on, (rows,
+    regions.shape[0], 0) at the end. Values of no kind are left out. `plain`, `summed` and `sums` are as for
+    `unquoted_end` and `nested_kind_of`.
     """
     size = data.size
     count = before = 0  # where the values end that were read so far

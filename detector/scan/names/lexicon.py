@@ -221,7 +221,8 @@ def load() -> Lexicon:
 def shown_name(name: str) -> str:
     """A name as a finding says it: of words only, at most 64 characters, its end rather than its start.
 
-    A name is text of a log. A word with digits in its midst, or a very long one, may be a secret itself: `…` stands for it.
+    A name is text of a log. A word with digits in its midst, or a very long one, may be a secret itself: `…` stands
+    for it.
     """
     parts = re.split(r"([_.-]+)", name)
     told = [

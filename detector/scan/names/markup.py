@@ -1,4 +1,7 @@
-"""Values in XML and HTML: `<name>value</name>`, `<td>name</td><td>value</td>`, `<entry key="name">value</entry>`. Compiled loops."""
+"""Values in XML and HTML: `<name>value</name>`, `<td>name</td><td>value</td>`, `<entry key="name">value</entry>`.
+
+Compiled loops.
+"""
 # ruff: noqa: PLR2004 - bytes are compared with bytes
 
 from typing import Any, Final

@@ -79,10 +79,10 @@ def _heads(least: Confidence) -> tuple[list[bytes], list[bytes]]:
 def expressions(least: Confidence) -> tuple[Expression, ...]:
     """What the prefilter looks for: an assignment to a name with a head of the lexicon, and one to `value`.
 
-    Each value that counts has `LEAST` bytes and one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at
-    once. No small letter follows a head: `keyboard` and `author` are other words. What repeats does so without a bound:
-    Hyperscan then follows a match with one state instead of as many, and the parser has bounds of its own. It says what
-    stands between: here any signs do, and the words that a blank follows.
+    Each value that counts has `LEAST` bytes and one of `TELLING` early on, so most of `PASS: TestX` and `key: name`
+    is passed by at once. No small letter follows a head: `keyboard` and `author` are other words. What repeats does
+    so without a bound: Hyperscan then follows a match with one state instead of as many, and the parser has bounds of
+    its own. It says what stands between: here any signs do, and the words that a blank follows.
     """
     longer, whole = map(b"|".join, _heads(least))
     more = rb"[\w.-]{0,%d}" % NAME_LONGEST
@@ -287,7 +287,10 @@ def _called(data: bytes, name: int, end: int) -> tuple[str, Meaning | None]:
 
 
 def _no_name(called: bytes, between: bytes, value: bytes, weak: int) -> bool:
-    """Whether `PASS: value` is what a test gave, and `pass` a verb. A test's name has no letters of both cases and digits."""
+    """Whether `PASS: value` is what a test gave, and `pass` a verb.
+
+    A test's name has no letters of both cases and digits.
+    """
     if called not in _VERDICTS:
         return bool(weak) and called.lower() == b"pass"
     if not between.startswith(b": ") or between.strip(b": \t"):

@@ -1,4 +1,7 @@
-"""A name and a value under keys of their own: `{"name": "NAME", "value": "value"}`, `"NAME": {"value": "value"}`. Compiled loops."""
+"""A name and a value under keys of their own: `{"name": "NAME", "value": "value"}`, `"NAME": {"value": "value"}`.
+
+Compiled loops.
+"""
 # ruff: noqa: PLR0913, PLR0917, PLR2004, FBT001 - bytes are compared with bytes; numba knows no keywords and no struct
 
 from typing import Any, Final
@@ -122,8 +125,8 @@ def _outer_line(data: Any, value: int) -> tuple[int, int]:
 def pair_name(data: Any, value: int, end: int, plain: Any) -> tuple[int, int]:
     """The name of the value under the key at `value`; it ends at `end`. (-1, -1) if there is none.
 
-    It stands under a key for names in the same object or command, in front of the value or behind it, or it is the key of the object.
-    `plain` is as for `value_of`.
+    It stands under a key for names in the same object or command, in front of the value or behind it, or it is the
+    key of the object. `plain` is as for `value_of`.
     """
     flag = data[value] == 45
     for _ in range(2):

@@ -1,7 +1,8 @@
 """What stands between a name and its value: signs, brackets, a few words, a line's end. Compiled loops.
 
-Each function gives where the value may begin, and in flags what is known of the place; (-1, 0) if the name is given no value there.
-Where a blank, a comma or a bracket is all that stands between (`WEAK`), a value has to be random to count.
+Each function gives where the value may begin, and in flags what is known of the place; (-1, 0) if the name is given
+no value there. Where a blank, a comma or a bracket is all that stands between (`WEAK`), a value has to be random to
+count.
 """
 # ruff: noqa: PLR2004 - bytes are compared with bytes
 # ruff: noqa: C901, PLR0911, PLR0912, FBT001 - a compiled parser: numba cannot see into a struct

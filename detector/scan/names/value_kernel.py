@@ -54,7 +54,8 @@ def starts(data: Any, at: int, end: int, text: Any) -> bool:
 def randomness(data: Any, start: int, end: int, entries: Any, kind_entries: Any) -> Any:
     """How much speaks for random characters and against text, in eighths of a bit.
 
-    The entries are those of `letter_statistics.load`: arguments, as numba would keep a copy of what is global in its cache.
+    The entries are those of `letter_statistics.load`: arguments, as numba would keep a copy of what is global in its
+    cache.
     """
     lower = upper = 0
     for at in range(start, end):

@@ -12,7 +12,10 @@ from detector.values.times import parse_rfc3339
 OUTCOME_TYPE: Final = "credential.revocation.outcome"
 HELD: Final = "held"
 MOST: Final = 10_000
-"""So many are kept in full. Of more than that the id alone is kept, so that each can be approved or denied all the same."""
+"""So many are kept in full.
+
+Of more than that the id alone is kept, so that each can be approved or denied all the same.
+"""
 MOST_IDS: Final = 1_000_000
 MOST_RETRIABLE: Final = 10_000
 """The latest so many that can be tried again are known."""

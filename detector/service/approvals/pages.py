@@ -106,8 +106,8 @@ class ApprovalPages:
     def shown(self) -> bytes:
         """The commands that wait and can be tried again, as JSON for a page, and how many they are.
 
-        First stand those that have waited longest, and those that ended last. It is made once for all readers, and again
-        when something changed.
+        First stand those that have waited longest, and those that ended last. It is made once for all readers, and
+        again when something changed.
         """
         if self._made[0] == self.version:
             return self._made[1]

@@ -29,8 +29,9 @@ class RestingFact(msgspec.Struct, gc=False):
 class Poll(msgspec.Struct):
     """The aggregates to judge, by key.
 
-    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact; `secrets` are those of
-    them that report it. `began` has the time (ms) at which the record appeared that touched an aggregate first.
+    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact; `secrets` are
+    those of them that report it. `began` has the time (ms) at which the record appeared that touched an aggregate
+    first.
     """
 
     touched: dict[str, CachedAggregate] = {}

@@ -1,8 +1,8 @@
 """Compiled: entries in the order of their keys, as the data blocks of a sorted file of RocksDB (an SST file).
 
-A row is one entry: where its key begins, the key's size, where its value begins, and the value's size, -1 for a deletion.
-`KEY` to `VALUE_SIZE` of `detector.records.batch_kernel` are just these. A block is a sequence of entries, each without
-what its key shares with the one before it, and the places of those that are written whole
+A row is one entry: where its key begins, the key's size, where its value begins, and the value's size, -1 for a
+deletion. `KEY` to `VALUE_SIZE` of `detector.records.batch_kernel` are just these. A block is a sequence of entries,
+each without what its key shares with the one before it, and the places of those that are written whole
 (https://github.com/facebook/rocksdb/wiki/Rocksdb-BlockBasedTable-Format).
 """
 

@@ -45,8 +45,8 @@ _GATHERED: Final = 4  # RocksDB's own
 class Position(msgspec.Struct, frozen=True):
     """The offset before which a store has all of its changelog, and when that was checked (ns, wall clock).
 
-    `topic_id` is that of the changelog, empty if brokers tell none or an earlier version wrote this. `format` is the version
-    of what only the store has: this and the timers.
+    `topic_id` is that of the changelog, empty if brokers tell none or an earlier version wrote this. `format` is the
+    version of what only the store has: this and the timers.
     """
 
     offset: int
@@ -85,7 +85,10 @@ def changelog_changes(digest: bytes, judgement: Judgement) -> list[Change]:
 
 
 def _has_timer(meta: bytes) -> bool:
-    """Whether the value of an entry `m` begins with a timer. A damaged one may be too short: whoever loads it finds out."""
+    """Whether the value of an entry `m` begins with a timer.
+
+    A damaged one may be too short: whoever loads it finds out.
+    """
     return len(meta) >= TIME_BYTES and meta[0] != 0xFF  # noqa: PLR2004 - as `meta_value` writes it
 
 
@@ -214,7 +217,10 @@ class Store:
         self._db.ingest_external_file([str(file)], self._linked)
 
     def gather(self, files: int = _GATHERED) -> None:
-        """How many files come together before RocksDB merges them with others. It delays writes from five times as many."""
+        """How many files come together before RocksDB merges them with others.
+
+        It delays writes from five times as many.
+        """
         self._db.set_options(
             {
                 "level0_file_num_compaction_trigger": str(files),

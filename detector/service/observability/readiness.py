@@ -42,7 +42,10 @@ class StandbyCopies(msgspec.Struct, frozen=True):
 
 
 class Readiness:
-    """What is known of each stage. `ready_lag` is how far behind still counts as ready, in ns; `clock` gives seconds."""
+    """What is known of each stage.
+
+    `ready_lag` is how far behind still counts as ready, in ns; `clock` gives seconds.
+    """
 
     def __init__(self, ready_lag: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

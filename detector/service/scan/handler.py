@@ -106,10 +106,10 @@ class NoPositions:
 class ScannedPoll(msgspec.Struct, frozen=True):
     """One poll, for metrics. `seconds` is the time that reading and scanning took together.
 
-    `limited` records asked for more than their share of decoding or findings, `limited_size` is the bytes of their text.
-    `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
-    `masked_revocations` counts the revocation handles that showed a secret.
-    `misplaced` counts records that look like events in a log topic (`event`), and text in an event topic (`text`).
+    `limited` records asked for more than their share of decoding or findings, `limited_size` is the bytes of their
+    text. `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
+    `masked_revocations` counts the revocation handles that showed a secret. `misplaced` counts records that look like
+    events in a log topic (`event`), and text in an event topic (`text`).
     """
 
     partition: Partition
@@ -195,7 +195,8 @@ class _PartitionState:
 class ScanHandler:
     """Implements `detector.kafka.handlers.Handler`. `clock` gives ns.
 
-    No record of a partition is scanned before `registry_is_read` returns: what its last holder registered is known then.
+    No record of a partition is scanned before `registry_is_read` returns: what its last holder registered is known
+    then.
 
     When a partition moves, the text that waited is read again from the records before the committed offset. If its
     records are passed on to a redacted topic, the first offset that waits to be passed on is the note beside it.

@@ -99,8 +99,8 @@ class Held(msgspec.Struct, frozen=True):
 class _Waiting(msgspec.Struct):
     """A record, with what `texts_in` looks at. Once it is `sent` it is only kept for what may belong to it.
 
-    `unexamined` is why its value was not examined whole, if so; `marked` the same of its key and headers. The text of one that is
-    `unfinished` is not shown.
+    `unexamined` is why its value was not examined whole, if so; `marked` the same of its key and headers. The text of
+    one that is `unfinished` is not shown.
     """
 
     topic: str
@@ -253,7 +253,10 @@ class Redaction:
                 each.unfinished = self._hides(each, UNFINISHED)
 
     def _without_text(self, record: _Waiting, now: int) -> bytes:
-        """The value of an unfinished record with its texts masked. What is kept of it stays as it is: its rest may come."""
+        """The value of an unfinished record with its texts masked.
+
+        What is kept of it stays as it is: its rest may come.
+        """
         value = record.value or b""
         for log in texts_in(record, value, now, self._classifier):
             if log.text and not already_masked(log.text):

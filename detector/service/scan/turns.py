@@ -1,8 +1,8 @@
 """Where scans run: on the event loop, one at a time, or in a thread if one is likely to take long.
 
-In a thread a scan takes a fifth more CPU, and longer: it gives up the interpreter for each compiled loop and waits to have
-it back. But one that takes long, by how long the last one of the same source took, would keep heartbeats waiting, and
-other partitions.
+In a thread a scan takes a fifth more CPU, and longer: it gives up the interpreter for each compiled loop and waits to
+have it back. But one that takes long, by how long the last one of the same source took, would keep heartbeats
+waiting, and other partitions.
 """
 
 import asyncio

@@ -134,9 +134,9 @@ def _credential(account: Account, context: ViewContext) -> tuple[dict[str, Any],
 
 
 def _unproved(account: Account) -> Iterator[tuple[int, str]]:
-    """Of a revocation that was done and not proved: when it was done, and what the first use after it shows. Times in ns.
+    """Of a revocation that was done and not proved: when it was done, and what the first use after it shows.
 
-    No finding rests on that. A person sees whether the provider refuses the credential.
+    Times in ns. No finding rests on that. A person sees whether the provider refuses the credential.
     """
     outcomes: list[RevocationOutcome] = [item[3] for item in account.names[0].outcomes or ()]
     if any(outcome.dead_at is not None for outcome in outcomes):

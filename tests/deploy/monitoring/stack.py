@@ -1,6 +1,7 @@
 """Prometheus and Alertmanager as deploy/prometheus configures them, on ports of their own, started and ended by pid.
 
-`hurried` makes them sixty times as fast: what takes minutes by the rules takes seconds. Nothing else of the rules changes.
+`hurried` makes them sixty times as fast: what takes minutes by the rules takes seconds. Nothing else of the rules
+changes.
 """
 
 import json
@@ -33,9 +34,10 @@ def hurried(rules: str) -> str:
 
 
 class Monitoring:
-    """Both processes. `target` is the host:port that is scraped, `hook` where notifications go, instead of the example's.
+    """Both processes.
 
-    `others` are those of `curfewd revoke` and `curfewd receive`; nobody asks for what is not among them. A scrape has
+    `target` is the host:port that is scraped, `hook` where notifications go, instead of the example's. `others` are
+    those of `curfewd revoke` and `curfewd receive`; nobody asks for what is not among them. A scrape has
     `scrape_seconds` for its answer, then the next begins.
     """
 

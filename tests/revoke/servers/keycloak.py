@@ -1,7 +1,8 @@
-"""A real Keycloak, from Maven: 175 MB, and half a minute to start. `python -m tests.revoke.servers.keycloak` installs it.
+"""A real Keycloak, from Maven: 175 MB, and half a minute to start.
 
-It has a realm `ci` with the user `ann`, and the clients `task` (whose tokens are revoked) and `resource`. The revoker's
-client is that of deploy/revoke/keycloak.json. Each client's secret is `<name>-secret`.
+`python -m tests.revoke.servers.keycloak` installs it. It has a realm `ci` with the user `ann`, and the clients `task`
+(whose tokens are revoked) and `resource`. The revoker's client is that of deploy/revoke/keycloak.json. Each client's
+secret is `<name>-secret`.
 """
 
 import contextlib

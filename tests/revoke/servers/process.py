@@ -22,7 +22,10 @@ class ServerError(Exception):
 
 
 class Process:
-    """One server on `port` of loopback, with a folder of its own. As `user` if that is given: it then has the folder."""
+    """One server on `port` of loopback, with a folder of its own.
+
+    As `user` if that is given: it then has the folder.
+    """
 
     def __init__(self, name: str, port: int, user: str | None = None) -> None:
         self.port = port

@@ -42,7 +42,8 @@ Records = list[tuple[int, bytes]]
 def history(folder: Path) -> tuple[Records, Expected]:
     """The records of the small history (number of the input, value), and what replay says of them.
 
-    Credentials are registered first, as the look-back is far shorter than what happens here; all else is in random order.
+    Credentials are registered first, as the look-back is far shorter than what happens here; all else is in random
+    order.
     """
     (folder / "deployment.key").write_text(KEY_TEXT)
     config = folder / "replay.toml"

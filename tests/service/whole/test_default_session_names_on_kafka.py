@@ -1,6 +1,7 @@
 """GitHub with AWS as most people set it up, through `curfewd run` on a real broker: the findings of replay.
 
-Sessions are called `GitHubActions`; logs show key ids and presigned URLs, which are no leaks, and a secret, which is one.
+Sessions are called `GitHubActions`; logs show key ids and presigned URLs, which are no leaks, and a secret, which is
+one.
 """
 
 import json

@@ -89,7 +89,10 @@ async def test_a_finding_is_deleted_once_and_comes_not_back_though_the_service_i
         await until(does, f"the findings of {names}")
 
     async def forgets(*names: str) -> None:
-        """The time of a finding begins when the state of its task is forgotten. An idle input holds that up for half a minute."""
+        """The time of a finding begins when the state of its task is forgotten.
+
+        An idle input holds that up for half a minute.
+        """
 
         async def does() -> bool:
             facts = [record.value for record in await deployment.topic("work")]

@@ -208,7 +208,10 @@ async def test_the_probes_hold_against_the_same_attack_on_their_own_port(alone: 
 async def test_a_real_prometheus_scrapes_beside_half_open_connections(
     alone: Deployment, tmp_path: Path, address: str
 ) -> None:
-    """None of its scrapes fails while a thousand connections are held open. A busy machine has some seconds for each."""
+    """None of its scrapes fails while a thousand connections are held open.
+
+    A busy machine has some seconds for each.
+    """
     ports = await started(alone)
     attackers = Attackers(Attack(HALF_OPEN, HEAD, "share", lambda _: address), ports["listen"])
     folder = tmp_path / "monitoring"
