@@ -167,12 +167,13 @@ def _live(options: argparse.Namespace) -> None:
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
     if options.command == "live":
         bench.main(asked, bench.throughput, "live", "The live service and its peers on one topic")
-    elif options.command == "live-curves":
-        curves = importlib.import_module("benchmarks.live_curves").curves
-        bench.main(asked, curves, "live-curves", "The live service on records of every kind")
-    elif options.command == "live-workers":
-        workers = importlib.import_module("benchmarks.live_curves").workers
-        bench.main(asked, workers, "live-workers", "The live service on one core and on more")
+    elif options.command in {"live-curves", "live-workers"}:
+        curves = importlib.import_module("benchmarks.live_curves")
+        if options.command == "live-curves":
+            bench.main(asked, curves.curves, "live-curves", "The live service on records of every kind")
+        else:
+            bench.main(asked, curves.workers, "live-workers", "The live service on one core and on more")
+        curves.draw(compare.RESULTS)
     else:
         bench.main(asked, bench.mixed, "live-mixed", "The live service on logs with audit events among them")
 

@@ -1,4 +1,4 @@
-"""Curves as SVG, without a library: panels side by side, the number of things on a logarithmic axis."""
+"""Curves as SVG, without a library: panels beside each other, what they go by on a logarithmic axis."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,63 +9,99 @@ import msgspec
 
 COLOURS: Final = ("#0b6bcb", "#8a6d3b", "#2da44e", "#cf222e")
 INK: Final = "#57606a"
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 400, 260, 60, 30, 40, 20
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 400, 260, 60, 30, 40, 32
+_ABOVE, _BELOW = 8, 16  # a point, where the name of its line stands
+_ROUND: Final = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+ABREAST: Final = 3  # panels in a row
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """What is on the upright axis, the numbers along the other, and a line of each name."""
+    """What is on the upright axis and on the other, the numbers along that one, and a line of each name.
+
+    Nothing stands a tenth before the least number. `decades` makes the upright axis logarithmic.
+    """
 
     title: str
-    sizes: Sequence[int]
+    axis: str
+    sizes: Sequence[float]
     lines: Mapping[str, Sequence[float]]
+    decades: bool = False
 
 
-def drawn(axis: str, panels: Sequence[Panel]) -> str:
+def drawn(panels: Sequence[Panel]) -> str:
     """The picture. It reads on light and on dark pages."""
+    width, height = WIDTH * min(len(panels), ABREAST), HEIGHT * math.ceil(len(panels) / ABREAST)
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH * len(panels)}" height="{HEIGHT}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'font-family="sans-serif" font-size="11" fill="{INK}">'
         )
     ]
     for number, panel in enumerate(panels):
-        parts.append(f'<g transform="translate({number * WIDTH} 0)">{_panel(axis, panel)}</g>')
+        row, column = divmod(number, ABREAST)
+        parts.append(f'<g transform="translate({column * WIDTH} {row * HEIGHT})">{_panel(panel)}</g>')
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _panel(axis: str, panel: Panel) -> str:
-    low, high = math.log10(min(panel.sizes)), math.log10(max(panel.sizes))
-    most = max(max(line) for line in panel.lines.values()) * 1.1 or 1.0
+def _panel(panel: Panel) -> str:
+    places = _places(panel.sizes)
+    values = [value for line in panel.lines.values() for value in line]
+    steps = _powers(min(values), max(values)) if panel.decades else _steps(max(values) * 1.1)
+    least, most = steps[0], steps[-1]
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
 
-    def across(size: int) -> float:
-        return LEFT + (right - LEFT) * (math.log10(size) - low) / (high - low or 1.0)
+    def across(place: float) -> float:
+        return LEFT + (right - LEFT) * (place - places[0]) / (places[-1] - places[0] or 1.0)
 
     def up(value: float) -> float:
+        if panel.decades:
+            return bottom - (bottom - TOP) * math.log10(value / least) / math.log10(most / least)
         return bottom - (bottom - TOP) * value / most
 
     parts = [f'<text x="{LEFT}" y="{TOP - 12}" font-weight="bold">{escape(panel.title)}</text>']
-    for step in range(5):
-        value = most * step / 4
-        parts.append(
-            f'<path d="M{LEFT} {up(value):.1f}H{right}" stroke="{INK}" stroke-opacity=".25"/>'
-            f'<text x="{LEFT - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
-        )
     parts += [
-        f'<text x="{across(size):.1f}" y="{bottom + 16}" text-anchor="middle">{size:,}</text>'
-        for size in panel.sizes
+        f'<path d="M{LEFT} {up(value):.1f}H{right}" stroke="{INK}" stroke-opacity=".25"/>'
+        f'<text x="{LEFT - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{value:,g}</text>'
+        for value in steps
+    ]
+    parts += [
+        f'<text x="{across(place):.1f}" y="{bottom + 16}" text-anchor="middle">{size:,}</text>'
+        for place, size in zip(places, panel.sizes, strict=True)
     ]
     parts.append(
-        f'<text x="{(LEFT + right) / 2}" y="{bottom + 32}" text-anchor="middle">{escape(axis)}</text>'
+        f'<text x="{(LEFT + right) / 2}" y="{bottom + 32}" text-anchor="middle">{escape(panel.axis)}</text>'
     )
-    for number, (name, values) in enumerate(panel.lines.items()):
+    for number, (name, line) in enumerate(panel.lines.items()):
         colour = COLOURS[number % len(COLOURS)]
-        points = [(across(size), up(value)) for size, value in zip(panel.sizes, values, strict=True)]
+        points = [(across(place), up(value)) for place, value in zip(places, line, strict=True)]
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
-        x, y = points[-1]
+        x, y, beside, anchor = *points[-1], -6, "end"
+        if line[-1] == min(each[-1] for each in panel.lines.values()) and y + _BELOW < bottom:
+            y += _BELOW
+        else:
+            if len(points) > 1 and y > points[-2][1]:  # it falls: its name would stand on it
+                x, y, beside, anchor = *points[-2], 6, "start"
+            y -= _ABOVE
         parts.append(
-            f'<text x="{x - 6:.1f}" y="{y - 8:.1f}" text-anchor="end" fill="{colour}">{escape(name)}</text>'
+            f'<text x="{x + beside:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(name)}</text>'
         )
     return "".join(parts)
+
+
+def _places(sizes: Sequence[float]) -> list[float]:
+    least = min(size for size in sizes if size)
+    return [math.log10(size or least / 10) for size in sizes]
+
+
+def _steps(most: float) -> list[float]:
+    """Five round numbers from zero to at least `most`."""
+    unit = 10.0 ** math.floor(math.log10(most / 4 or 1.0))
+    step = next(round_ for round_ in _ROUND if round_ * unit * 4 >= most) * unit
+    return [step * number for number in range(5)]
+
+
+def _powers(least: float, most: float) -> list[float]:
+    """Powers of ten, around both."""
+    return [10.0**power for power in range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)]

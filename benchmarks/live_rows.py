@@ -34,12 +34,19 @@ class Row(msgspec.Struct, frozen=True):
     runs: tuple[Run, ...] = ()
     notes: str = ""
 
+    def per_cpu_second(self) -> float:
+        """The median of records per CPU-second."""
+        return statistics.median(run.records / run.cpu for run in self.runs)
+
+    def per_second(self) -> float:
+        """The median of records a second."""
+        return statistics.median(run.records / run.wall for run in self.runs)
+
     def cells(self) -> list[str]:
         """The medians, as a line of the table."""
         if not self.runs:
             return [self.name, self.guarantee, *["–"] * 7, self.notes]
-        per_cpu = statistics.median(run.records / run.cpu for run in self.runs)
-        per_second = statistics.median(run.records / run.wall for run in self.runs)
+        per_cpu, per_second = self.per_cpu_second(), self.per_second()
         broker = statistics.median(run.broker / run.records * 1e6 for run in self.runs)
         spread = [f"{run.records / run.cpu / 1000:,.0f}" for run in self.runs]
         return [

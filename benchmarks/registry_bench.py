@@ -244,15 +244,16 @@ def write(rows: Sequence[Row]) -> None:
     print(text)
     sizes = [row.credentials for row in rows]
     drawn = curves.drawn(
-        "credentials",
         [
             curves.Panel(
                 "bytes a credential",
+                "credentials",
                 sizes,
                 {"all in": [row.memory for row in rows], "registry": [row.registry for row in rows]},
             ),
             curves.Panel(
                 "µs",
+                "credentials",
                 sizes,
                 {
                     "a hit": [row.hit for row in rows],
