@@ -115,11 +115,11 @@ class LoneLines(Generic[Item]):
 
     def sort(
         self, block: LineBlock[Item], marked: Sequence[int], held: Collection[int], reach: int
-    ) -> list[int]:
+    ) -> list[tuple[int, int]]:
         """Takes the `marked` lines of a block that are lone, and tells which of its records are to be looked at.
 
         Those are of a stream with one of the `held` numbers, or of which a record stands less than `reach` behind a
-        marked or a lone line.
+        marked or a lone line. Each comes with the number of its stream.
         """
         own: list[int] = block.keys[marked].tolist()
         others = [key & _SLOT for key in (*held, *own)]
@@ -143,4 +143,4 @@ class LoneLines(Generic[Item]):
                     self._drop(key)
                 self._lines[key] = block, number
                 self._counts[key & _SLOT] += 1
-        return [number for number, key in records if key in busy]
+        return [each for each in records if each[1] in busy]

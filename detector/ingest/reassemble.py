@@ -142,6 +142,28 @@ class _OpenStreams(dict[Hashable, _OpenStream[Item]]):
         return next(stream for stream in self if self._of_task[_task_of(stream)] == most)
 
 
+class _Numbers:
+    """The numbers of streams that are held (`stream_key`). Where streams share one, it stays."""
+
+    def __init__(self, streams: _OpenStreams[Item]) -> None:
+        self._of: dict[int | None, Hashable] = {}
+        self._shared: set[int | None] = set()
+        for stream, held in streams.items():
+            self.note(held.number, stream, held=True)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._of
+
+    def note(self, number: int | None, stream: Hashable, *, held: bool) -> None:
+        """Whether the stream of this number is held now."""
+        if self._of.get(number, stream) != stream:
+            self._shared.add(number)
+        elif held:
+            self._of[number] = stream
+        elif number not in self._shared:
+            self._of.pop(number, None)
+
+
 class StreamReassembler(Generic[Item]):
     """Takes records in their order, each with its stream. `at` is their position: a line or an offset.
 
@@ -271,30 +293,31 @@ class StreamReassembler(Generic[Item]):
         if keys is None:
             for one in self._lone.drained():
                 self._take_lone(one, places[0])
-            numbers: Iterable[int] = self._reached(marked, len(places))
+            touched: Iterable[tuple[int, int | None]] = (
+                (number, None) for number in self._reached(marked, len(places))
+            )
         else:
-            numbers = self._touched(marked, LineBlock(places, stream, text, item, keys))
-        wanted = frozenset(marked)
-        known = {held.number for held in self._lines.values()}
-        for number in numbers:
-            at = places[number]
-            key = None if keys is None else int(keys[number])
-            if key is not None:
-                if not (number in wanted or key in known or self._lone.waits(key, at - PATIENCE + _STEP)):
-                    continue
-                known.add(key)
+            touched = self._touched(marked, LineBlock(places, stream, text, item, keys))
+        wanted, numbers = frozenset(marked), _Numbers(self._lines)
+        for number, key in touched:
+            at, may_go_on = places[number], number in wanted
+            if key is not None and not (
+                may_go_on or key in numbers or self._lone.waits(key, at - PATIENCE + _STEP)
+            ):
+                continue
             own = stream(number)
             if key is not None:
                 self._wake(key, own, at)
-            if own not in self._lines and number not in wanted:
+            if own not in self._lines and not may_go_on:
                 continue
             self.late(at)
             if own not in self._lines and self._credit(own) < SHARE:
                 self._note((at,))
                 continue
             line = text(number)
-            goes = number in wanted and goes_on(line)
-            self._collect(own, line, item(number, own, line), at, key, goes=goes)
+            self._collect(own, line, item(number, own, line), at, key, goes=may_go_on and goes_on(line))
+            if key is not None:
+                numbers.note(key, own, held=own in self._lines)
 
     def _wake(self, key: int, stream: Hashable, at: int) -> None:
         """Collects the lone line of a stream, of which another line has come."""
@@ -317,8 +340,11 @@ class StreamReassembler(Generic[Item]):
                 yield mark
                 number = mark + 1
 
-    def _touched(self, marked: Sequence[int], block: LineBlock[Item]) -> Sequence[int]:
-        """The records of a block that may go on in others or be what others go on in, and few others."""
+    def _touched(self, marked: Sequence[int], block: LineBlock[Item]) -> Sequence[tuple[int, int]]:
+        """The records of a block that may go on in others or be what others go on in, and some others of their streams.
+
+        Each with the number of its stream.
+        """
         self._lone.forget(block.places[0] - PATIENCE + _STEP)
         if not marked and not self._lines and not self._lone:
             return ()

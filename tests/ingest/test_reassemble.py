@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.formats.flat_records import stream_key
@@ -389,11 +389,19 @@ def test_what_is_longer_is_looked_at_in_pieces_that_overlap() -> None:
         assert len(set(before) & set(after)) > 20
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=60), st.lists(st.integers(1, 20)))
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=60),
+    st.lists(st.integers(1, 20)),
+    st.sampled_from([1, 2, 1 << 63]),
+)
+@example([(0, True), (1, True), (0, False), (1, False)], [4], 1)
 def test_of_a_line_alone_nothing_is_asked_and_groups_are_the_same(
-    lines: list[tuple[int, bool]], cuts: list[int]
+    lines: list[tuple[int, bool]], cuts: list[int], numbers: int
 ) -> None:
-    """With the numbers of streams the same lines are brought together as when each record is asked for its stream."""
+    """With the numbers of streams the same lines are brought together as when each record is asked for its stream.
+
+    Also where different streams have one number: there are no more of them than `numbers`.
+    """
     texts = [DIGITS.encode() if goes else b"the end" for _, goes in lines]
     names = [(f"task {number % 3}", f"stream {number}") for number, _ in lines]
     every: StreamReassembler[int] = StreamReassembler()
@@ -409,19 +417,41 @@ def test_of_a_line_alone_nothing_is_asked_and_groups_are_the_same(
             lambda number, *_: block[number],
             keys=keys,
         )
-        if len(block) == 3:  # and a record that comes singly
+        if len(block) == 3 and numbers > 2:  # and a record that comes singly
             streams.take(names[block[0]], texts[block[0]], block[-1], block[-1])
 
     for first, end in pairwise(accumulate([*cuts, len(lines)], initial=0)):
         block = range(first, min(end, len(lines)))
         if block:
             watch(every, block, None)
-            watch(some, block, np.array([stream_key(*names[at]) for at in block]))
+            watch(some, block, np.array([stream_key(*names[at]) % numbers for at in block]))
             assert sorted(some.groups()) == sorted(every.groups())
             assert some.first == every.first
     every.end()
     some.end()
     assert sorted(some.groups()) == sorted(every.groups())
+
+
+def test_behind_the_end_of_a_line_that_went_on_nothing_is_asked_of_its_stream() -> None:
+    streams: StreamReassembler[int] = StreamReassembler()
+    asked: list[int] = []
+
+    def stream(number: int) -> tuple[str, str]:
+        asked.append(number)
+        return f"task {number % 2}", "stdout"
+
+    marked = [2, 3, 9]
+    keys = np.array([stream_key(f"task {number % 2}", "stdout") for number in range(20)])
+    streams.watch(
+        marked,
+        range(20),
+        stream,
+        lambda number: DIGITS.encode() if number in marked else b"the end",
+        lambda number, *_: number,
+        keys=keys,
+    )
+    assert sorted(streams.groups()) == [[2, 4], [3, 5], [9, 11]]
+    assert sorted(asked) == [2, 3, 4, 5, 9, 11]
 
 
 def test_of_a_record_far_behind_a_line_that_goes_on_nothing_is_asked() -> None:
