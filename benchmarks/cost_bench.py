@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """One point: what there were so many of, MB/s of the part concerned and of all together, seconds to make it ready."""
+    """One point: how many of what, MB/s of the part concerned and of all together, and seconds to make it ready."""
 
     of: str
     count: int

@@ -47,7 +47,7 @@ Make = Callable[[int, int], bytes]
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """Microseconds of CPU for an event: reading and masking it among others of its kind, routing, judging; among logs."""
+    """CPU microseconds for an event: to read and mask it among others of its kind, to route, to judge; among logs."""
 
     event: str
     read: float

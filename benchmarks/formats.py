@@ -62,7 +62,7 @@ def crc_base62_holds(token: str) -> bool:
 
 
 def gitlab_routable(prefix: str, rng: random.Random, version: str = "") -> str:
-    """GitLab handbook, Routable Tokens: base64url(routing, random bytes, their count), its length and a CRC-32 in base 36.
+    """GitLab handbook, Routable Tokens: base64url(routing, random bytes, count), its length and a CRC-32 in base 36.
 
     Older tokens have no `version`; newer ones carry `.01.` before the length.
     """

@@ -1,7 +1,8 @@
-"""What it costs to look for secrets in every form, on text without any: `[scan] forms` with all groups, with none, and without each.
+"""What it costs to look for secrets in every form, on text without any.
 
-All scan the same batches in turns, in one process. CPU time of one thread, of each batch the least of some rounds. The
-text is generated and clean, and texts of yours beside it. Known credentials are registered with a shape.
+`[scan] forms` with all groups, with none, and without each. All scan the same batches in turns, in one process. CPU
+time of one thread, of each batch the least of some rounds. The text is generated and clean, and texts of yours beside
+it. Known credentials are registered with a shape.
 """
 
 import time
@@ -29,7 +30,7 @@ _SETTINGS: Final = (ALL, frozenset[str](), *(ALL - {form} for form in FORMS))
 
 
 class Options(msgspec.Struct, frozen=True):
-    """MB of generated text and at most of each other text, its seed, rounds, and files and folders by a name for the table."""
+    """`size` MB of text made with `seed`, and at most of each of `texts`: files and folders by a name for the table."""
 
     size: float = 8
     seed: int = 7

@@ -55,7 +55,10 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """An aggregate after so many events: bytes and entries in its state, µs of CPU an event since the size before, ms to load it."""
+    """An aggregate after so many events.
+
+    Bytes and entries in its state, µs of CPU an event since the size before, and ms to load it.
+    """
 
     name: str
     events: int
@@ -78,7 +81,10 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Tasks(msgspec.Struct, frozen=True):
-    """Many tasks: bytes and records that each writes to the state topic, bytes and entries that stand until it is forgotten, µs of CPU."""
+    """What each of many tasks costs.
+
+    Bytes and records that it writes to the state topic, bytes and entries that stand until it is forgotten, µs of CPU.
+    """
 
     tasks: int
     written: float

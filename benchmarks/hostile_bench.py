@@ -1,4 +1,4 @@
-"""The slowest that anybody can make curfewd: MB/s and memory on text that looks like secrets everywhere, and on horrors.
+"""The slowest that anybody can make curfewd: MB/s and memory on text full of look-alikes, and on horrors.
 
 Look-alikes of every pattern go through reading, decoding, patterns and fingerprints in this process, as a replay's
 worker does it, with `KNOWN` registered credentials; horrors through whole replays with one registered credential, from

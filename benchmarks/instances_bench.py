@@ -1,4 +1,4 @@
-"""Several instances of the service: throughput, and what it costs that one dies or leaves: `python -m benchmarks instances`.
+"""Throughput of several instances, and what it costs that one dies or leaves: `python -m benchmarks instances`.
 
 The time without output is told by probes (`latency_bench.py`): credentials that leak, 25 a second among other
 records. Those that come after a kill wait until someone else has the dead instance's partitions, or it is back
@@ -74,7 +74,7 @@ class Throughput(msgspec.Struct, frozen=True):
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """A kill or leave: seconds in which no command came at all, and the longest that one was awaited; what never came."""
+    """A kill or leave: seconds without any command, the longest that one was awaited, and what never came."""
 
     what: str
     session: str

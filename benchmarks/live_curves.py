@@ -1,4 +1,4 @@
-"""The live service against the size of records, the shares of events and leaks, partitions and codecs, and against cores.
+"""The live service by the size of records, the shares of events and leaks, partitions and codecs, and by cores.
 
 `python -m benchmarks live-curves` fills a topic for each point. The service and a bare aiokafka, which reads and throws
 away, read each in turn. `live-workers` reads one topic with one worker and with more. See `live_bench` for what is

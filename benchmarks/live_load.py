@@ -1,4 +1,4 @@
-"""What the benchmarks of the live service send: log records of 300 bytes, leaks and audit events among them, a registry.
+"""What the benchmarks of the live service send: log records of 300 bytes with leaks and audit events, and a registry.
 
 All of it follows from a seed. The text of the logs is that of the corpus (`logtext.py`), cut to size. A leak is a
 record whose message shows a secret: in turn one of a registered credential and a fresh token that only a pattern can

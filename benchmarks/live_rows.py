@@ -95,7 +95,9 @@ async def watched(  # noqa: PLR0913 - what is watched, each by its name
     *,
     since: float = _SINCE,
 ) -> Run:
-    """Watches a process and its children from the moment that part is read until all is, and `through` says that nothing is left.
+    """Watches a process and its children until all is read and `through` says that nothing is left.
+
+    It begins when the part `since` of all is read.
 
     Raises:
         TimeoutError: it does not get there.

@@ -32,7 +32,10 @@ _GROUPS: Final = ("name_kind", "name", "value", "context")
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What is asked for: `peers` are names of peers, with commas, or `all`; `show` prints what was missed (only of `LOOKED_AT`)."""
+    """What is asked for.
+
+    `peers` are names of peers, with commas, or `all`. `show` prints what was missed, but only of `LOOKED_AT`.
+    """
 
     half: Half
     seed: int = 7

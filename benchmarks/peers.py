@@ -37,7 +37,7 @@ Reader = Callable[[Corpus, Path, str], Iterable[Hit]]
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """One peer: `command(corpus, report, jobs)`; `read(corpus, report, output)`; `slice_of` MB if it is too slow for all."""
+    """One peer: `command(corpus, report, jobs)`; `read(corpus, report, output)`; `slice_of` MB if too slow for all."""
 
     name: str
     package: str

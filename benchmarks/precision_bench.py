@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A body of text: its bytes, the matches by pattern, how many of them differ, and what checks refused by pattern."""
+    """A text: its bytes, the matches by pattern, how many of them differ, and what checks refused by pattern."""
 
     name: str
     bytes: int

@@ -67,7 +67,10 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct):
-    """What was seen of one form: of the registered, of these masked whole, of the branded by patterns alone, found by shape."""
+    """What was seen of one form.
+
+    Of the registered, of these masked whole, of the branded by patterns alone, and found by shape.
+    """
 
     form: str
     group: str

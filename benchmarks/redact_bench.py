@@ -1,4 +1,4 @@
-"""What masking costs: `curfewd redact` beside other filters on one text, and the service with a redacted topic and without.
+"""What masking costs: `curfewd redact` beside other filters, and the service with a redacted topic and without.
 
 `python -m benchmarks redact [--size MB] [--records N] [--known N] [--runs N]`. The text is the corpus of the
 scanner's benchmark in one file. What a filter costs is the slope between a fiftieth of the text and all of it; what

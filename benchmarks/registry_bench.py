@@ -53,8 +53,9 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One size: CPU seconds to read all, bytes a credential (of the registry alone, and in all), µs a hit, an update and a removal.
+    """What one size of the registry costs.
 
+    CPU seconds to read all, bytes a credential (of the registry alone, and in all), µs a hit, an update and a removal.
     CPU seconds to compact, and of its longest step. CPU seconds to write a snapshot, of them those in which nothing may
     change, and to resume from it; its bytes.
     """

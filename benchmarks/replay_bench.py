@@ -150,7 +150,7 @@ class _Bench:
         return replay(paths, self.out, self.corpus.spec.seed, self.prefix, cores)
 
     def row(self, subject: compare.Subject, before: tuple[Path, ...], cores: int | None) -> Row:
-        """A replay of the logs, after the events in `before`; what does not grow with the logs follows from one on more."""
+        """A replay of the logs after the events in `before`; one of more logs tells what does not grow with them."""
         print(f"measuring {subject.scanner} ...", flush=True)
         more = self.replay([*before, self.many], cores)
         done = self.replay([*before, self.corpus.logs], cores)
@@ -159,7 +159,7 @@ class _Bench:
 
 
 def copies_of(corpus: Corpus, folder: Path, copies: int) -> None:
-    """The corpus' files, `copies` times each under other names: real copies, for a file under two names is read once."""
+    """Real copies of the corpus' files, `copies` of each, for a file under two names is read once."""
     folder.mkdir()
     for n in range(copies):
         for path in corpus.files():

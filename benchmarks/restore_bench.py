@@ -37,7 +37,11 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """One start: seconds until it works, of them the longest that a partition took to be taken and restored, CPU seconds, resident and peak bytes, bytes on disk."""
+    """What one start took.
+
+    Seconds until it works, of them the longest that a partition took to be taken and restored, CPU seconds, resident
+    and peak bytes, bytes on disk.
+    """
 
     stage: Literal["judge", "scan"]
     credentials: int

@@ -70,7 +70,7 @@ def source_of(data: bytes) -> Source:
 
 
 def unit_speed(finder: LeakFinder | None, data: bytes) -> float:
-    """MB/s of reading a text as a replay's worker does, its records told apart and dated, and, with a finder, scanned."""
+    """MB/s of reading a text as a replay's worker does: its records told apart, dated and, with a finder, scanned."""
     work = Work([source_of(data)], _NOW, finder)
     return speed(lambda text: scan(work, Unit(0, 0, len(text))), [data], 2)
 

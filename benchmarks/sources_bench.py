@@ -25,7 +25,7 @@ _RUNS: Final = 5
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """One source: distinct records measured, their mean size in bytes, events they give, records a second of each way."""
+    """One source: distinct records measured, their mean size in bytes, their events, records a second of each way."""
 
     source: str
     records: int

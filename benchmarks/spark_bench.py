@@ -1,4 +1,4 @@
-"""What Spark costs beside processes of this machine, by the size of the log: CPU seconds of all processes, and the clock.
+"""What Spark costs beside processes of this machine, by size of the log: CPU seconds of all processes, and the clock.
 
     python -m benchmarks.spark_bench FOLDER [MEGABYTES…]     # after `make test-spark` has installed PySpark
 

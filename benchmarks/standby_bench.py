@@ -1,4 +1,4 @@
-"""Time without output after a kill, with and without standby copies, and what copies cost: `python -m benchmarks standbys`.
+"""Time without output after a kill, with standby copies and without, and their cost: `python -m benchmarks standbys`.
 
 Two instances share a judge state of so many tasks with a credential each (`live_state.py`). Credentials leak, 25 a
 second among other records (`latency_bench.py`). Once both have all they keep, one is killed with SIGKILL. The time from

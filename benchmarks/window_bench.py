@@ -1,4 +1,4 @@
-"""What `every_window` costs a scan of clean log text, against how many lengths are registered: `python -m benchmarks windows`.
+"""What `every_window` costs a scan of clean logs, by how many lengths are registered: `python -m benchmarks windows`.
 
 Each batch is scanned with it and without it in turn, so that other work on the machine slows both alike. A figure is
 the median over all batches of the CPU time of one against the other.

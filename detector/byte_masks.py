@@ -15,7 +15,7 @@ _Range = tuple[int, int, int]
 
 
 def mask_of(*ranges: _Range) -> Any:
-    """A function of (array of bytes, place) for compiled loops: bit k says whether byte place + k is in one of the ranges.
+    """A function of (array of bytes, place) for compiled loops: bit k says whether byte place + k is in a range.
 
     A range (first, count, ignored) holds a byte if it is one of `count` from `first` on, without the bits `ignored`;
     after 255 comes 0. All 64 bytes must be in the array.
@@ -29,7 +29,7 @@ def plane(bit: int) -> Any:
 
 
 def class_of(members: Iterable[int]) -> Any:
-    """A function of eight numbers, the planes of 64 bytes from the lowest bit to the highest: which of these are members."""
+    """A function of eight numbers, the planes of 64 bytes from the lowest bit on: which of these are members."""
     return Deferred(functools.partial(_class, frozenset(members)))
 
 

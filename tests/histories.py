@@ -535,7 +535,7 @@ def arrivals(draw: st.DrawFn, events: tuple[AnyEvent, ...]) -> list[AnyEvent]:
 
 @st.composite
 def disputes(draw: st.DrawFn) -> History:
-    """A history of little but issues: a few credentials, each issued several times, to tasks and groups, dispute identifiers.
+    """A history of mostly issues: a few credentials, issued several times, to tasks and groups, dispute identifiers.
 
     The uses that name them tell which credential has which name in the end.
     """

@@ -50,7 +50,7 @@ def event(number: int, kind: str, seconds: float, /, **data: Any) -> dict[str, A
 
 
 def events(tasks: int = TASKS) -> list[dict[str, Any]]:
-    """Tasks that start every 100 s and last 60: an even one's credential is revoked, an odd one's used after the end."""
+    """Tasks that start every 100 s and last 60: an even one's credential is revoked, an odd one's used too late."""
     found = []
     for task in range(tasks):
         begin, name, credential = task * 100, f"task-{task}", f"cred-{task}"

@@ -1,4 +1,4 @@
-"""What is made from a pattern's regex alone is found by the scanner of all of them, wherever a log has it and however encoded."""
+"""What is made from one pattern's regex is found by the scanner of all, wherever a log has it and however encoded."""
 
 import quopri
 import random
@@ -44,7 +44,7 @@ def test_what_a_pattern_describes_is_found_in_ten_surroundings(scanner: PatternS
 
 
 def somewhere(text: bytes, rng: random.Random, encodings: Sequence[str | None]) -> Surrounded:
-    """The text in a log, in a way that its decoding can be told to see through (docs/scanner.md has what it does not)."""
+    """The text in a log, in a way that decoding can be told to see through (docs/scanner.md has what it does not)."""
     while True:
         place = surrounded(text, rng, encodings)
         if not beyond(place, text):

@@ -1,4 +1,4 @@
-"""Jobs for a demonstration: each gets a token, logs a little and ends; of five, one prints its token and one uses it too late.
+"""Jobs for a demonstration, which get a token, log a little and end; of five, one prints it and one uses it too late.
 
 It also does what is asked for on the revocations topic, some time later, so that what was exposed comes to an end.
 The tokens open nothing: they are made up on the spot.

@@ -1,1 +1,1 @@
-"""The sources and carriers, one module for each format: each translates what a provider writes into canonical events."""
+"""The sources and carriers: a module for each format translates what a provider writes into canonical events."""

@@ -90,7 +90,7 @@ def maybe_time(record: Mapping[str, Any], path: str, now: int | None = None) -> 
 
 
 def expiry(record: Mapping[str, Any], path: str) -> int | None:
-    """When something expires (ns); None if nothing says it: it is missing, no time, or zero, as Go writes the year 1."""
+    """When something expires (ns); None if it is missing, no time, or zero, as Go writes the year 1."""
     read = log_time(find(record, path))
     return read if read is not None and read > 0 else None
 

@@ -8,7 +8,7 @@ from detector.adapters.adapter import Carrier, Record
 def pages_of(
     name: str, marks: tuple[bytes, ...], looks_like: Callable[[Record], bool], *fields: str
 ) -> Carrier:
-    """The carrier of pages with the records in `fields` (`data` by default), if one of them is what `looks_like` says."""
+    """The carrier of pages with records in `fields` (`data` by default), if one of them is what `looks_like` says."""
 
     def records(record: Record, _now: int = 0) -> Iterator[Record]:
         for field in fields or ("data",):

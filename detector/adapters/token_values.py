@@ -61,7 +61,7 @@ def _claims(secret: Secret) -> dict[str, Any]:
 
 
 def moment(value: object) -> int | None:
-    """A NumericDate (RFC 7519, section 2), seconds with or without a fraction, as nanoseconds; None if it is not a time."""
+    """A NumericDate (RFC 7519, section 2), seconds, perhaps with a fraction, as nanoseconds; None if it is no time."""
     return log_time(value) if isinstance(value, int | float) else None
 
 

@@ -1,4 +1,4 @@
-"""`curfewd fetch`: the token, the address and the window, then each repository or project; at the end what was brought."""
+"""`curfewd fetch`: the token, the address and the window, each repository or project, and what was brought."""
 
 import asyncio
 import os

@@ -95,7 +95,7 @@ class RecordClassifier:
         return self._marks.stand_in(data)
 
     def lines_with_marks(self, data: bytes, starts: Ints | None = None) -> Sequence[int]:
-        """The same for each line of `data`, or what begins at `starts`: the numbers in order of where there may be one."""
+        """The same for the lines of `data`, or those at `starts`: the numbers of those that may hold one, in order."""
         return _lines_of(self._marks.ends(data), data, starts)
 
     def lines_apart(self, data: bytes, starts: Ints, *, plain: bool = False) -> Sequence[int]:

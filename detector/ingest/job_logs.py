@@ -13,7 +13,7 @@ _JOB: Final = re.compile(r"-?[0-9]{1,19}_([^/]{1,256})\.txt")
 
 
 def stream_of_member(name: str) -> str | None:
-    """The job, and the step behind a slash, that a member of a run's archive is named for; None if it is no such name."""
+    """The job, and the step behind a slash, that a member of a run's archive is named for; None if it names none."""
     step = _STEP.fullmatch(name)
     if step is not None:
         return stream_of(step[1], step[2])

@@ -63,7 +63,7 @@ class Sink(Protocol):
 
 
 class MemberTime(NamedTuple):
-    """When an archive says that a member was modified (ns); in truth it may be later by `slack`, as with ZIP's times."""
+    """When an archive says that a member was modified (ns); the truth may be later by `slack`, as with ZIP's times."""
 
     time: int
     slack: int = 0

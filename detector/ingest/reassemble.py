@@ -247,7 +247,7 @@ class StreamReassembler(Generic[Item]):
     def _collect(  # noqa: PLR0913 - as above, and what is known already
         self, stream: Hashable, text: bytes, item: Item, at: int, key: int | None = None, *, goes: bool
     ) -> None:
-        """The same; `key` is the number of its stream, if that is known already, and `goes` says if its text goes on."""
+        """The same; `key` is the number of its stream, if known already, and `goes` says whether its text goes on."""
         held = self._lines.get(stream)
         if held is None and not goes:
             return

@@ -234,7 +234,7 @@ def _check_same(file: RemoteFile, info: Any) -> None:
 
 
 def _same_time(one: int, other: int) -> bool:
-    """Whether two times may be that of one object: a store may list fractions of a second, and leave them out elsewhere."""
+    """Whether two times may be one object's: a store may list fractions of a second, and leave them out elsewhere."""
     return one == other or (one // SECOND == other // SECOND and 0 in {one % SECOND, other % SECOND})
 
 

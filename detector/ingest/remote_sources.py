@@ -45,7 +45,7 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class Looking(msgspec.Struct, frozen=True):
-    """What all files are looked at with: the format that a person named, and the bytes of a unit, None to cut nothing."""
+    """What all files are looked at with: the format that a person named, and the bytes of a unit; None cuts nothing."""
 
     format_name: str | None = None
     unit: int | None = None

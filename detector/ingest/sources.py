@@ -60,7 +60,7 @@ MEASURED: Final = frozenset(
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a source stands, for a process that opens it again: from byte `start` of the file at an absolute `path` or URL.
+    """Where a process can open a source again: from byte `start` of the file at an absolute `path` or URL.
 
     A path is as `shown` writes it. `size` and `modified` (ns) are those of the file: another file took its place if it
     has others.

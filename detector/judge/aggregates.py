@@ -1,4 +1,4 @@
-"""Aggregates that keep a ledger: a task with its credentials, a leaked secret, a stream with records not examined whole.
+"""Aggregates with a ledger: a task with its credentials, a leaked secret, a stream with records not examined whole.
 
 An aggregate takes facts in any order and says what follows from them. It reads no clock and writes nothing; messages
 for other aggregates collect in `sends`. If it is loaded again from the facts that it kept, it is the same.

@@ -14,7 +14,7 @@ from detector.judge.terms import NEVER
 
 
 class CredentialEvidence(msgspec.Struct, frozen=True, array_like=True):
-    """What a shard says of one credential: a part of each tally by rule, and the first use that each grant covered (ns)."""
+    """What a shard says of a credential: part of each tally by rule, and the first use that each grant covered (ns)."""
 
     credential_id: str
     tallies: dict[str, TallyPart]

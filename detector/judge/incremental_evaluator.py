@@ -44,7 +44,7 @@ DEEPEST: Final = (
 
 
 class Changes(msgspec.Struct, gc=False):
-    """What changed since somebody looked, who then empties it: `credentials`, and with `tasks` what is known of some task."""
+    """What changed since the last look, which empties it: `credentials`, and with `tasks` what is known of a task."""
 
     credentials: dict[Account, None] = {}
     tasks: bool = False

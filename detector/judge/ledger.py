@@ -87,7 +87,7 @@ class Ledger:
 
     @property
     def revision(self) -> int:
-        """Grows with everything but uses that are evidence of nothing: while it stands, so do all verdicts of a time."""
+        """Grows with all but uses that are evidence of nothing; while it stands, all verdicts of a time stand."""
         return self._lifecycle_changes + self._evaluator.telling_uses
 
     def apply(self, event: AnyEvent) -> None:

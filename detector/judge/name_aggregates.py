@@ -134,7 +134,7 @@ class NameAggregate(Aggregate):
         )
 
     def _fallback(self, event: _Parked) -> str | None:
-        """The key of the identifier of an event that names its credential by this id and by an identifier, else None."""
+        """The key of an event's identifier, if it names its credential by this id and by an identifier, else None."""
         if isinstance(event, Leak) or event.credential_id is None or event.identifier is None:
             return None
         return identifier_key(event.identifier) if self._key.startswith(CREDENTIAL) else None

@@ -115,7 +115,7 @@ class Origins:
 
 
 def origins_of(issue: CredentialIssued) -> Origins | None:
-    """The origins of a credential as far as its issue says them; None if it is bound to addresses: these decide then."""
+    """The origins of a credential that its issue tells; None if it is bound to addresses, which decide then."""
     bound = issue.bound_to
     return None if bound is not None and bound.source_ips is not None else Origins(issue)
 

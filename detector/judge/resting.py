@@ -56,7 +56,7 @@ def is_secret(key: str, fact: Fact) -> bool:
 def reported(  # noqa: PLR0913, PLR0917 - the aggregate has a key and a policy, the leak an encoding and verdicts
     key: str, leak: Leak, value: bytes, verdicts: Verdicts, policy: Policy, digest: FindingDigest
 ) -> Judgement:
-    """The judgement of a new aggregate of a leaked secret that gets this leak, given with its encoding, and no other fact.
+    """The judgement of a new aggregate of a leaked secret with this leak, given with its encoding, and no other fact.
 
     `verdicts` are those of `judge_lone_secret`: not disposable yet. `digest` is as for `AggregateState.judgement`.
     """

@@ -173,7 +173,7 @@ class FindingOpened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 @final
 class FindingOver(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="over"):
-    """Tells the record of a finding that the aggregate `key` has closed or forgotten it: it may be deleted at `until` (ns).
+    """Tells the record of a finding that the aggregate `key` closed or forgot it: it may be deleted at `until` (ns).
 
     `last_seen` is that of a finding that was forgotten: what is not later has been reported. It is BEGINNING of others.
     """

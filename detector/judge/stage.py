@@ -197,7 +197,7 @@ def finding_digest(finding: Finding) -> str:
 
 
 class _Concluded(NamedTuple):
-    """What was concluded at a watermark: the judgement as far as it was made, and the findings that may have changed."""
+    """What was concluded at a watermark: the judgement as far as it went, and the findings that may have changed."""
 
     judgement: Judgement
     verdicts: Verdicts

@@ -1,4 +1,4 @@
-"""The credentials of one aggregate, and what follows of each: only those that something has changed are judged again."""
+"""The credentials of an aggregate, and what follows of each: only those that something changed are judged again."""
 
 import heapq
 from collections.abc import Sequence

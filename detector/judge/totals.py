@@ -46,7 +46,7 @@ NO_EXPOSURE: Final = Exposure()
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How many aggregates there are, how many events wait for the issue of their credential, the exposure, and joins."""
+    """How many aggregates there are, how many events wait for their credential's issue, the exposure, and joins."""
 
     aggregates: int = 0
     parked: int = 0

@@ -175,7 +175,7 @@ def judge_limited_stream(ledger: Ledger, watermark: int) -> Verdicts:
 def unconfirmed_finding(
     account: Account, sent: Iterable[SentCommand], policy: Policy, watermark: int
 ) -> Finding | None:
-    """The finding about a plain command that neither a revocation nor the expiry has confirmed within `confirm_timeout`.
+    """The finding about a plain command that no revocation or expiry has confirmed within `confirm_timeout`.
 
     As for every rule that is judged later, the time of the evidence is that later time. It counts from the command's
     time, but is judged only once as much time has passed since it was sent.

@@ -33,7 +33,7 @@ class Backlogs:
         return bool(self._behind.get(stage))
 
     def linger_seconds(self, stage: str) -> float:
-        """How long after a transaction of a stage began the next one may begin: at once if the stage is behind itself."""
+        """How long after a stage began a transaction the next one may begin: at once if the stage is behind itself."""
         if self.is_behind(stage) or not any(self._behind.values()):
             return 0.0
         return self._linger_seconds

@@ -139,7 +139,7 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings, assigno
 
 
 def _consumer_kind(decompressed_bytes: int, *, columns: bool, brief: bool) -> Any:
-    """What makes a consumer that decompresses a batch to at most so many bytes, and gives columns if that is possible."""
+    """What makes a consumer that decompresses a batch to at most so many bytes, with columns if that is possible."""
     decompression.install(decompressed_bytes)
     if not (columns and columns_work()):
         return AIOKafkaConsumer

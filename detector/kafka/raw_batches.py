@@ -104,7 +104,7 @@ class _KeptRecords:
 
 
 class _Batches:
-    """In place of aiokafka's reader: batches that give their records as columns, those of the old format as they were."""
+    """In place of aiokafka's reader: batches that give records as columns, and those of the old format as they were."""
 
     def __init__(self, data: bytes, partition: "_PartitionColumns") -> None:
         self._data = data

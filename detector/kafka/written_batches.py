@@ -98,7 +98,7 @@ class WrittenBatch:
 
 
 def written(records: RecordColumns, most: int, compression: Compression) -> Iterator[WrittenBatch]:
-    """Batches of a transaction with the records in their order, each of at most so many bytes unless one record takes more."""
+    """Batches of a transaction with its records in order, each of at most so many bytes unless a record takes more."""
     data, columns = np.frombuffer(records.data, np.uint8), np.ascontiguousarray(records.columns)
     room = min(most + largest(records) + MOST_FRAMING, len(data) + len(columns) * MOST_FRAMING)
     into = np.empty(room, np.uint8)

@@ -1,4 +1,4 @@
-"""Keeps dead letters until they are written, in bounded memory: beyond a few megabytes they wait in a temporary file."""
+"""Keeps dead letters until they are written, in bounded memory: all but a few megabytes wait in a temporary file."""
 
 import tempfile
 from collections import Counter

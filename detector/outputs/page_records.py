@@ -85,7 +85,7 @@ def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> Pa
 
 
 def _whose(record: Mapping[str, Any]) -> str | None:
-    """The task of a credential; if only candidates are known, words and the first of their ids, which tell sets apart."""
+    """The task of a credential; if only candidates are known, words and their first ids, which tell sets apart."""
     if "candidate_count" not in record:
         return record.get("task_id")
     ids, count = record["candidate_task_ids"], record["candidate_count"]

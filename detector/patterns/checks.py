@@ -205,7 +205,7 @@ class NotUuid(Check, frozen=True):
 
 
 class Base64(Check, frozen=True):
-    """Decodes as base64 (standard or URL alphabet): to `bytes` bytes, at least `min_bytes`, to JSON with key `json_key`.
+    """Decodes as base64 (standard or URL alphabet) to `bytes` bytes, at least `min_bytes`, JSON with key `json_key`.
 
     `strip` is a prefix that is not part of the encoding.
     """

@@ -96,7 +96,7 @@ def _many_places(data: bytes, base: int, end: int, hits: Sequence[int]) -> dict[
 
 
 def _blocks(data: bytes, start: int, end: int) -> Iterator[Place]:
-    """Whole lines of data[start:end] of about `_BLOCK` bytes; a long line in cells that overlap by more than a match."""
+    """Whole lines of data[start:end], about `_BLOCK` bytes; a long line in cells that overlap by more than a match."""
     while start < end:
         cut = data.rfind(b"\n", start, min(end, start + _BLOCK)) + 1
         if cut <= start:
@@ -158,9 +158,10 @@ class Prefilter:
 
     @cached_property
     def _first(self) -> list[tuple[_Database, list[int]]]:
-        """Tell one hit of each of some expressions, whose numbers stand beside; made when hits are very many for the first time.
+        """Tell one hit of each of some expressions, whose numbers stand beside.
 
-        Those with a loose form are apart: with the others, Hyperscan takes three times as long for both.
+        Made when hits are very many for the first time. Those with a loose form are apart: with the others, Hyperscan
+        takes three times as long for both.
         """
         parts: tuple[list[int], list[int]] = [], []
         for number, one in enumerate(self._expressions):

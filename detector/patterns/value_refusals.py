@@ -65,7 +65,10 @@ _ADDRESS: Final = re.compile(rb"^" + _HOST + rb"(?:\." + _HOST + rb")*\.[a-z]{2,
 
 
 def is_called(value: bytes) -> bool:
-    """Whether a value is what people and Kubernetes call things, `shop-tls-4c8e1f0b7a`: it stands behind words as names do."""
+    """Whether a value is what people and Kubernetes call things, as in `shop-tls-4c8e1f0b7a`.
+
+    It stands behind words as names do.
+    """
     return _CALLED.match(value) is not None
 
 

@@ -1,4 +1,4 @@
-"""Auth0's custom log streams: events as a JSON array, as lines, or as one object (auth0.com/docs, "Custom log streams").
+"""Auth0's custom log streams: events as a JSON array, lines or one object (auth0.com/docs, "Custom log streams").
 
 The stream's authorization token is the `Authorization` header as it stands: write `Bearer …` there.
 """

@@ -1,4 +1,4 @@
-"""Reads the body of a request: no longer than may be, compressed or not, in time, and within what all requests may hold."""
+"""Reads a request's body: no longer than may be, compressed or not, in time, within what all requests may hold."""
 
 import asyncio
 import zlib

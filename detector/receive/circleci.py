@@ -1,4 +1,4 @@
-"""CircleCI's outbound webhooks: `circleci-signature` over the body, whose `id` names it (circleci.com/docs, "Webhooks").
+"""CircleCI's outbound webhooks: `circleci-signature` over the body, named by its `id` (circleci.com/docs, "Webhooks").
 
 CircleCI signs no time, so an old delivery can be sent again. It has the old id then.
 """

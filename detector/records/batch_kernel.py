@@ -63,7 +63,7 @@ def varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
 
 @bare
 def sized(data: Bytes, at: int, end: int) -> tuple[int, int]:
-    """The size of the bytes at `at`, -1 if they are null, and where they begin; that is -1 if they are not all there."""
+    """The size of the bytes at `at`, -1 if they are null; and where they begin, -1 if they are not all there."""
     size, at = varint(data, at, end)
     if at < 0 or size > end - at:
         return 0, -1
@@ -255,7 +255,7 @@ def line_starts(columns: Columns, starts: Columns) -> None:
 
 @bare
 def join(data: Bytes, begins: Columns, starts: Columns, into: Bytes) -> None:
-    """The values that begin at `begins`, with a line feed behind each, to where `starts` says: one more than there are."""
+    """The values that begin at `begins`, a line feed behind each, to where `starts` says: one more than there are."""
     for row in range(len(begins)):
         at, end = starts[row], starts[row + 1] - 1
         copy(data, begins[row], begins[row] + end - at, into, at)

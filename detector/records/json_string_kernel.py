@@ -104,7 +104,7 @@ def _unescaped(byte: int) -> int:
 
 @bare
 def written(data: Any, at: int, into: Any, to: int) -> tuple[int, int]:
-    """Writes what a string says whose first byte is at `at`: what is behind it, -1 if refused, and behind what it wrote.
+    """Writes what the string from `at` on says; gives what is behind it, -1 if refused, and behind what it wrote.
 
     Refused are also escapes of half a pair, and of letters, digits, hyphens and spaces, which nobody has to escape:
     what is looked for in the data as it stands could hide in them.

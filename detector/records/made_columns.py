@@ -33,7 +33,7 @@ def columns_of_parts(
     timestamps: Sequence[int],
     headers: Sequence[Headers] = (),
 ) -> RecordColumns:
-    """The columns of records of which these are the keys, the values, the times (ms) and the headers, in their order."""
+    """The columns of records with these keys, values, times (ms) and headers, in their order."""
     count = len(keys)
     parts: list[bytes | None] = [b""] * (3 * count)
     parts[0::3], parts[1::3] = keys, values

@@ -181,7 +181,7 @@ class StreamRedactor:
         return done
 
     def _unfinished(self, data: bytes, opened: int) -> list[MaskSpan]:
-        """Text that goes on in what is not there: lines of a key without its end, and compressed text without its start."""
+        """Text that goes on in what is not there: lines of a key without end, and compressed text without start."""
         spans: list[MaskSpan] = []
         if self._lost:
             run = _RUN.match(data, self._context)

@@ -33,7 +33,7 @@ class SpoolFullError(CurfewdError):
 
 
 def spool_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where events wait: `CURFEWD_SPOOL`, else in the state of this user (XDG), else in the folder for temporary files."""
+    """Where events wait: `CURFEWD_SPOOL`, else in this user's state (XDG), else in the folder for temporary files."""
     named = environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)

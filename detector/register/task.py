@@ -68,7 +68,7 @@ class Description(NamedTuple):
 def issued(
     source: str, now: int, fields: Mapping[str, Any], secret: Secret, keys: Sequence[DeploymentKey]
 ) -> bytes:
-    """The event that registers a credential of a task: the `fields` of `credential.issued`, and the identifiers of its secret.
+    """The event that registers a task's credential: the `fields` of `credential.issued`, and its secret's identifiers.
 
     Raises:
         InputError: the secret cannot be registered. The message does not hold it.

@@ -425,7 +425,7 @@ def claims_of(arena: Any, names: Any, keys: Any, scheme: int, digests: Any, size
 
 @bare
 def _of_several(arena: Any, head: int) -> Any:
-    """Whether the claims from `head` on are of more than one credential, or may be: there are too many to look through."""
+    """Whether the claims from `head` on are of several credentials, or may be: there are too many to look through."""
     first = issue_of(arena, head)
     claim = _following(arena, head)
     left = _LOOKED_THROUGH

@@ -1,4 +1,4 @@
-"""The issues that are known, found by credential id and by identifier: some 170 bytes each, no Python object for any."""
+"""The issues that are known, by credential id and by identifier: some 170 bytes each, no Python object for any."""
 
 import secrets
 import struct

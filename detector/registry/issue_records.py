@@ -5,11 +5,11 @@ A pointer is a place in the array, 5 bytes; 0 is none. All numbers are little-en
 | record | fields, and their bytes |
 | --- | --- |
 | source | `KIND` 1; then as a claim without a next one and without an issue |
-| issue | `KIND` 1; `TIME` 8 (ns); `SOURCE` 5; `CHILD` 5; varints: how many claims, the size of the task + 1 (0: none), |
+| issue | `KIND` 1; `TIME` 8 (ns); `SOURCE` 5; `CHILD` 5; varints: how many claims, size of the task + 1 (0: none), |
 | | of the id; the claims; the task; the event's id |
-| claim | `NEXT` 5: the next claim of that name; varints: how far its issue stands before it, twice the size of the name |
+| claim | `NEXT` 5: the next claim of that name; varints: how far its issue stands before it, twice the name's size |
 | | + 1 if several credentials claim it (told in the first claim of a name only); the name; |
-| | of an identifier also: `FLAGS` 1; `LENGTH` 2; `CHECK` 4; `KEY` 2: its number. If it is kept whole, behind the flags |
+| | of an identifier also: `FLAGS` 1; `LENGTH` 2; `CHECK` 4; `KEY` 2: its number. If kept whole, behind the flags |
 | | only: how many bytes (4), and these |
 
 The first claim of an issue is that of its credential's id, the others those of its identifiers; behind that of an

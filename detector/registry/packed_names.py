@@ -245,7 +245,7 @@ def unfilled(table: Any) -> int:
 
 @bare
 def upper_bits(slot: int, first: int, at: int, size: int) -> int:
-    """A hash as far as `first_slot` and `tag_of` need it, of a slot at `at` in a table of that size; -1 if it is not known.
+    """A hash as far as `first_slot` and `tag_of` need it, of the slot at `at` in a table of that size; -1 if not known.
 
     The hash belongs to a slot from `first` to `at`. Both are below twice the size: behind the end the table begins
     anew.

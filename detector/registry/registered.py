@@ -84,7 +84,7 @@ class RegisteredCredentials:
         self.finders.use(known)
 
     async def apply(self, records: Sequence[Any]) -> None:
-        """Applies records of a partition of the registry topic, in order: `RecordColumns`, or aiokafka's ConsumerRecord.
+        """Applies records of a registry topic's partition, in order: `RecordColumns`, or aiokafka's ConsumerRecord.
 
         Raises:
             StopError: a later version wrote them.
@@ -177,5 +177,5 @@ class RegisteredCredentials:
 
 
 async def _done(count: int, do: Callable[..., _T], *args: Any) -> _T:
-    """What it gives for so many issues: for many in a thread, which has to wait for the interpreter while the loop works."""
+    """What `do` gives: for many issues in a thread, which has to wait for the interpreter while the loop works."""
     return do(*args) if count <= _FEW else await asyncio.to_thread(do, *args)

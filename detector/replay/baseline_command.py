@@ -1,4 +1,4 @@
-"""What `curfewd baseline write`, `update` and `prune` do: a file of known findings, made from the output of a replay."""
+"""What `curfewd baseline write`, `update` and `prune` do: a file of known findings, made from a replay's output."""
 
 import fcntl
 import getpass

@@ -1,4 +1,4 @@
-"""Where a replay writes: files, a folder, and standard output, which takes one kind of data or the summary for a person."""
+"""Where a replay writes: files, a folder, and standard output, for one kind of data or the summary for a person."""
 
 import os
 import sys

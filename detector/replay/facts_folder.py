@@ -60,7 +60,7 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """What was read: the sources, their units as (source, start, end), the inputs that could not be opened, and warnings."""
+    """What was read: the sources, their units (source, start, end), inputs that could not be opened, and warnings."""
 
     sources: tuple[StoredSource, ...]
     units: tuple[tuple[int, int, int], ...]

@@ -31,7 +31,7 @@ _NAMED: Final = 1000  # files that are named where they were not understood
 
 
 class Placing:
-    """Puts the facts of all units together, in their order: lines count on from unit to unit, and so does the time inherited."""
+    """Puts the facts of all units together, in order: lines count on from unit to unit, as does the time inherited."""
 
     def __init__(self, plan: Plan, history: History, first: FirstPass, masker: EventMasker) -> None:
         self._plan = plan
@@ -128,7 +128,7 @@ class Placing:
         return LogTime(self._latest_event, LATEST)
 
     def _timed(self, leak: Leak | LimitedRecord) -> None:
-        """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
+        """A leak with its time goes to the ledger, unless allowed: what is registered was known when it was found."""
         if isinstance(leak, LimitedRecord):
             fresh = {(leak.source, name) for name in leak.ids} - self._limited_seen
             if fresh:

@@ -1,4 +1,4 @@
-"""Rows of bytes by the place where they belong: in memory while they are few, else on disk, compressed and encrypted."""
+"""Rows of bytes by where they belong: in memory while they are few, else on disk, compressed and encrypted."""
 
 from array import array
 from collections import defaultdict

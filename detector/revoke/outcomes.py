@@ -1,4 +1,4 @@
-"""What came of a command, as CloudEvents: `credential.revocation.outcome`, and `credential.revoked` where it is dead."""
+"""What came of a command, as CloudEvents: `credential.revocation.outcome`, and `credential.revoked` if it is dead."""
 
 from typing import Any, Final, Literal
 

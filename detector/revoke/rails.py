@@ -124,7 +124,7 @@ class History:
 
 
 def urgency(command: RevocationCommand) -> tuple[int, bool, int, str]:
-    """What commands are sorted by before they are decided: the most severe first, then the escalated, then the oldest."""
+    """What commands are sorted by before a decision: the most severe first, then the escalated, then the oldest."""
     return -command.severity, not command.escalated, command.time, command.id
 
 

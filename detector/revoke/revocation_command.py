@@ -1,4 +1,4 @@
-"""A revocation command as the revoker reads it: from the topic `revocations`, or from a replay's `revocations.jsonl`."""
+"""A revocation command as the revoker reads it, from the topic `revocations` or a replay's `revocations.jsonl`."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -71,7 +71,7 @@ def add_groups(
 
 @bare
 def unbase85(data: Any, rows: Any, alphabet: int, out: Any, segments: Any) -> int:
-    """Writes what the rows (start, end) and the few digits behind each say, two line feeds after each: how many bytes."""
+    """Writes what the rows (start, end) and the digits behind each say, two line feeds after each: how many bytes."""
     table = DIGITS85[alphabet]
     to = 0
     for row in range(rows.shape[0]):

@@ -106,7 +106,7 @@ def is_packed(out: Any, at: int, end: int) -> bool:
 
 @bare
 def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
-    """Fill `blobs` with rows (start and end in `out`, first and last of its `pieces`, 1 if it is a part of the one before).
+    """Fill `blobs` with rows: start and end in `out`, first and last of its `pieces`, 1 if part of the one before.
 
     Gives how many there are. A blob may begin in a line that seems to go on with the blob above: both are tried.
     """

@@ -29,7 +29,11 @@ from detector.scan.kernels import ALNUM, CLASSES
     CHARACTERS,
     DECIMAL_WORDS,
 ) = range(12)
-"""`74 6f`, `0x74, 0x6f`, `116 111`, `164 157`, `746f` and `6f74`, `067564`, `01110100`, `746f6b65` and `656b6f74`, `   t   o`, `28532`."""
+"""The forms, each by an example.
+
+`74 6f`, `0x74, 0x6f`, `116 111`, `164 157`, `746f` and `6f74`, `067564`, `01110100`, `746f6b65` and `656b6f74`,
+`   t   o`, `28532`.
+"""
 
 HEX_DUMP, IN_DECIMAL, IN_OCTAL, IN_BINARY, ONE_BY_ONE = range(5)
 """What a form is called: an index into the decoder's names."""
@@ -180,7 +184,7 @@ def _printable(value: int, count: int) -> bool:
 
 @bare
 def _goes_on(data: Any, at: int, form: int) -> bool:
-    """Whether a token stands at `at`; at the start of a line only one that says text, for a time may stand there too."""
+    """Whether a token stands at `at`; at a line's start only one that says text, for a time may stand there too."""
     value, count, _ = _token(data, at, form)
     return value >= 0 and (data[at - 1] != 0x0A or _printable(value, count))
 
@@ -237,7 +241,7 @@ def _blanks_end(data: Any, at: int, end: int) -> int:
 
 @bare
 def after_head(data: Any, head: int, end: int, at: int) -> int:
-    """Where the line at `at` goes on behind what stands in data[head:end] too, but for numbers and blanks; -1 if not."""
+    """Where the line at `at` goes on behind what data[head:end] has too, but for numbers and blanks; -1 if not."""
     most = min(data.size, at + 2 * _LONGEST_HEAD)
     while head < end and at < most:
         if HEX[data[head]] != NONE and HEX[data[at]] != NONE:

@@ -76,7 +76,10 @@ def _crc_table() -> Any:
 
 
 def _words() -> tuple[Any, Any, Any]:
-    """The placeholder words in lower case, joined and sorted; where each starts; the number of the first for each first byte."""
+    """The placeholder words in lower case, joined and sorted.
+
+    Also where each starts, and for each first byte the number of the first word with it.
+    """
     words = sorted(bytes(_FOLDS[list(word)]) for word in TELLING)
     starts = np.cumsum([0, *map(len, words)])
     first = np.searchsorted([word[0] for word in words], np.arange(257))
@@ -120,7 +123,7 @@ def _tells(secret: Any) -> bool:
 
 @compiled
 def _runs(secret: Any) -> bool:
-    """Whether it contains `xxxx`, or is a sequence for half its length or a long stretch: as `placeholders.is_placeholder`."""
+    """Whether it has `xxxx`, or is a sequence for half its length or for long: as `placeholders.is_placeholder`."""
     crosses = total = longest = run = telling = 0
     step = told = np.int64(2)
     some = False  # four in a row, of letters, of digits or the same

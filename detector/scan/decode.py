@@ -139,7 +139,7 @@ class Layer:
         return self._back.names
 
     def spans(self, starts: Any, ends: Any) -> tuple[Any, Any, Any, Any]:
-        """Where each text in data[start:end] comes from: starts, ends, the numbers of its names, whether it is in one text.
+        """Where each text in data[start:end] comes from: starts, ends, the numbers of its names, whether in one text.
 
         A run of base64 or hex comes as a whole, of an escape the whole sequence.
         """
@@ -267,7 +267,7 @@ class Decoding:
 def pieces(
     data: bytes, start: int = 0, size: int | None = None, most: int = PIECE
 ) -> Iterator[tuple[int, int]]:
-    """Whole lines of data[start:size] of about `most` bytes, cut where nothing stands open that goes on over several lines."""
+    """Whole lines of data[start:size] of about `most` bytes, cut where nothing over several lines stands open."""
     size = len(data) if size is None else size
     while size - start > most:
         line = data.rfind(b"\n", start, start + most) + 1 or data.find(b"\n", start + most, size) + 1 or size
@@ -422,7 +422,7 @@ class _Room:
 
     @property
     def counts_rare(self) -> bool:
-        """As `Spending`; but not in decoded text, of which some depends on the lines beside, such as words put together."""
+        """As `Spending`, but not in decoded text: some of it depends on the lines beside, as words put together do."""
         return self._spending.counts_rare and not self._above
 
     def had(self, form: int, starts: Any, sizes: Any) -> None:

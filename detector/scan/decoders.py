@@ -202,7 +202,7 @@ class Html(_Rewritten):
     near_misses = (b"a & b; c", b"&unknown;", b"?a=1&b=2")
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
-        """Of the letters and digits of ASCII says that they are rare: who escapes markup or other scripts leaves them."""
+        """Says of ASCII letters and digits that they are rare: who escapes markup or other scripts leaves them."""
         for part in super().decode(data, places):
             counts = np.append(0, np.cumsum(CLASSES[np.frombuffer(part.data, np.uint8)] == ALNUM))
             first, starts, ends, steps = part.segments.T
@@ -268,7 +268,7 @@ class ApartLines(_Apart):
 
 
 class Grid(LinearDecoder):
-    """The same separator after every one to five characters: groups of four, a sign or an invisible character between all."""
+    """One separator after every one to five characters: groups of four, a sign or invisible character between all."""
 
     group = forms.SPACED
     names = ((SPACED,),)

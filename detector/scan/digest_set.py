@@ -135,7 +135,7 @@ class DigestMap(_Digests):
 
 
 def _like(heads: Any, late: set[int], known: Any, sieve: Any) -> list[int]:
-    """The indexes of those `heads` that are in the set or in the sorted array, of which the sieve has all, if there is one."""
+    """The indexes of those `heads` in the set or the sorted array, all of which are in the sieve, if there is one."""
     if sieve is None:
         numbers = np.arange(heads.size)
     else:

@@ -1,4 +1,4 @@
-"""Base64 and hex digits, and where they say printable text: by a compiled function from a place on, by numpy in all of a text."""
+"""Base64 and hex digits, and where they say printable text: by a compiled loop from a place on, by numpy in a text."""
 # ruff: noqa: PLR2004 - bytes are written as their codes, the character stands beside them
 
 from typing import Any, Final

@@ -75,7 +75,7 @@ def _put_code_point(out: Any, at: int, point: int) -> int:
 
 @bare
 def _octal(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
-    r"""Decode one `\101` or `\0101`, of a character of text: (bytes read, place in `out` after it), 0 read if it is none."""
+    r"""Decode one `\101` or `\0101` of text: (bytes read, place in `out` after it), 0 read if it is none."""
     first = at + 1
     if first + 3 < end and data[first] == 0x30 and 0x30 <= data[first + 3] < 0x38 and data[first + 1] < 0x32:
         first += 1

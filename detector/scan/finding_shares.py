@@ -133,7 +133,10 @@ class Unreported(msgspec.Struct):
 
 
 class _Spent(msgspec.Struct):
-    """The fingerprints that were reported, at how many places, how many leaks of each, and, once there was one too many, what was cut short."""
+    """What was reported, and, once there was one too many, what was cut short.
+
+    The fingerprints, at how many places, and how many leaks of each.
+    """
 
     fingerprints: set[int] = set()
     places: int = 0
@@ -220,7 +223,7 @@ class FindingShares:
         return _OFTEN - count if count or len(leaks) + different <= _MOST_OFTEN else _NEVER
 
     def surely_admitted(self, record: Record, different: int) -> int:
-        """How many places are admitted whatever they show, if the batch shows so many `different` secrets: the first ones."""
+        """How many places, the first, are admitted whatever they show, if the batch has so many `different` secrets."""
         if not self._most:
             return _NEVER
         spent = self._spent.get(key_of(record, self.window), _Spent())

@@ -1,4 +1,4 @@
-"""Compiled loops that look for registered secrets in another form: reversed, in rot13, in other case, one character short.
+"""Compiled loops that look for registered secrets in another form: reversed, rot13, other case, a character short.
 
 Only texts of exactly a registered length are tried: from one boundary to another, in a stretch without white space,
 quotes and commas, and with the turns between digits and letters that tokens have. So few are left that each form of

@@ -1,4 +1,4 @@
-"""Text with the same separator after every so many characters: groups of four, a sign or a zero-width space between all.
+"""Text with one separator after every so many characters: groups of four, a sign or zero-width space between all.
 
 Signs stand in it in a period. Every eighth place is looked at (`samples`): which of the next sixteen bytes are signs
 is a number of 16 bits, and few of these are periodic.
@@ -144,7 +144,7 @@ def _all_say_text(data: Any, begin: int, end: int) -> bool:
 
 @bare
 def _are_entities(data: Any, begin: int, end: int, period: int) -> bool:
-    """Whether `&#65;` or `&#x41;` stands at each place a period on but the last, and not `&#` as a sign between characters."""
+    """Whether `&#65;` or `&#x41;` stands at each place a period on but the last, and not `&#` between characters."""
     for at in range(begin, end - 2 * period + 1, period):
         digit = at + 2 + int(data[at + 2] | 0x20 == 0x78)
         if (
@@ -270,7 +270,7 @@ def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
 
 @bare
 def closed_up(data: Any, places: Any, out: Any, segments: Any, starts: Any) -> tuple[int, int, int]:
-    """Writes the texts around the places to `out` without separators, two line feeds after each: bytes, segments, texts.
+    """Writes the texts around the places without separators, two line feeds after each: bytes, segments, texts.
 
     Segments are those of a `Part`. It stops at the text that has no room. Blanks, NUL and line feeds between single
     characters are not closed up here: `strides` does.

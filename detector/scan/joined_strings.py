@@ -97,7 +97,7 @@ def _added(data: Any, at: int, parts: Any) -> int:
 
 @bare
 def _past(data: Any, at: int, sign: int, step: int) -> int:
-    """The first place from `at` on, forwards or backwards, where neither a blank nor the sign stands; -1 behind the data."""
+    """The first place from `at` on, forwards or backwards, with neither a blank nor the sign; -1 behind the data."""
     while 0 <= at < data.size and (data[at] <= 0x20 or data[at] == sign):
         at += step
     return at if 0 <= at < data.size else -1
@@ -148,7 +148,7 @@ def _listed(data: Any, at: int, parts: Any) -> int:
 
 @bare
 def string_parts(data: Any, at: int, parts: Any) -> int:
-    """Fill `parts` with the strings (start, end) that make one with the string whose quote is at `at`: how many; 0 if none do."""
+    """Fill `parts` with strings (start, end) that make one with that of the quote at `at`: how many; 0 if none do."""
     if at + 4 >= data.size or at == 0:
         return 0
     byte = data[at + 1]

@@ -85,7 +85,7 @@ def line_start(data: Any, at: int) -> int:
 
 @bare
 def changes(data: Any, start: int, end: int) -> int:
-    """How often a digit stands beside a letter, a capital behind a small letter, and a rare sign behind another byte."""
+    """How often a digit stands beside a letter, a capital behind a small letter, a rare sign behind another byte."""
     if end - start <= WORD and start + WORD <= data.size and start < end:
         one, within = np.uint64(1), ~np.uint64(0) >> np.uint64(WORD - end + start)
         if _SIGNS(data, start) & within == np.uint64(0):
@@ -122,7 +122,10 @@ def _turns(data: Any, start: int, end: int) -> int:
 
 @bare
 def turns_near(data: Any, start: int, end: int) -> int:
-    """How often a digit stands beside a letter, or a capital behind a small letter, in the last 64 bytes of a word, and its rare signs."""
+    """How often a digit stands beside a letter, or a capital behind a small letter, in the last 64 bytes of a word.
+
+    Each of the rare signs there counts too.
+    """
     if end < WORD:
         return int(_turns(data, start, end))
     one, at = np.uint64(1), end - WORD

@@ -2,9 +2,9 @@
 
 | registered with | what is found |
 | --- | --- |
-| `length` and `check`, from 8 bytes | every window: whatever is glued to the secret; with line breaks in it, between separators |
+| `length` and `check`, from 8 bytes | each window, whatever is glued on; with line breaks in it, between separators |
 | `length` and `check`, shorter | sub-tokens |
-| `length`, `check` and `shape`, from 8 bytes | every window that may have that shape: the same at a fraction of the cost |
+| `length`, `check` and `shape`, from 8 bytes | every window that may have that shape, at a fraction of the cost |
 | `length`, `hmac-sha256` | sub-tokens of that length |
 | `length`, `sha256` | every window in a run of the characters that tokens have |
 | neither, `hmac-sha256` | sub-tokens of 8 to 512 bytes, the 64 shortest of each start |

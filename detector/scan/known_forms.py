@@ -5,7 +5,7 @@
 | `rev` | `reversed` | the secret's own check and digest |
 | rot13 | `rot13` | the same |
 | case | `upper-case`, `lower-case`, `swapped-case` | the same; of a secret in both cases its `folded` digest |
-| the last or the first character dropped | `without-last`, `without-first` | the same, with each character in its place |
+| the last or first character dropped | `without-last`, `without-first` | the same, with each character in its place |
 
 So nothing else has to be registered for most of them, also not for credentials that were registered before. Of those
 that are registered by `sha256` and length alone the first two forms and swapped case are hashed. The text has to stand
@@ -99,7 +99,7 @@ class Search(NamedTuple):
 
 
 class PlainSearch(NamedTuple):
-    """What is registered by `sha256` and length alone: the lengths, and which of some texts of one length are registered.
+    """What is registered by `sha256` and length alone: the lengths, and which texts of one length are registered.
 
     `like` takes the texts on end and their length, and gives the numbers of those that may be.
     """
@@ -121,7 +121,7 @@ def undone(form: int, text: bytes, missing: int = 0) -> bytes:
 
 
 class Lengths(NamedTuple):
-    """The lengths of texts to try: all of them, whether each is one, and by key and table what a text of each may be."""
+    """The lengths of texts to try: all, whether each is one, and by key and table what a text of each may be."""
 
     all: Any
     wanted: Any
@@ -158,7 +158,7 @@ def disguises(
     searches: Sequence[Search],
     plain: PlainSearch,
 ) -> Iterator[Disguise]:
-    """The registered secrets in `data` that stand there in another form, in one of its `runs` (`unbroken_kernel.runs_of`)."""
+    """The registered secrets that stand in `data` in another form, in one of its `runs` (`unbroken_kernel.runs_of`)."""
     view = np.frombuffer(data, np.uint8)
     rows = np.empty((max(_ROWS, 128 * lengths.all.size), 2), np.int64)
     at = np.zeros(2, np.int64)

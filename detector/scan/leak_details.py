@@ -18,7 +18,7 @@ _SHA256: Final = hashlib.sha256()
 
 
 class LeakDetails(msgspec.Struct, frozen=True):
-    """Whether a secret is a registered credential's, its fingerprint, and the identifiers by which it may be registered."""
+    """Whether a secret is a registered credential's, its fingerprint, and identifiers by which it may be registered."""
 
     known: bool
     fingerprint: str

@@ -86,7 +86,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class _Reported(msgspec.Struct):
-    """What is reported of a record: some of the sightings numbered from `first` to `last`, and until when each is allowed.
+    """What is reported of a record: some sightings numbered from `first` to `last`, and until when each is allowed.
 
     If it is `bare`, of the text around them nothing is shown.
     """
@@ -157,12 +157,12 @@ class LeakFinder:
         every_span: bool = False,
         together: bool = False,
     ) -> Look:
-        """The same, with the spans of all secrets in `batch.data` (a leak has only its first record), and what was not examined.
+        """The same, with the spans of all secrets in `batch.data`, and what was not examined.
 
-        With `shares` a stream of records has no more leaks than its share of secrets that nobody registered. Text
-        that no more can be reported of is not searched with the patterns, unless `every_span` is asked for, or a
-        registered credential may be told by a pattern alone. With `decoding` a stream that goes on asking for too
-        much has a narrow share.
+        A leak has only its first record. With `shares` a stream of records has no more leaks than its share of secrets
+        that nobody registered. Text that no more can be reported of is not searched with the patterns, unless
+        `every_span` is asked for, or a registered credential may be told by a pattern alone. With `decoding` a stream
+        that goes on asking for too much has a narrow share.
 
         With `together` a leak may have the lines of further ones (`repeats`), whose spans are not given then.
         """
@@ -180,10 +180,10 @@ class LeakFinder:
         every_span: bool,
         held: HeldSpans | None,
     ) -> tuple[list[Sighting], list[LimitedText], int]:
-        """All secrets found, and the text that was not examined whole: without what only patterns see in text that is cut short.
+        """All secrets found, and the text that was not examined whole.
 
-        Nor is there what only patterns see in lines behind the last number, where more secrets stand before than a
-        stream has reported.
+        What only patterns see in text that is cut short is left out. Nor is there what only patterns see in lines
+        behind the last number, where more secrets stand before than a stream has reported.
         """
         search = every_span or shares is None or self._known.needs_patterns
         spans = None if search or shares is None else shares.cut_short(batch.texts)

@@ -2,8 +2,8 @@
 
 | the line | goes on |
 | --- | --- |
-| is as wide as a terminal, by itself or behind its first word | with the first word of the next, and so on while lines are as wide |
-| ends with a word that has only the same before it as the last word of the next line | with that word: `A=first`, `B=second`; a folded scalar |
+| is as wide as a terminal, perhaps behind its first word | with the first word of the next, while lines are as wide |
+| has the same before its last word as the next line | with the next last word: `A=first`, `B=second`; a folded scalar |
 
 What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else
 looks like is believed in what comes of it (`sightings`). Each line feed is looked at, with a few bytes before it.
@@ -53,7 +53,7 @@ _CLOSES: Final = np.array([byte in b"\"',;" for byte in range(256)], np.bool_)
 
 @bare
 def _last_word(data: Any, line: int, end: int) -> int:
-    """The start of the last word, without blanks in it, of a line that ends at `end`; `end` if it is too long or none."""
+    """The start of the last word of a line that ends at `end`; `end` if it is too long or there is none."""
     at = end
     while at >= WORD and end - at < LONGEST:
         bits = _BLANK(data, at - WORD)
@@ -69,7 +69,7 @@ def _last_word(data: Any, line: int, end: int) -> int:
 
 @bare
 def _line_end(data: Any, at: int) -> int:
-    """The end of the line that begins at `at`, of so many bytes at most as are looked at; with its line feed behind it."""
+    """The end of the line that begins at `at`, its line feed behind it; at most as many bytes on as are looked at."""
     end = at
     while end + WORD <= data.size and end - at < LONGEST:
         bits = _FEED(data, end)
@@ -151,7 +151,7 @@ def _are_digests(data: Any, start: int, end: int, below: int, stop: int) -> bool
 
 @bare
 def _wide_parts(data: Any, line: int, end: int, parts: Any) -> int:
-    """Fill `parts` with those (start, end) of the word that a terminal's width cuts at the line feed at `end`: how many."""
+    """Fill `parts` with those (start, end) of a word that a terminal's width cuts at the line feed `end`: how many."""
     last = _without_return(data, line, end)
     start = word_start(data, last, line)
     if _is_whole(data, start, last):
@@ -223,7 +223,7 @@ def _is_whole(data: Any, start: int, end: int) -> bool:
 
 @bare
 def _column_parts(data: Any, line: int, start: int, end: int, parts: Any) -> int:
-    """The same of a word that begins at `start`, and goes on in the lines below, with nothing but the same before it."""
+    """The same of a word that begins at `start` and goes on in the lines below, with only the same before it."""
     last = _without_return(data, line, end)
     column, size, below, count = start - line, last - start, end + 1, 1
     name = _named(data, start, last)
@@ -282,7 +282,7 @@ def _may_go_on(data: Any, line: int, word: int, end: int, below: int, other: int
 
 @bare
 def add_line_feeds(bits: Any, at: int, lines: Any, count: int) -> int:
-    """Adds the line feeds of 64 bytes, which are bits, to those of `lines` that wait for `add_wraps`: how many there are then.
+    """Adds the line feeds of 64 bytes, as bits, to those of `lines` that wait for `add_wraps`: how many there are then.
 
     Two are written without a branch, which nothing could foretell.
     """

@@ -144,7 +144,7 @@ def _text58(data: Any, at: int, end: int) -> bool:
 
 @bare
 def _begins_packed(data: Any, at: int) -> bool:
-    """Base64 of `BZh`, of the magic numbers of xz, zstd and lz4, of the header of lzma with a dictionary of whole MiB."""
+    """Base64 of `BZh`, the magic numbers of xz, zstd and lz4, or the header of lzma with a dictionary of whole MiB."""
     first, second, third, fourth = data[at], data[at + 1], data[at + 2], data[at + 3]
     if first == 0x51:  # QlpoO, QlpoM
         return bool(second == 0x6C and third == 0x70 and fourth == 0x6F)
@@ -166,7 +166,7 @@ def _byte_of(data: Any, at: int, nth: int) -> int:
 
 @bare
 def _bits(data: Any, at: int, place_: int, count: int) -> int:
-    """So many bits (of at most 8) of the bytes that base64 digits at `at` say, from the lowest bit of the first byte on."""
+    """So many bits (at most 8) of the bytes that base64 digits at `at` say, from the first byte's lowest bit on."""
     nth = place_ >> 3
     both = _byte_of(data, at, nth) | _byte_of(data, at, nth + 1) << 8
     return both >> (place_ & 7) & ((1 << count) - 1)
@@ -270,7 +270,7 @@ def _kind_of_token(data: Any, low: int, end: int) -> int:
 
 @bare
 def _kind_of(data: Any, low: int, end: int, bits: Any) -> int:
-    """What the letters and digits in data[low:end] may be by themselves; `bits` has the alphabets that have them all."""
+    """What the letters and digits in data[low:end] may be by themselves; `bits` has the alphabets with all of them."""
     size = end - low
     if size >= _LEAST32:
         for kind in range(3):
@@ -326,7 +326,7 @@ def _alnum_end(data: Any, at: int) -> int:
 
 @bare
 def _alphabets(data: Any, low: int, end: int) -> int:
-    """Which alphabets may have all letters and digits in data[low:end]: none is missed, and few have 64 of them by chance."""
+    """Which alphabets may have all letters and digits in data[low:end]: none is missed, few have 64 by chance."""
     bits = 255
     if low + WORD <= data.size:
         within = ~np.uint64(0) >> np.uint64(max(0, WORD - end + low))
@@ -347,7 +347,7 @@ def _alphabets(data: Any, low: int, end: int) -> int:
 
 @bare
 def _words(data: Any, at: int, stop: int, floor: int, rows: Any, found: int) -> tuple[int, int]:
-    """Look at the words that begin before `stop`, the first at `at` or before: how many rows there are, where the last ends."""
+    """Look at words that begin before `stop`, the first at or before `at`: how many rows, and where the last ends."""
     while at < stop:
         if _CLASSES[data[at]] == 0:
             at += 1
@@ -421,7 +421,7 @@ def _only_hex(data: Any, low: int, end: int) -> bool:
 
 @bare
 def add_xored(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -> tuple[int, int]:
-    """The same of words of base64 digits that say bytes with the same top bit: how many there are, and where the last ends.
+    """The same of base64 words that say bytes with the same top bit: how many there are, and where the last ends.
 
     `bits` says of the 64 bytes from `at` on where five such groups begin. No letter or digit stands before a word.
     """

@@ -182,7 +182,7 @@ class Excerpts:
                 yield self._shown(mask_spans, places[one], low, high)
 
     def _alone(self, number: int, record: tuple[int, int], shown: list[tuple[bytes, MaskSpan]]) -> str | None:
-        """The text around a mask span, None if that takes more than a look: another is near, or not all of it is plain."""
+        """The text around a mask span; None if that takes more than a look: another is near, or not all is plain."""
         mask_span, mask_spans = self._mask_spans[number], self._mask_spans
         low = max(record[0], mask_span.start - AROUND)
         high = min(max(record[1], mask_span.end), mask_span.end + AROUND)
@@ -251,7 +251,7 @@ class Excerpts:
         return None if rest is None else _Line(low, first, "".join((*pieces, rest)), begins, ends)
 
     def _cut(self, line: _Line, number: int, low: int, high: int) -> str:
-        """Of a line the text around the mask span of that number, within data[low:high]; a mask is whole or not there."""
+        """The text of a line around the mask span of that number, in data[low:high]; a mask is whole or not there."""
         own = number - line.first
         begin = max(line.begins[own] - AROUND, self._place(line, low, after=False))
         at = bisect_right(line.begins, begin) - 1

@@ -34,7 +34,7 @@ def read(data: Any, at: int, end: int) -> int:
 
 @bare
 def rewrite(data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
-    """Write the spans of `data` to `out` without them, a newline after each: (bytes, segments), as `escapes.rewrite`."""
+    """Write the spans to `out` without them, a newline after each: (bytes, segments), as `escapes.rewrite`."""
     to = count = below = 0
     for index in range(spans.shape[0]):
         at, end = spans[index, 0], spans[index, 1]

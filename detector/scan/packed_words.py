@@ -1,4 +1,4 @@
-"""What bzip2, xz, lzma, zstd, lz4, brotli and deflate without a header packed, in base64; what gzip and zlib packed, in hex.
+"""Base64 of what bzip2, xz, lzma, zstd, lz4, brotli and deflate without a header packed; hex of gzip and zlib.
 
 All are read only so far as a line has room. None may ask for more than 72 MiB, and it touches no more than its text
 fills.

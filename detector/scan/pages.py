@@ -41,7 +41,7 @@ def slices(count: int) -> Iterator[slice]:
 
 
 class Rows:
-    """Bytes that come one after another, as many as there are, and are an array then: in a file, unless they are few."""
+    """Bytes that come one after another, any number, and are an array then: in a file, unless they are few."""
 
     def __init__(self, *, in_file: bool = True) -> None:
         self._most = _WRITTEN if in_file else None

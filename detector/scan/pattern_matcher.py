@@ -161,9 +161,10 @@ class PatternMatcher:
 
 
 def regions_around(data: bytes, places: Any, *, wide: bool) -> Any:
-    """The regions to search around hits: a line as it is, a cell or a hit of a `wide` pattern with the longest match around it.
+    """The regions to search around hits: a line as it is, others with the longest match around them.
 
-    Places are as `detector.patterns.prefilter.Hits` has them, and so are regions: a list of a few, an array of many.
+    Others are a cell, or a hit of a `wide` pattern. Places are as `detector.patterns.prefilter.Hits` has them, and so
+    are regions: a list of a few, an array of many.
     """
     size = len(data)
     if isinstance(places, list):

@@ -82,7 +82,7 @@ def columns(segments: Any) -> Any:
 
 
 def origins(starts: Any, zero: Any, step: Any, least: Any, values: Any) -> Any:
-    """(`zero` + `step` · value) // `THIRDS` of each value, no less than `least`, by the segments that begin at `starts`."""
+    """(`zero` + `step` · value) // `THIRDS` of each value, at least `least`, by the segments that begin at `starts`."""
     values = np.ascontiguousarray(values, np.int64)
     out = np.empty(values.size, np.int64)
     _fill_origins(starts, zero, step, least, values, out)

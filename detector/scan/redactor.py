@@ -128,7 +128,7 @@ class Redactor:
         least: int = LEAST_LITERAL,
         put: Callable[[bytes, Sequence[MaskSpan]], bytes] = with_masks,
     ) -> bytes | None:
-        """`data` with every secret masked; None if masks keep revealing further secrets, as in text made to resist masking.
+        """`data` with all secrets masked; None if masks keep revealing further ones, as in text made to resist masking.
 
         `put` puts mask_spans into a text, `least` is as for `mask_spans`.
         """

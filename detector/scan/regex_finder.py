@@ -46,7 +46,7 @@ class Finder:
         )
 
     def rows(self, data: bytes, view: Any, regions: Any, searched: Searched | None = None) -> list[list[int]]:
-        """[start, end, start and end of the secret] of each match in the regions: rows (start, end) that do not overlap.
+        """[start, end, start and end of the secret] of each match in the regions: rows (start, end) without overlap.
 
         `view` is `data` as an array. The regions are as for `Regex.matches`. `searched` is what other patterns with the
         same regex found in this text.

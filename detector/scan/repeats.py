@@ -36,7 +36,7 @@ def repeated_leaks(
     window: int,
     shown: Callable[[Sighting, int], tuple[int, int]],
 ) -> Iterator[Repeated]:
-    """Sightings of one secret, one in each record, of which the stream has shown so many that text around says nothing new.
+    """Sightings of one secret, one a record, of which the stream has shown so many that text around says nothing new.
 
     `shown` says of how many more, in its `window` of positions, the text is shown, where so many different secrets are
     seen; and how many sightings, from the first of all on, may be told together. `seen` is in the order in which they
@@ -99,7 +99,7 @@ class HeldSpans:
         return np.concatenate([np.empty((0, 2), np.int64), *(rows for _, rows, _ in self._groups)])
 
     def settled(self, begins: Sequence[int]) -> tuple[dict[int, tuple[int, ...]], list[tuple[int, int]]]:
-        """The lines that one at its place tells, and the spans that are not held back after all, given where all others begin.
+        """The lines that one at its place tells, and the spans not held back after all, given where all others begin.
 
         Something else begins in their lines, or beside the one that would tell.
         """
@@ -133,7 +133,7 @@ def _values(data: bytes, spans: Any) -> Any:
 
 
 def _kinds(seen: Sequence[Sighting]) -> tuple[list[int], int]:
-    """A number for each sighting, the same for those that say the same; and how many different secrets there are, at most."""
+    """A number for each sighting, the same if they say the same; and how many different secrets there are, at most."""
     kinds: dict[tuple[object, ...], int] = {}
     by_objects: dict[tuple[int, ...], int] = {}  # mostly one of each is made for what says the same
     numbers: list[int] = []
@@ -169,7 +169,7 @@ def _repeated(found: Any, texts: Sequence[Texts], window: int) -> Iterator[Repea
 
 
 def _groups(found: Any, texts: Sequence[Texts], window: int) -> Iterator[tuple[Any, Any]]:
-    """The indexes and lines of what says the same, of `found`: rows (where it begins, start and end, its kind), in order.
+    """The indexes and lines of what says the same in `found`: rows (where it begins, start and end, kind), in order.
 
     The texts that hold it have nothing else, one time and one window.
     """

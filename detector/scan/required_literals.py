@@ -1,4 +1,4 @@
-"""The literals and the run that stand in every match of a regex: where one of them is missing, nothing has to be searched."""
+"""The literals and the run that stand in every match of a regex: where one is missing, nothing has to be searched."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -58,7 +58,7 @@ def has_all(data: bytes, start: int, end: int, literals: Iterable[bytes]) -> boo
 
 
 class Run(NamedTuple):
-    """So many bytes of a class: a table for `bytes.translate` makes 1 of each and 0 of others, and `ones` are as many."""
+    """So many bytes of a class: `table`, for `bytes.translate`, makes 1 of each and 0 of others; `ones` are as many."""
 
     table: bytes
     ones: bytes

@@ -26,7 +26,7 @@ _BELOW: Final = np.array([0, 0, 0, 0x32, 0, 0x34, 0x31], np.uint8)
 
 @bare
 def _says_text(data: Any, at: int, width: int) -> bool:
-    """Whether so many digits may be printable bytes: `74`, `0x74`, `116`, `164`, `746f`, `067564`, bits and the like."""
+    """Whether so many digits may be printable bytes: `74`, `0x74`, `116`, `164`, `746f`, `067564`, bits and so on."""
     if width == 1:
         return bool(data[at] == 0x39)  # a tab
     if width == 4 and data[at + 1] == 0x78:

@@ -1,4 +1,4 @@
-"""Loads the scanner that the settings describe: bundled patterns, a user's own, detect-secrets' plugins and baseline."""
+"""Loads the scanner that the settings describe: bundled and own patterns, detect-secrets' plugins and baseline."""
 
 import os
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _T = TypeVar("_T", Pattern, Plugin)
 
 
 def load_patterns(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:
-    """The patterns in force, without detect-secrets' plugins, and warnings about parts of a user's own files that are ignored.
+    """The patterns in force, without detect-secrets' plugins, and warnings about ignored parts of a user's own files.
 
     Raises:
         ConfigError: a pattern is wrong, with its file and line.

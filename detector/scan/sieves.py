@@ -1,4 +1,4 @@
-"""Where an encoding may begin, told by arithmetic on `byte_rows` alone: no place is missed, and few are told in clean text.
+"""Where an encoding may begin, by arithmetic on `byte_rows` alone: no place is missed, few are told in clean text.
 
 Each function fills the rows of what it is named for. The loops are always as long, so that the compiler takes several
 words of 64 bytes at a time; behind the text that is looked at they say nothing.
@@ -168,7 +168,7 @@ def _mark_others(rows: Any) -> None:
 
 @bare
 def _mark_cuts(rows: Any) -> None:
-    """Quotes at which a word may be cut; and what stands before a backslash at a line's end, or ends a key with a digit.
+    """Quotes where a word may be cut; and what stands before a backslash at a line's end, or ends a key with a digit.
 
     The value of such a key may be half of a word.
     """
@@ -213,7 +213,7 @@ def _differ(here: Any, after: Any, second: Any, period: Any) -> Any:
 
 @bare
 def _repeating(here: Any, after: Any, differ: Any) -> Any:
-    """The samples of some signs and some others, with a period of 4 to 6, or where they do not `differ` by a shorter one."""
+    """Samples of some signs and some others with a period of 4 to 6, or a shorter one by which they do not `differ`."""
     second = here >> np.uint64(8) | after << np.uint64(56)
     differ &= _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
     third = here & np.uint64(0x0F0F0F0F0F0F0F0F)  # behind any other there is no third in sixteen bytes
@@ -295,7 +295,7 @@ def _mark_periods(rows: Any) -> None:
 
 @bare
 def _mark_dense_periods(rows: Any) -> None:
-    """The same where what is set apart has signs in it: a sign in each place of a period, whatever stands in the others.
+    """The same where what is set apart has signs in it: a sign at each place of a period, whatever the others have.
 
     Every second place of sixteen bytes, two places of three, or four places five bytes apart; these without blanks.
     """

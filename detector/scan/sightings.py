@@ -91,7 +91,7 @@ class NoPatterns:
 
 
 class FirstSecrets:
-    """A scanner of `data` and what it decodes to, which searches `data` to where more than `most` secrets stand: to `end`."""
+    """A scanner of `data` and what it decodes to; of `data` only up to `end`, where more than `most` secrets stand."""
 
     def __init__(self, scanner: PatternScanner, data: bytes, most: int) -> None:
         self._scanner = scanner
@@ -161,7 +161,7 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     streams: Streams | None,
     whole: "Spans",
 ) -> tuple[list[Sighting], list[LimitedText]]:
-    """What is seen in what the data decodes to, piece by piece, without words that were put together over `whole` secrets.
+    """What is seen in what the data decodes to, piece by piece, without words put together over `whole` secrets.
 
     Where a piece asks for very much, it is cut smaller, and the lines behind the one that asks for too much are
     looked at anew. What is found is the same however text is cut into pieces.
@@ -250,7 +250,7 @@ def _as_it_stands(  # noqa: PLR0913 - what is looked at, and how
     generic: bool = True,
     holding: Holding | None = None,
 ) -> list[Sighting]:
-    """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms.
+    """What is seen undecoded: by patterns, in order, then by fingerprints, then registered secrets in other forms.
 
     What only a fingerprint tells and is not `believed` is left out, and so is what only `generic` patterns see, if
     nobody would believe them.
@@ -322,7 +322,7 @@ def _shown_names(matches: Sequence[Match], spans: Iterable[tuple[int, int]]) -> 
 
 
 def _by_chance(encodings: tuple[str, ...]) -> bool:
-    """Whether text in these encodings may look like a secret by chance: single letters, and tokens that were changed."""
+    """Whether text in these encodings may be like a secret by chance: single letters, and tokens that were changed."""
     return SPACED in encodings or encodings[-1] in CHANGED
 
 
@@ -334,7 +334,7 @@ def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
 
 
 def _not_whole(joined: Sequence[Sighting], whole: "Spans") -> list[Sighting]:
-    """Of what stands in words that were put together what can be believed: registered, or proven, and nothing whole is there."""
+    """Of what stands in words put together what can be believed: registered or proven, with nothing whole there."""
     return [one for one in joined if (one.pattern is None or one.pattern.proven) and not whole.overlap(one)]
 
 

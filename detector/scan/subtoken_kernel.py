@@ -29,7 +29,7 @@ def _may_start(data: Any, at: int) -> bool:
 
 @compiled
 def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
-    """Lists sub-tokens that start at or after `done` and have one of the lengths: (how many in `out`, start of the rest)."""
+    """Lists sub-tokens that start at `done` or later, of one of the lengths: (how many in `out`, start of the rest)."""
     count = 0
     stop = done  # no white space in [begin, stop)
     for begin in range(done, data.size):

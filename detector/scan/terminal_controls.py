@@ -73,7 +73,7 @@ class _TakenOut(LinearDecoder):
 
 
 def _with_what_is_left_out(segments: Any, low: Any, high: Any) -> Any:
-    """The segments, with the first byte of one behind what is left out as a segment of its own that comes from that too."""
+    """The segments; of one behind what is left out the first byte stands apart, as it comes from that too."""
     begins = segments[:, 1]
     at = np.minimum(high.searchsorted(begins), len(high) - 1)
     behind = high[at] == begins
@@ -86,7 +86,7 @@ def _with_what_is_left_out(segments: Any, low: Any, high: Any) -> Any:
 
 
 class Overstrike(_TakenOut):
-    """Characters in front of backspaces, as many as there are of these: bold and underlined text of `man`, typing errors."""
+    """Characters in front of as many backspaces: bold and underlined text of `man`, and typing errors."""
 
     names = (("overstrike",),)
     from_both = True

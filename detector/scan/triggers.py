@@ -1,4 +1,4 @@
-r"""Where encodings may begin: each byte is looked at once (`byte_rows`), the rest is arithmetic on 64 of them (`sieves`).
+r"""Where encodings may begin: each byte is looked at once (`byte_rows`), the rest is arithmetic on 64 (`sieves`).
 
 Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the
 place.
@@ -203,7 +203,7 @@ def _begins(text: Any, at: int) -> bool:
 
 @bare
 def _add_digits(data: Any, at: int, bits: Any, in_hex: bool, state: Any, rows: Any) -> bool:  # noqa: FBT001 - numba takes no keywords
-    """Adds the stretches of digits that begin in the 64 bytes from `at` on, as `add_stretch`; False if there is no room."""
+    """Adds stretches of digits that begin in the 64 bytes from `at` on, as `add_stretch`; False if there is no room."""
     last: Any = np.int64(1 if in_hex else 3)
     while bits != np.uint64(0):
         start = at + int(place(bits))
@@ -262,7 +262,10 @@ def _add_others(
 
 @bare
 def _add_words(data: Any, at: int, rows: Any, word: int, words: Any, counts: Any) -> None:
-    """Adds to `words` the long ones that may be one of their kinds in the 64 bytes from `at` on, of which `word` is the number."""
+    """Adds to `words` the long ones that may be of one of their kinds in the 64 bytes from `at` on.
+
+    `word` is the number of these bytes.
+    """
     if rows[AT_WORD + word] != np.uint64(0):
         counts[LONG_WORD], counts[_WORDS_DONE], counts[_HEX_DONE] = add_words(
             data,
@@ -300,7 +303,7 @@ def _add_grids(data: Any, at: int, rows: Any, word: int, out: Any, counts: Any) 
 
 @compiled
 def _found(data: Any, places: Any, digits: Any, words: Any, counts: Any) -> bool:
-    """Fill the rows of `places`, those of base64 and hex `digits` as `add_stretch` does, those of `words`, and `counts`.
+    """Fill the rows of `places`, those of base64 and hex `digits` as `add_stretch` does, of `words`, and `counts`.
 
     `counts` has how many there are of each kind, of `LONG_WORD` all words. False if there is no room.
     """
@@ -385,7 +388,7 @@ def _kept_room() -> tuple[Any, Any, Any]:
 
 
 def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
-    """Of each encoding, in their order, the places in order at which it may begin; one that may begin nowhere is not named.
+    """Of each encoding, in order, the places in order at which it may begin; one that may begin nowhere is left out.
 
     Of base64 and hex digits that say text rows as of `base64_stretches`, of long words rows (start, end). No list of 31
     bytes, no groups of 23 bytes and no word of 31 bytes are missed.

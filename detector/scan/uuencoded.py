@@ -35,7 +35,10 @@ def _next_line(data: Any, at: int) -> int:
 
 @bare
 def _read_line(data: Any, at: int, out: Any, to: int) -> tuple[int, int]:
-    """Writes what the digits at `at` say, behind the one that says how many bytes: where they end, and `to` then; -1 if no text."""
+    """Writes what the digits at `at` say, behind the one that says how many bytes: where they end, and `to` then.
+
+    They end at -1 if they say no text.
+    """
     size = (int(data[at]) - 0x20) & 63
     first = at + 1
     end = first + (size + 2) // 3 * 4
@@ -103,7 +106,10 @@ def _call(data: Any, at: int) -> tuple[int, int]:
 
 @bare
 def called(data: Any, places: Any, out: Any, segments: Any, starts: Any) -> tuple[int, int, int]:
-    """Writes the characters of calls such as `chr(116)` in a row, the first bracket after the first place: bytes, segments, texts."""
+    """Writes the characters of calls such as `chr(116)` in a row: bytes, segments, texts.
+
+    The first bracket comes after the first place.
+    """
     to = texts = done = 0
     rows = 0
     for place in places:

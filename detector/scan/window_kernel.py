@@ -24,7 +24,7 @@ def block_size(longest: int) -> int:
 
 
 def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
-    """The factors for `checked`: M·B to the powers -1, -2, … and B to the powers 0, 1, …, for windows up to `longest`."""
+    """Factors for `checked`: M·B to the powers -1, -2, … and B to the powers 0, 1, …, for windows up to `longest`."""
     size = block_size(longest) + longest + 1
     powers = np.full(size, base, np.uint64)
     powers[0] = 1

@@ -1,4 +1,4 @@
-"""The encodings of long words: base32, base58, digits written backwards or in rot13, what was packed but by gzip in base64.
+"""The encodings of long words: base32, base58, digits backwards or in rot13, base64 of what was packed but by gzip.
 
 `long_words` tells which words may be of one. All these classes are listed in `decoders.BUNDLED`.
 """

@@ -66,7 +66,7 @@ def digits_below(data: Any, stop: int, width: int, head: int, table: Any) -> tup
 
 @bare
 def gathered(data: Any, first: int, last: int, table: Any, size: int, out: Any) -> tuple[int, int]:
-    """What digits of `size` bits say, with those on the lines below that go on: bytes in `out`, where the last line ends."""
+    """What digits of `size` bits say, with those that go on below: bytes in `out`, and where the last line ends."""
     held = bits = to = 0
     width, head = last - first, line_start(data, first)
     while True:
@@ -176,7 +176,7 @@ def unbase58(data: Any, rows: Any, limbs: Any, out: Any, segments: Any) -> tuple
 def unturned(
     data: Any, rows: Any, table: Any, size: int, step: int, out: Any, segments: Any
 ) -> tuple[int, int]:
-    """Write what digits of `size` bits say, read forwards or (`step` -1) backwards, as far as it is text: bytes, texts."""
+    """Write what digits of `size` bits say, forwards or (`step` -1) backwards, as far as it is text: bytes, texts."""
     to = count = 0
     for row in range(rows.shape[0]):
         start, end = rows[row, 1], rows[row, 2]

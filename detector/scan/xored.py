@@ -268,7 +268,7 @@ def _keys(said: Any, best: Any, tally: Any, scores: Any) -> int:
 def keys_of(
     data: Any, rows: Any, table: Any, size: int, spans: Any, said: Any, keys: Any, wanted: Any
 ) -> None:
-    """Fills the rows of `keys` with the best keys of each word (start, end), and `wanted` with how many are to be tried.
+    """Fills the rows of `keys` with the best keys of each word (start, end), and `wanted` with how many to try.
 
     At most `FEW`, or of some short words as many as a row has. What each word says is written to its span of `said`.
     """

@@ -1,4 +1,4 @@
-"""The key under which instances without a deployment key name ids that hold a secret: one for all, kept in the registry.
+"""The key under which instances without a deployment key name ids that hold a secret: one for all, in the registry.
 
 Two instances have to give an id the same name, or the events of a task would not match. Each that finds no key offers a
 random one. The first in the topic is the one that all of them use, now and after a restart. Compaction keeps it, as

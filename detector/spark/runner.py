@@ -158,7 +158,7 @@ class SparkRunner:
             yield unit, self._sealer.unseal(sealed_name(job, _bounds(unit)), value, stage.decoder.type)
 
     def _sealed_work(self, job: Job, work: Work) -> Iterator[bytes]:
-        """What all units need; then the identifiers that are looked for, and the buckets of credentials, so many at once."""
+        """What all units need; then the identifiers looked for, and the buckets of credentials, so many at once."""
         yield self._sealer.seal(job.name, _shared(work))
         identifiers = _batched(() if work.finder is None else work.identifiers, _IDENTIFIERS)
         buckets = () if work.buckets is None else work.buckets.parts()

@@ -1,4 +1,4 @@
-"""The earliest uses of credentials: a replay needs them before it judges the first use, to know where each comes from."""
+"""The earliest uses of credentials: a replay needs them before it judges any, to know where each comes from."""
 
 from typing import Final, TypeAlias
 

@@ -310,7 +310,7 @@ def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequenc
 
 
 def limited_records(batch: Batch, limited: Sequence[LimitedText]) -> list[LimitedRecord]:
-    """The records that hold the text which was not examined whole, each once; those of a file that are alike together."""
+    """The records with text that was not examined whole, each once; those of a file that are alike together."""
     if not limited:
         return []
     found: dict[str, LimitedRecord] = {}

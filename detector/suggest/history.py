@@ -212,7 +212,7 @@ class History:
 
 
 def kind_of(account: Account, by: str) -> TaskKind:
-    """What kind of task a credential is for: by that field, else kind, workload, owner or group, the first that is known.
+    """What kind of task a credential is for: by that field, else by the first known of kind, workload, owner, group.
 
     One of several candidates is of a kind if all of them are.
     """

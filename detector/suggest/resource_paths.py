@@ -106,7 +106,7 @@ def _shared(one: str, other: str) -> str:
 
 
 def rounded(wild: Wild) -> Wild:
-    """Cut back to where names within the segment end, and without digits: `job-1` and `job-17` share `job-`, not `job-1`."""
+    """Cut back to where names in the segment end, without digits: `job-1` and `job-17` share `job-`, not `job-1`."""
     head, tail = wild.head, wild.tail[::-1]
     head = head[: _joint(head)]
     tail = tail[: _joint(tail)]

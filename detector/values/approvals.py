@@ -1,4 +1,4 @@
-"""Approvals: that a person lets the revoker carry out a command, forbids it, or has it tried again, signed with the person's token.
+"""Approvals, signed with a person's token: the revoker may carry out a command, may not, or is to try it again.
 
 The record is a JSON object in the topic `revocation-approvals`; its key is the command's id.
 

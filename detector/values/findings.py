@@ -253,7 +253,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def confidence(self) -> Confidence | None:
-        """How sure it is that the secret is one, by the evidence that is shown; None if a form or a fingerprint says so."""
+        """How sure it is that the secret is one, by the evidence shown; None if a form or a fingerprint says so."""
         leaks = [piece.event for piece in self.evidences if isinstance(piece.event, Leak)]
         told = [leak.confidence for leak in leaks if leak.confidence is not None]
         return Confidence(max(told)) if told and len(told) == len(leaks) else None

@@ -30,7 +30,7 @@ _LEAST_BITS: Final = 64  # by the frequencies of its bytes: fewer can be guessed
 _LEAST_FOLDED: Final = 64  # bits, the same: less may be text that stands in logs in another case
 _CHANGES: Final = 2  # from letters to digits or back
 UNBROKEN, MIXED = "unbroken", "mixed"
-"""Shapes of a secret: without white space, control characters, quotes and commas; also with two letters of each case."""
+"""Shapes of a secret: no white space, control characters, quotes or commas; also with two letters of each case."""
 BREAKS: Final = frozenset((*range(33), *b"\"',"))  # bytes that no unbroken secret has
 Keyed = tuple[str, int, str, str | None, str | None, str | None]
 """Of an `hmac-sha256`: value, length, check, key id, folded digest and shape."""
@@ -126,7 +126,7 @@ def entropy(data: bytes) -> float:
 
 
 def may_fold(text: bytes) -> bool:
-    """Whether a text in another case is no word or name that stands in logs by chance: digits and letters take turns."""
+    """Whether text in another case is no word or name that logs have by chance: digits and letters take turns."""
     return sum(one.isalpha() != two.isalpha() for one, two in pairwise(alnum(text))) >= _CHANGES
 
 

@@ -111,7 +111,7 @@ class DeploymentKey:
         return DeploymentKey.of(hmac.digest(self.material, _FOLDED_LABEL, "sha256"), self.id)
 
     def folded(self, secret: Secret) -> str:
-        """Lower-case hex of HMAC-SHA-256(HMAC-SHA-256(key, "curfewd/folded/v1"), the secret with A to Z in lower case)."""
+        """Lower-case hex of HMAC-SHA-256(HMAC-SHA-256(key, "curfewd/folded/v1"), the secret with A to Z as a to z)."""
         return self.for_folded().fingerprint(Secret(secret.reveal().lower()))
 
 

@@ -149,9 +149,10 @@ def size(amount: float) -> str:
 
 
 def one_of(count: int, kind: str | None, only: str | None) -> str:
-    """Whose a credential is, if only candidates are known: `one of 3 github-job tasks`, `task build-7, the only candidate`.
+    """Whose a credential is, if only candidates are known.
 
-    `kind` is that of all of them, None if they differ; `only` is the id of the first.
+    It is `one of 3 github-job tasks`, or `task build-7, the only candidate`. `kind` is that of all of them, None if
+    they differ; `only` is the id of the first.
     """
     if not count:
         return "no known task"

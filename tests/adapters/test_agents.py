@@ -1,4 +1,4 @@
-"""Agents over their lives: a key of a gateway used after its run ended, a secret in a tool's arguments, whole traces."""
+"""Agents over their lives: a gateway's key used after its run ended, a secret in a tool's arguments, whole traces."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever stands in an event of a cluster, an authorization server or a scheduler: events come of it, or a field is named."""
+"""Whatever stands in an event of a cluster, authorization server or scheduler: it gives events, or a field is named."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The input of the decoding benchmark is what it is called: nothing else, the same each time, and it decodes or does not."""
+"""The decoding benchmark's input is what it is called: nothing else, the same each time, decoding or not."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def jars() -> None:
 
 
 def _prepare() -> None:
-    """Has Java keep Kafka's classes as it holds them in memory: a broker then starts for little more than half the work.
+    """Has Java keep Kafka's classes as it holds them in memory: a broker then starts for little over half the work.
 
     Keeps storage, too, as a process of Java formats it: a copy of it will do for most brokers.
     """

@@ -1,4 +1,4 @@
-"""A kube-apiserver as a sender of `curfewd receive`: it posts its audit log, with the policy and kubeconfig of the pages."""
+"""A kube-apiserver sends to `curfewd receive`: it posts its audit log, with the policy and kubeconfig of the pages."""
 
 import asyncio
 import json

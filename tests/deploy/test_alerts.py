@@ -1,4 +1,4 @@
-"""From a leak in a log to the alert and back, and the dashboard on the way: curfewd on Kafka, Prometheus, Alertmanager."""
+"""From a leak in a log to the alert and back, past the dashboard: curfewd on Kafka, Prometheus and Alertmanager."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The compose file: valid by the specification's schema, open to this machine alone, and its processes find what its jobs do.
+"""The compose file: valid by its schema, open to this machine alone, and its processes find what its jobs do.
 
 They are run without Docker: a broker with the settings that stand there, the same commands, the same configuration.
 """

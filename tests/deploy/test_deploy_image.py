@@ -1,4 +1,4 @@
-"""The image: its Dockerfile is linted, and its own steps are run without Docker, then used by somebody who may do nothing."""
+"""The image: its Dockerfile is linted, its own steps run without Docker, then used by somebody who may do nothing."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The rules for Prometheus: each alert fires and does not, is routed, has a runbook, and asks for series that there are."""
+"""The rules for Prometheus: each alert fires and does not, is routed, has a runbook, and asks for series that exist."""
 
 import re
 import subprocess

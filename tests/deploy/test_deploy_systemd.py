@@ -1,4 +1,4 @@
-"""The units: systemd's own checks, what it promises of stops and restarts, and that the configuration beside it is right."""
+"""The units: systemd's own checks, its promises of stops and restarts, and that the configuration beside is right."""
 
 import configparser
 import re

@@ -1,4 +1,4 @@
-"""The least rights of `curfewd revoke` in deploy/revoke: their names exist, and nothing more than is called is in them."""
+"""The least rights of `curfewd revoke` in deploy/revoke: their names exist, and no more than is called is in them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The files that a project one can join has: the changelog's form, hooks that run, templates that the forge can read."""
+"""The files of a project that one can join: the changelog's form, hooks that run, templates that the forge can read."""
 
 import configparser
 import os

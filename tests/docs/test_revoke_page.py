@@ -1,4 +1,4 @@
-"""docs/revoke.md: the examples of rails, approvals and notices are right, and `curfewd check` has nothing against them."""
+"""docs/revoke.md: the examples of rails, approvals and notices are right, and pass `curfewd check`."""
 
 import re
 from pathlib import Path

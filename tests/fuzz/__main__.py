@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [TARGET…] [--seconds N]` fuzzes; `python -m tests.fuzz TARGET FILE…` runs a target on those inputs.
+"""`python -m tests.fuzz [TARGET…] [--seconds N]` fuzzes; `python -m tests.fuzz TARGET FILE…` runs it on those inputs.
 
 What is learnt is kept in `.cache/fuzz/TARGET/corpus`, an input that breaks something in `.cache/fuzz/TARGET/crash-…`,
 and then the exit code is 1: make it small, move it to `tests/fuzz/found/TARGET/`, and mend what it shows. With

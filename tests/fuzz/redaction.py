@@ -8,7 +8,7 @@ from tests.fuzz.texts import composed, known
 
 
 def redact(data: bytes) -> None:
-    """Nothing that the scanner knows survives, however the stream is cut; where there is nothing, nothing is changed."""
+    """Nothing the scanner knows survives, however the stream is cut; where there is nothing, nothing is changed."""
     text = composed(data)
     redactor = Redactor(regex_scanner(), known())
     mask_spans = redactor.mask_spans(text)

@@ -74,7 +74,7 @@ def zstd(data: bytes) -> bytes:
 
 
 def bgzip(text: bytes, block: int) -> bytes:
-    """As bgzip of htslib writes it: blocks with their length, each of so many bytes of text, and an empty one at the end."""
+    """As htslib's bgzip writes it: blocks with their length, of so many bytes of text each, and an empty one last."""
     return b"".join(_bgzip_block(text[at : at + block]) for at in (*range(0, len(text), block), len(text)))
 
 

@@ -1,4 +1,4 @@
-"""The same lines in a file, in a topic and through the filter: the same log texts, events and leaks, at other positions."""
+"""The same lines in a file, a topic and the filter: the same log texts, events and leaks, at other positions."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What is printed over many lines of a stream is seen whole, live and replayed, whatever stands between and wherever it is cut."""
+"""What is printed over many lines of a stream is seen whole, live and replayed, whatever stands between or cuts it."""
 
 import asyncio
 import base64

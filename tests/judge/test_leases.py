@@ -1,4 +1,4 @@
-"""A task that beats and does not end, ends when its lease lapses: at the right time, again and again, and at little cost."""
+"""A task that beats and does not end, ends when its lease lapses: at the right time, each time, at little cost."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The report in a real Chromium: it tells the story, filters, zooms, prints, is accessible, and runs nothing but itself."""
+"""The report in a real Chromium: it tells the story, filters, zooms, prints, is accessible, and runs only itself."""
 
 import json
 import re  # over our own page

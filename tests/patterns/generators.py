@@ -1,4 +1,4 @@
-"""Strings that a pattern matches, made from its regex alone: a walk through the parsed expression that takes a way at random.
+"""Strings that a pattern matches, from its regex alone: a walk through the parsed expression takes a way at random.
 
 What a regex cannot say is made as the vendor makes it (`_MAKERS`): checksums, macaroons, tokens signed over claims.
 Nothing of the scanner under test is used, only the pattern as its file has it; `tests.scan.plain_scan` says whether

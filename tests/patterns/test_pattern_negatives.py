@@ -1,4 +1,4 @@
-"""What stands where a pattern's secret would, and is none: masks, templates, words of documentation, hashes, identifiers.
+"""What stands where a secret would, and is none: masks, templates, words of documentation, hashes, identifiers.
 
 Each kind is put into each example of each pattern, and the scanner of all patterns has nothing to say of it.
 """

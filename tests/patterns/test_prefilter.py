@@ -1,4 +1,4 @@
-"""Where hits are: a few are looked up one by one, many together, and both say the same; of very many, blocks of lines."""
+"""Where hits are: a few are looked up singly, many together, and both say the same; of very many, blocks of lines."""
 
 import itertools
 

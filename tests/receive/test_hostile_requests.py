@@ -1,4 +1,4 @@
-"""Requests that mean to be read in two ways, never end, or break what reads them: what each gets, and that nothing is written."""
+"""Requests that can be read in two ways, never end, or break a reader: what each gets, and that nothing is written."""
 
 import asyncio
 import contextlib

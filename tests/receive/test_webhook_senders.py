@@ -1,4 +1,4 @@
-"""Senders that prove themselves by a signature or a secret of their own: the examples of their documents, and forgeries."""
+"""Senders that prove themselves by a signature or a secret of their own: their documents' examples, and forgeries."""
 
 import base64
 import hmac

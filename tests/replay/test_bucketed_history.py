@@ -92,7 +92,7 @@ def test_buckets_give_what_one_ledger_gives(history: Drawn, large: int) -> None:
 
 
 def story(number: int) -> list[AnyEvent]:
-    """A task with a child, a credential without an expiry, uses of both and by a stranger, and a leak of some secret."""
+    """A task with a child, a credential without an expiry, uses of both and by a stranger, and a leak of a secret."""
     names = iter(range(number * 100, number * 100 + 100))
     task, child, credential = f"task-{number}", f"child-{number}", f"credential-{number}"
     identifier = Identifier("aws-access-key-id", f"AKIA{number}")

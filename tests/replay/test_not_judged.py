@@ -1,4 +1,4 @@
-"""Credentials whose task nobody reported: a replay through the real command says so, unasked, and gives no all-clear."""
+"""Credentials whose task nobody reported: a replay by the real command says so, unasked, and gives no all-clear."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the times in log lines may do to a replay: they change no verdict for the better, and move its end no further."""
+"""What times in log lines may do to a replay: they change no verdict for the better, and move its end no further."""
 
 import gzip
 import json

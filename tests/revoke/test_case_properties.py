@@ -1,4 +1,4 @@
-"""No wrong all-clear: a case by itself against a provider that never lies about what lives, but fails in all other ways.
+"""No wrong all-clear: a case alone against a provider that never lies about what lives, but fails in all other ways.
 
 It hangs, loses answers, says that it did what it did not, and refuses. The process dies between any two of look, act,
 store and commit; people switch a credential on again, retry what failed, and move a command to another target, or a

@@ -182,7 +182,7 @@ def test_no_answers_make_a_wrong_all_clear(
     escalated: bool,
     killed: bool,
 ) -> None:
-    """Every state of a case, from any answers: it ends in time, and says dead only if it was said last, and believably."""
+    """Every state of a case, from any answers: it ends in time, and says dead only if told so last, and believably."""
     made = Plan(plan, "a look", 0.01)
     case = cases.taken_up(cases.going(Case(command(escalated=escalated)), "memory", "", 0, SECOND), 0)
     if killed:

@@ -1,4 +1,4 @@
-"""The table of `curfewd revoke held`: an approver sees the whole id, credential, time and reason, however narrow it is."""
+"""The table of `curfewd revoke held`: approvers see the whole id, credential, time and reason, however narrow it is."""
 
 import io
 

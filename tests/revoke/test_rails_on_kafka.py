@@ -1,4 +1,4 @@
-"""Rails in the real revoker on a real Kafka: two people approve, one denies, a forger does not, and a reload lets go."""
+"""Rails in the real revoker on real Kafka: two people approve, one denies, a forger does not, and a reload lets go."""
 
 import asyncio
 import signal

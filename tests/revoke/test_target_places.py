@@ -1,4 +1,4 @@
-"""Where a target points: what changes its place, and so makes proofs of the old one count no more, and what does not."""
+"""Where a target points: what changes its place, so that proofs of the old one count no more, and what does not."""
 
 import importlib
 from typing import Any

@@ -286,7 +286,7 @@ def _json(raw: bytes) -> Any:
 
 
 def _is_index_macaroon(raw: bytes | None) -> bool:
-    """Version, then location (1) and identifier (2), each with its length, of less than 128 bytes in what is made here."""
+    """Version, then location (1) and identifier (2), each with its length, which here is less than 128 bytes."""
     for names in (("pypi", "org"), ("test", "pypi", "org")):
         host = ".".join(names).encode()
         begun = b"\x02\x01" + bytes([len(host)]) + host + b"\x02"

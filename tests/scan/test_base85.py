@@ -1,4 +1,4 @@
-"""Base85, uuencoded text and tokens that were changed: decoded at every place, and believed where they are unmistakable."""
+"""Base85, uuencoded text and changed tokens: decoded at every place, and believed where they are unmistakable."""
 
 import base64
 import binascii

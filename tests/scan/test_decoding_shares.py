@@ -1,4 +1,4 @@
-"""A stream that goes on asking for very much decoding is cut short; no other one is, and the cuts of batches change nothing."""
+"""A stream that keeps asking for much decoding is cut short; no other is, and the cuts of batches change nothing."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""The fast path against a slow one in plain Python, both ways: nothing is missed and nothing is made up, however it is cut."""
+"""The fast path against a slow one in plain Python: nothing is missed and nothing is made up, however it is cut."""
 
 import random
 from collections.abc import Iterator, Sequence

@@ -35,7 +35,7 @@ def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.
 
 
 def test_two_that_keep_what_they_compiled_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Else both may write to the file of which each says that it has its own types: a wrong loop would be loaded later."""
+    """Else both may write to the file that each says has its own types: a wrong loop would be loaded later."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
 
     def same(number: Any) -> Any:

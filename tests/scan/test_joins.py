@@ -1,4 +1,7 @@
-"""Words that are cut in two, by a sign that says so or by the end of a line: put together, found and masked, and not taken for secrets where they are none."""
+"""Words that are cut in two, by a sign that says so or by the end of a line.
+
+They are put together, found and masked, and not taken for secrets where they are none.
+"""
 
 from functools import cache
 

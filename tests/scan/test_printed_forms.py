@@ -1,4 +1,4 @@
-"""Secrets as tools and languages print them, over several lines too: found in a batch, in single records, and masked."""
+"""Secrets as tools and languages print them, over several lines too: found in a batch, in single records, masked."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The compiled matcher against RE2: the same matches for whatever regex, text and place; where it gives up, RE2 is asked."""
+"""The compiled matcher against RE2: the same matches for any regex, text and place; where it gives up, RE2 is asked."""
 
 import random
 from collections.abc import Sequence

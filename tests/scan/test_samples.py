@@ -1,4 +1,4 @@
-"""Where bytes may be printed one by one, and where words are long: at every place, and not at digests, times and addresses."""
+"""Where bytes may be printed one by one and words are long: at every place, but not at digests, times and addresses."""
 
 import base64
 import random

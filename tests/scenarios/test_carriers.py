@@ -1,4 +1,4 @@
-"""What log carriers bring: a pod's token in lines that Fluent Bit ships in parts, an agent's token in its tool's arguments."""
+"""Log carriers bring a pod's token in lines that Fluent Bit ships in parts, and an agent's in its tool's arguments."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -34,7 +34,7 @@ FORGED = {
 def printed(
     text: str, at: str, part: str = "F", merged: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """As Fluent Bit's Kafka output writes it, with the `cri` parser; `merged` is what `Merge_Log` took from the text."""
+    """As Fluent Bit's Kafka output writes it with the `cri` parser; `merged` is what `Merge_Log` took from the text."""
     return {
         "@timestamp": 1,
         "time": at,

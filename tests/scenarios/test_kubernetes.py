@@ -1,4 +1,4 @@
-"""A nightly job's pod, told by the API server's audit log; the same log as EKS gives it; and pods that simply come and go."""
+"""A nightly job's pod, told by the API server's audit log; the same log as EKS gives it; pods that just come and go."""
 
 import json
 from base64 import urlsafe_b64encode

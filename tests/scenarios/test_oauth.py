@@ -1,4 +1,4 @@
-"""A CI job that buys itself a token, told by the authorization server, the resource server, GitHub and an identity provider."""
+"""A CI job buys itself a token, told by an authorization server, a resource server, GitHub and an identity provider."""
 
 import json
 from base64 import urlsafe_b64encode

@@ -1,4 +1,4 @@
-"""One job told by each scheduler in its own words, with a credential that its issuer told of: it works on after the job."""
+"""One job as each scheduler tells it, with a credential that its issuer told of: it works on after the job."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two runs of a CI workflow take tokens from Vault: one forgets its token and its database lease, one gives them back."""
+"""Two runs of a CI workflow take tokens from Vault: one forgets its token and database lease, one gives them back."""
 
 import json
 from pathlib import Path

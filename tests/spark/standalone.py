@@ -1,4 +1,4 @@
-"""A standalone cluster of Spark on loopback: a master and two workers, started by class, as the pip package has no scripts."""
+"""A standalone Spark cluster on loopback, of a master and two workers started by class: pip brings no scripts."""
 
 import os
 import socket

@@ -65,7 +65,7 @@ Found = set[tuple[str, str, str | None]]
 def polled(
     some: list[FakeRecord], finders: Finders, size: int
 ) -> tuple[Found, list[LimitedRecord], set[str]]:
-    """What the scan stage and the look-back find in polls of a size: leaks, records cut short in both, and in the first."""
+    """What the scan stage and look-back find in polls of a size: leaks, records cut short in both, and in the first."""
     scanner, again = PartitionScanner("logs", 0), PartitionScanner("logs", 0)
     leaks: Found = set()
     first: set[str] = set()

@@ -1,4 +1,4 @@
-"""What holds for every history: the grants cover what was done and no other action, whatever the order and the division."""
+"""For every history, the grants cover what was done and no other action, whatever the order and the division."""
 
 from collections.abc import Sequence
 

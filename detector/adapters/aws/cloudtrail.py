@@ -23,7 +23,7 @@ _PREFIXED: Final = frozenset({"DeleteObjects"})  # for many objects: the bucket 
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a CloudTrail event, or of an Insights event, which has neither source nor name."""
+    """Whether an object looks like a CloudTrail event, or an Insights event, which has neither source nor name."""
     if "eventSource" not in record or "eventName" not in record:
         return isinstance(record.get(_INSIGHT), dict) and "eventID" in record
     return "eventID" in record or "eventTime" in record

@@ -20,7 +20,7 @@ _SENT: Final = ("workflow_job", "workflow_run")
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a webhook about a job or run, of an audit log record, or of an API's answer."""
+    """Whether an object looks like a webhook about a job or run, an audit log record, or an API's answer."""
     if github_api.looks_like(record):
         return True
     if "action" not in record:

@@ -1,4 +1,4 @@
-"""GitLab's audit events, streamed, logged or from the API: uses of job tokens, access and deploy tokens issued and revoked.
+"""GitLab's audit events, streamed, logged or by API: job tokens used, access and deploy tokens issued and revoked.
 
 The schema of a streamed one is that of docs.gitlab.com, "Audit event streaming". GitLab's source shows where an event
 has a token's id (`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`,

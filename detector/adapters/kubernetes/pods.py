@@ -27,7 +27,7 @@ _JOB: Final = ("batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-u
 
 
 class EventContext(msgspec.Struct, frozen=True):
-    """What the events of one record share: time (ns; when the request arrived), source, audit id, and cluster if known."""
+    """What the events of one record share: when the request arrived (ns), source, audit id, and cluster if known."""
 
     time: int
     source: str

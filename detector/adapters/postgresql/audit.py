@@ -87,7 +87,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 
 def scanned(record: Record, _now: int) -> LogText | None:
-    """What people wrote into the line: statements that failed may have passwords in them, and pgaudit hides only its own."""
+    """What people wrote into the line: failed statements may have passwords in them, and pgaudit hides only its own."""
     found = (_text(record, name) for name in ("message", "detail", "statement", "context"))
     lines = [line for line in found if line]
     if not lines:

@@ -96,7 +96,7 @@ def _parent(run: Mapping[str, Any], namespace: str) -> str | None:
 
 
 def _outcome(run: Mapping[str, Any], state: str) -> str:
-    """The outcome from the reason of the condition `Succeeded`: Tekton says `failed` for cancelled and timed out too."""
+    """The outcome, by the reason of `Succeeded`: Tekton says `failed` of what was cancelled or timed out, too."""
     conditions = find(run, "status.conditions")
     for condition in conditions if isinstance(conditions, list) else ():
         reason = condition.get("reason") if isinstance(condition, dict) else None

@@ -1,4 +1,4 @@
-"""Reads log records in JSON of any fields in a compiled pass: as strictly as a parser, and what it refuses may be one too.
+"""Reads JSON log records of any fields in a compiled pass, as strictly as a parser; what it refuses may be one too.
 
 The message is written to one place, and every other text in the record to another, as `name=value`, one a line. What
 the names of a record's fields mean is in `detector.records.log_records` and `detector.records.shipper_fields`.
@@ -150,7 +150,7 @@ def _digits(data: Any, at: int) -> int:
 
 @bare
 def _behind_number(data: Any, at: int) -> tuple[int, bool]:
-    """What is behind a number, -1 if it is refused, as one with an exponent or of many digits is; whether it is whole."""
+    """What is behind a number and whether it is whole; -1 if it is refused, as with an exponent or many digits."""
     begin = at
     if data[at] == 45:
         at += 1

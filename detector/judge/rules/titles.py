@@ -98,7 +98,7 @@ class Words:
 
 
 def sayer(clean: Clean) -> Say:
-    """A function that makes a text of an event safe to show: without secrets, visible, of at most `limit` characters."""
+    """A function that makes a text of an event safe to show: without secrets, visible, at most `limit` characters."""
 
     def say(text: str | None, limit: int = SHORT) -> str:
         return visible(clean(text), limit) if text else ""

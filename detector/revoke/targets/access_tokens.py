@@ -1,4 +1,4 @@
-"""Short access tokens for a provider's API, from its token endpoint (RFC 6749), kept until shortly before they expire."""
+"""Short access tokens for a provider's API, from its token endpoint (RFC 6749), kept until shortly before expiry."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The HTTP of aiobotocore, with answers of bounded size, and without redirects, which would carry the session token along."""
+"""The HTTP of aiobotocore, with answers of bounded size and no redirects, which would carry the session token along."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Microsoft Entra ID by Microsoft Graph: removes a secret, disables a service principal, ends a user's sign-in sessions.
+"""Microsoft Entra ID by Microsoft Graph: removes secrets, disables service principals, ends users' sign-in sessions.
 
 None of these ends an access token that was issued already: it lives for about an hour (learn.microsoft.com, "Revoke
 user access", "Continuous access evaluation for workload identities"). So the target never says that such a token is

@@ -1,4 +1,4 @@
-"""Exchanges a service account's key for access tokens (RFC 7523), as Google's "Using OAuth 2.0 for server to server" says.
+"""Exchanges a service account's key for access tokens (RFC 7523; Google, "Using OAuth 2.0 for server to server").
 
 The key's file names an address for the exchange; the configuration's counts, so that a file cannot send it elsewhere.
 """

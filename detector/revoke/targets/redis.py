@@ -1,4 +1,4 @@
-"""Redis and Valkey: the user of a task is switched off, its connections are closed, and if you wish it is deleted later.
+"""Redis and Valkey: switches a task's user off, closes its connections, and if you wish deletes it later.
 
 `ACL SETUSER name off` alone leaves open connections at work. Users live on each server by itself: on a replica, and
 on each node of a cluster, the user works on until it is switched off there too. And what is not saved comes back with

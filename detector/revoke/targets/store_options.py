@@ -97,7 +97,7 @@ class StoreOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 def state_of(servers: Iterable[State]) -> State:
-    """How a credential is, by how it is at each of the servers that know their users by themselves: the worst counts."""
+    """How a credential is, by how it is at each of the servers that know their users themselves: the worst counts."""
     states = set(servers)
     return next(state for state in ("live", "unknown", "dead", "absent") if state in states)
 

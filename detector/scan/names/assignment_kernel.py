@@ -81,9 +81,10 @@ def assignments(
     summed: Any,
     sums: Any,
 ) -> tuple[int, int, int]:
-    """Fills `out` with rows: start and end of a name and of its value, the kind of value, its randomness, 1 if it has to be random.
+    """Fills `out` with a row for each name and its value.
 
-    Begins at `begin` in the region of that number; returns how many rows there are and where to go on, (rows,
+    A row is the start and end of the name and of the value, the kind of value, its randomness, and 1 if it has to be
+    random. Begins at `begin` in the region of that number; returns how many rows there are and where to go on, (rows,
     regions.shape[0], 0) at the end. Values of no kind are left out. `plain`, `summed` and `sums` are as for
     `unquoted_end` and `nested_kind_of`.
     """

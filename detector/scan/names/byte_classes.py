@@ -94,7 +94,7 @@ def ends_with(data: Any, end: int, text: Any) -> bool:
 
 @bare
 def opened(data: Any, name: int, opening: int, closing: int) -> bool:
-    """Whether a bracket is open before the name, or, of a quote, whether an odd number of them stands there, in its line."""
+    """Whether a bracket is open before the name in its line; of a quote, whether an odd number of them stands there."""
     depth = 0
     at = name - 1
     least = max(0, name - CONTEXT)

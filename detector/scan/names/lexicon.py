@@ -100,7 +100,7 @@ class Lexicon:
 
     @property
     def heads(self) -> tuple[bytes, ...]:
-        """The heads as they stand in names, in lower case: in each name that means something one of them ends a word."""
+        """The heads as names have them, in lower case: in each name that means something one of them ends a word."""
         found = {*self._heads, *(word for word, said in self._spellings.items() if said[-1] in self._heads)}
         return tuple(sorted(word.encode() for word in _shortest(found)))
 

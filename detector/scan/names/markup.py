@@ -63,7 +63,7 @@ def _accepted(data: Any, at: int) -> bool:
 
 @bare
 def text_after_tags(data: Any, at: int) -> int:
-    """Where the next text begins, behind blanks and the tags that may stand between a name and its value; -1 if others do."""
+    """Where the next text begins, behind blanks and tags such as stand between name and value; -1 if others do."""
     for _ in range(_TAGS):
         at = past_space(data, at)
         if at >= data.size or data[at] != 60:

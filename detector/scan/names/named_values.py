@@ -204,7 +204,7 @@ def _first_alike(view: Any, rows: Any) -> list[int]:
 
 
 def _like_words(view: Any, rows: Any) -> Any:
-    """Which rows have a value that looks like words: whatever its name says, it is no secret of more than low confidence.
+    """Which rows have a value that looks like words: whatever the name says, the confidence is low at most.
 
     What is percent-encoded may say something else.
     """
@@ -215,7 +215,7 @@ def _like_words(view: Any, rows: Any) -> Any:
 
 
 def _unquoted(value: bytes) -> bytes:
-    """The value without percent-encoding, if its percent signs are that: then other signs are encoded, and no letter is."""
+    """The value without percent-encoding, if its percent signs are that: other signs are encoded, and no letter is."""
     return unquote_to_bytes(value) if _ESCAPED.fullmatch(value) else value
 
 
@@ -266,7 +266,10 @@ def _mixed(value: bytes) -> int:
 
 
 def _called(data: bytes, name: int, end: int) -> tuple[str, Meaning | None]:
-    """The name in data[name:end] and what it says; with the words in front of it, if it is the last word of a label: `Page Token: `."""
+    """The name in data[name:end] and what it says.
+
+    If it is the last word of a label, as in `Page Token: `, it is given with the words in front of it.
+    """
     called = data[name:end].decode("ascii", "replace")
     meaning = lexicon().meaning(called)
     if (

@@ -33,7 +33,10 @@ def is_value(data: Any, start: int, end: int) -> bool:
 
 @bare
 def _is_name(data: Any, start: int, end: int) -> bool:
-    """Whether a key says that a name stands behind it: `name`, `ParameterKey`, `--name`; `--vault-name` is the name of another thing."""
+    """Whether a key says that a name stands behind it: `name`, `ParameterKey`, `--name`.
+
+    `--vault-name` is the name of another thing.
+    """
     flag = data[start] == 45
     while start < end and data[start] == 45:
         start += 1
@@ -46,7 +49,7 @@ def _is_name(data: Any, start: int, end: int) -> bool:
 
 @bare
 def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool, plain: Any) -> tuple[int, int]:
-    """The name under a key for names, or under such a flag, in data[at:stop], the last or the first one; (-1, -1) if there is none."""
+    """The last or the first name under a key for names, or such a flag, in data[at:stop]; (-1, -1) if there is none."""
     start, end = -1, -1
     while at < stop:
         if not TABLE[data[at]] & PART:
@@ -80,7 +83,10 @@ def _container(data: Any, brace: int) -> tuple[int, int]:
 
 @bare
 def _given(data: Any, flag: int) -> tuple[int, int]:
-    """The name behind `set` or the like, in front of the flag in its line: `secret set NAME --repo x --body`; (-1, -1) if there is none."""
+    """The name behind `set` or the like, in front of the flag in its line; (-1, -1) if there is none.
+
+    An example is `secret set NAME --repo x --body`.
+    """
     at = flag - 1
     least = max(0, flag - _NEAR)
     while at > least and data[at] != 10:

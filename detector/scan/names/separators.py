@@ -82,7 +82,7 @@ def before_quote(data: Any, name: int) -> int:
 
 @bare
 def _dumped(data: Any, start: int) -> int:
-    """Where the quote of a string begins that PHP's `var_dump` shows with its length: `string(5) "`; -1 if there is none."""
+    """Where the quote of a string in PHP's `var_dump` begins, behind its length: `string(5) "`; -1 if there is none."""
     at = past_space(data, start)
     if not starts(data, at, data.size, _STRING):
         return -1
@@ -96,7 +96,7 @@ def _dumped(data: Any, start: int) -> int:
 
 @bare
 def _form_part(data: Any, name: int, end: int) -> int:
-    """Where the body of a form's part begins: `name="NAME"`, the end of the line, and an empty line; -1 if there is none."""
+    """Where the body of a form's part begins: `name="NAME"`, the line's end, and an empty line; -1 if there is none."""
     if name < _FORM.size or not starts(data, name - _FORM.size, name, _FORM):
         return -1
     at = end
@@ -309,7 +309,7 @@ def _comma(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, 
 
 @bare
 def _command_before(data: Any, name: int) -> bool:
-    """Whether the word before the name gives a value to it with nothing between: `ENV NAME value`, `set -gx NAME value`."""
+    """Whether a word before the name gives it a value with nothing between: `ENV NAME value`, `set -gx NAME value`."""
     front = name - 1
     least = max(0, name - 2 * BLANKS)
     while front > least and data[front] > 32 and not TABLE[data[front]] & OPEN:
@@ -414,7 +414,7 @@ def _closed(data: Any, name: int, at: int) -> tuple[int, int]:
 
 @bare
 def separated(data: Any, name: int, end: int) -> tuple[int, int]:
-    """Where the value of the name data[name:end] may begin, and the flags of that place; (-1, 0) if it is given none."""
+    """Where the value of the name data[name:end] may begin, and the flags of that place; (-1, 0) if it has none."""
     size = data.size
     at = end
     while at < size and at - end < QUOTES and TABLE[data[at]] & CLOSE:

@@ -184,7 +184,7 @@ def _rated(first: int, size: int, rating: int, slashes: int, dots: int, strange:
 
 @bare
 def _summed(data: Any, begin: int, end: int, entries: Any, kind_entries: Any, sums: Any, start: int) -> None:
-    """Fills the rows of `sums` for data[begin:end]: each has the sums over data[start:at], the first of all is of nothing.
+    """Fills the rows of `sums` for data[begin:end]: each has the sums over data[start:at], the first those of nothing.
 
     Of a row's byte the two before it count, so they have to be in the text.
     """

@@ -78,9 +78,9 @@ def _line_before(data: Any, name: int) -> bool:
 
 @bare
 def value_of(data: Any, name: int, end: int, plain: Any) -> tuple[int, int, bool]:
-    """The value that the name data[name:end] is given: its start and end, and whether it has to be random; (-1, -1, …) if none.
+    """The value that the name data[name:end] is given: its start and end, and whether it has to be random.
 
-    `plain` is as for `unquoted_end`.
+    It is (-1, -1, …) if there is none. `plain` is as for `unquoted_end`.
     """
     size = data.size
     behind, flags = separated(data, name, end)

@@ -1,4 +1,4 @@
-"""What a value is wrapped in, between its separator and itself: `Some("…")`, `Bearer …`, `&anchor …`, `[]string{"…"}`. Compiled loops."""
+"""What wraps a value behind its separator: `Some("…")`, `Bearer …`, `&anchor …`, `[]string{"…"}`. Compiled loops."""
 # ruff: noqa: PLR2004 - bytes are compared with bytes
 # ruff: noqa: C901, PLR0912 - a compiled parser: numba cannot see into a struct
 

@@ -1,4 +1,7 @@
-"""The commands that wait for a person, or can be tried again: a reader of the topic `revocation-outcomes`, in which the last outcome of a command stands."""
+"""The commands that wait for a person, or can be tried again.
+
+They are read from the topic `revocation-outcomes`, in which the last outcome of a command stands.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence

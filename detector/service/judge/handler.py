@@ -227,7 +227,7 @@ class JudgeHandler:
     def _touched(
         self, partition: Partition, poll: Poll, key: str, fact: Fact, value: bytes
     ) -> AggregateState | None:
-        """The aggregate, not touched so far, to give a fact to; None if the fact rests, as the only one of a new aggregate."""
+        """The aggregate, untouched so far, to give a fact; None if that rests, as the only one of a new aggregate."""
         work = self._work[partition]
         first = poll.resting.pop(key, None)
         if first is None and key not in work.cached:
@@ -322,7 +322,7 @@ class JudgeHandler:
 
     @contextlib.contextmanager
     def _guard(self, partition: Partition) -> Any:
-        """Turns any failure of RocksDB, and an entry that cannot be read, into another try with the store built anew."""
+        """Turns a failure of RocksDB, or an entry that cannot be read, into another try with the store built anew."""
         try:
             yield
         except Exception as error:

@@ -62,7 +62,7 @@ def _is_before(data: Bytes, rows: Rows, one: int, other: int) -> bool:
 def settle(  # noqa: PLR0913, PLR0917 - what is sorted and by what
     data: Bytes, rows: Rows, found: Words, order: Rows, most: int, left: Rows
 ) -> int:
-    """Sorts `order` where the sorted words `found` are the same, up to `most` of them; how many longer runs are `left`."""
+    """Sorts `order` where the sorted words `found` agree, up to `most` of them; how many longer runs are `left`."""
     count = begin = 0
     for end in range(1, len(order) + 1):
         if end < len(order) and found[end] == found[begin]:

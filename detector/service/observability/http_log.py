@@ -1,4 +1,4 @@
-"""What happens at the service's ports, in the metrics and in the log: a line a minute for each reason, however many come."""
+"""What happens at the service's ports, in the metrics and in the log: at most a line a minute for each reason."""
 
 import time
 from collections.abc import Callable

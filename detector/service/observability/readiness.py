@@ -23,7 +23,7 @@ HUNG_SECONDS: Final = 30.0
 
 
 class StandbyCopies(msgspec.Struct, frozen=True):
-    """How many standby copies are kept, how many of them are ready, and how many records the one furthest behind lacks."""
+    """How many standby copies are kept, how many are ready, and how many records the one furthest behind lacks."""
 
     held: int = 0
     ready: int = 0

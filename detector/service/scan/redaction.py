@@ -62,7 +62,7 @@ _UNREAD: Final = frozenset((TRUNCATED_JSON, NOT_UTF8, NOT_PROTOBUF, TOO_DEEP, TO
 
 
 class Redacted(msgspec.Struct, frozen=True):
-    """What was passed on of one partition: `records`, and in them masks by rule; records not examined whole, by reason."""
+    """What was passed on of a partition: `records`, in them masks by rule; records not examined whole, by reason."""
 
     partition: Partition
     records: int

@@ -44,7 +44,7 @@ MOST_EVENTS: Final = 400  # of one credential, the latest: what a timeline can s
 
 
 class ViewContext(msgspec.Struct, frozen=True):
-    """What the judge stage judges and writes with: `compact_every` as in `JudgeSettings`, the rest as in `finding_record`.
+    """What the judge stage judges and writes with: `compact_every` of `JudgeSettings`, the rest as in `finding_record`.
 
     `id_of` gives the id under which a task is kept whose own id shows a secret.
     """

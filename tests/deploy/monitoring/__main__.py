@@ -1,8 +1,8 @@
-"""Prints how long it takes from nothing to the first alert: `python -m tests.deploy.monitoring`, after `make test` or `make broker` once.
+"""Prints how long it takes from nothing to the first alert.
 
-Kafka, the service, Prometheus and Alertmanager are started one after the other, with the intervals of
-deploy/prometheus (15 s); a leak is produced as soon as the service is ready, and the clock stops when Alertmanager's
-API shows the alert.
+Run `python -m tests.deploy.monitoring`, after `make test` or `make broker` once. Kafka, the service, Prometheus and
+Alertmanager are started one after the other, with the intervals of deploy/prometheus (15 s); a leak is produced as soon
+as the service is ready, and the clock stops when Alertmanager's API shows the alert.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Keycloak itself: sessions, offline sessions and service accounts, with what its introspection says to a third client."""
+"""Keycloak itself: sessions, offline sessions and service accounts, and what its introspection tells a third client."""
 
 import base64
 import json

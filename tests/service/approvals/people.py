@@ -1,4 +1,4 @@
-"""Approvers with tokens in files, outcomes as the revoker writes them, and approval pages over both without a broker."""
+"""Approvers with tokens in files, outcomes as the revoker writes them, and approval pages on both, with no broker."""
 
 import json
 import time

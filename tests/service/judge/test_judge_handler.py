@@ -130,7 +130,7 @@ def assert_reported_once(world: World) -> None:
 
 
 def foretold(history: History) -> list[AnyEvent]:
-    """The events in order of time, with all starts and issues moved to before the rest: what is without_activity on time."""
+    """The events in order of time, all starts and issues moved before the rest: what is without_activity on time."""
     times = [came(event) for event in history.events]
     ahead = max(times, default=0) - min(times, default=0) + HOUR
     moved_ahead = [

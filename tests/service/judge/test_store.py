@@ -1,4 +1,4 @@
-"""The store of a partition finds what it has, also in files that an earlier version wrote, and keeps filters of keys."""
+"""A partition's store finds what it has, also in files that an earlier version wrote, and keeps filters of keys."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How many aggregates there are, how much is parked and what is joined: counted as it happens, right whatever happens."""
+"""How many aggregates there are, how much is parked, what is joined: counted as it happens, right whatever happens."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What could not be examined whole is masked on its way to a redacted topic, or passed on with a header; and counted."""
+"""What was not examined whole is masked on its way to a redacted topic, or passed on with a header; and counted."""
 
 import base64
 import bz2

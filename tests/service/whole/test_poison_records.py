@@ -217,7 +217,7 @@ async def test_a_record_at_the_brokers_limit_is_read_to_its_end_and_what_would_b
 async def test_a_bomb_is_passed_by_the_scan_the_look_back_and_whoever_starts_anew(
     deployment: Disturbed,
 ) -> None:
-    """70 MB of zeros that compress to nearly nothing, and a log line after them whose credential is registered later."""
+    """70 MB of zeros that compress to nearly nothing, then a log line whose credential is registered later."""
     # The log line must be judged before the look-back reads it, however busy the machine is.
     deployment.config.write_text(deployment.config.read_text().replace('lookback = "2s"', 'lookback = "60s"'))
     process = deployment.start()

@@ -1,4 +1,4 @@
-"""The redacted topic on a real broker has each record once and in order, though the service is killed again and again."""
+"""The redacted topic on a real broker has each record once and in order, though the service is killed repeatedly."""
 
 import asyncio
 import random
