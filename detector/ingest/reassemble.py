@@ -142,26 +142,23 @@ class _OpenStreams(dict[Hashable, _OpenStream[Item]]):
         return next(stream for stream in self if self._of_task[_task_of(stream)] == most)
 
 
-class _Numbers:
+class _Numbers(dict[int | None, Hashable]):
     """The numbers of streams that are held (`stream_key`). Where streams share one, it stays."""
 
     def __init__(self, streams: _OpenStreams[Item]) -> None:
-        self._of: dict[int | None, Hashable] = {}
+        super().__init__()
         self._shared: set[int | None] = set()
         for stream, held in streams.items():
             self.note(held.number, stream, held=True)
 
-    def __contains__(self, number: int) -> bool:
-        return number in self._of
-
     def note(self, number: int | None, stream: Hashable, *, held: bool) -> None:
         """Whether the stream of this number is held now."""
-        if self._of.get(number, stream) != stream:
+        if self.get(number, stream) != stream:
             self._shared.add(number)
         elif held:
-            self._of[number] = stream
+            self[number] = stream
         elif number not in self._shared:
-            self._of.pop(number, None)
+            self.pop(number, None)
 
 
 class StreamReassembler(Generic[Item]):
