@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.ingest import kafka
@@ -332,6 +332,22 @@ def test_what_is_taken_is_what_the_strict_reader_reads(some: list[bytes]) -> Non
         assert contents == Contents()
     for number in np.flatnonzero(found.taken).tolist():
         assert_read_as_strictly(found, made[number], number)
+
+
+@given(st.one_of(values(), objects(), lines()))
+@example(b"[")
+@example(b"[ ")
+def test_what_stands_behind_the_padding_changes_nothing(value: bytes) -> None:
+    data, starts = value_lines(records([value]), PAD)
+
+    def read(behind: bytes) -> object:
+        found = FlatRecords(data + behind, starts, np.zeros(1, np.bool_), None)
+        if not found.taken[0]:
+            return bool(found.blank[0])
+        texts = found.texts(np.zeros(1, np.int64))
+        return texts.data, texts.marked, texts.whereabouts(0), found.keys.tolist()
+
+    assert read(b"") == read(b"{" * PAD) == read(b'"}' * PAD) == read(b"0" * PAD)
 
 
 def assert_read_as_strictly(found: FlatRecords, record: FakeRecord, number: int) -> None:

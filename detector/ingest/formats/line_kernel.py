@@ -112,9 +112,9 @@ def line(data: Any, doubtful: Any, at: int, end: int) -> tuple[int, int, int, in
     after, seconds, nanos = stamp(data, at)
     if data[first] == 91:  # an array of objects is none
         first += 1
-        while data[first] == 32 or 9 <= data[first] <= 13:
+        while first < end and (data[first] == 32 or 9 <= data[first] <= 13):
             first += 1
-        if data[first] == 123:
+        if first < end and data[first] == 123:
             return NO_LINE, 0, 0, 0, 0, 0
     elif doubtful[np.int64(data[at]) * 256 + data[at + 1]] or _may_be_syslog(data, at):
         return NO_LINE, 0, 0, 0, 0, 0
