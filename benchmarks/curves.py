@@ -78,10 +78,12 @@ def _panel(panel: Panel) -> str:
         parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
         x, y, beside, anchor = *points[-1], -6, "end"
-        if line[-1] == min(each[-1] for each in panel.lines.values()) and y + _BELOW < bottom:
+        before = points[-2][1] if len(points) > 1 else y
+        lowest = line[-1] == min(each[-1] for each in panel.lines.values())
+        if lowest and before - y < _BELOW and y + _BELOW < bottom:
             y += _BELOW
         else:
-            if len(points) > 1 and y > points[-2][1]:  # it falls: its name would stand on it
+            if y > before:  # it falls: its name would stand on it
                 x, y, beside, anchor = *points[-2], 6, "start"
             y -= _ABOVE
         parts.append(
