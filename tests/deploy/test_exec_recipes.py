@@ -20,7 +20,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from tests.exec.running import TOKEN, ends_in, environment, events_in, until
+from tests.exec.running import TOKEN, children_of, ends_in, environment, events_in, until
 
 RECIPES = Path(__file__).parents[2] / "deploy" / "exec"
 KUBERNETES = "1.30"
@@ -41,11 +41,7 @@ def shell(
     )
 
 
-def children_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def catches(pid: str, number: int) -> bool:
+def catches(pid: int, number: int) -> bool:
     [caught] = re.findall(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return bool(int(caught, 16) >> number - 1 & 1)
 

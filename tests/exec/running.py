@@ -62,6 +62,11 @@ def spooled(folder: Path) -> list[Path]:
     return [path for path in (folder / "spool").rglob("*") if path.is_file()]
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that the main thread of a process has started, and that nobody has waited for."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def until(condition: Any) -> None:
     """Waits for what happens soon."""
     end = time.monotonic() + _SECONDS

@@ -14,7 +14,7 @@ import pytest
 from detector.exec.child import CannotRunError, spawn
 from detector.values.times import SECOND, format_rfc3339, parse_rfc3339
 from tests.command_line import curfewd
-from tests.exec.running import EXEC, TOKEN, ends_in, environment, events_in, run, spooled, until
+from tests.exec.running import EXEC, TOKEN, children_of, ends_in, environment, events_in, run, spooled, until
 from tests.register.receiver import receiver
 
 
@@ -172,9 +172,8 @@ def test_the_task_ends_though_exec_is_killed(tmp_path: Path) -> None:
 
 def test_the_lease_ends_a_task_whose_machine_died(tmp_path: Path) -> None:
     process = sleeping(tmp_path)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     command = int((tmp_path / "pid").read_text())
-    [sender] = [int(one) for one in children if int(one) != command]
+    [sender] = [one for one in children_of(process.pid) if one != command]
     os.kill(sender, signal.SIGKILL)
     process.kill()
     process.wait()
@@ -192,8 +191,7 @@ def test_the_lease_ends_a_task_whose_machine_died(tmp_path: Path) -> None:
 def test_a_replay_ends_a_task_whose_machine_never_comes_back(tmp_path: Path) -> None:
     process = sleeping(tmp_path, "--lease", "3s", "--secret-env", "DEPLOY_TOKEN")
     until(lambda: len(events_in(tmp_path)) > 3)  # the start, its credential, two heartbeats
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for number in (process.pid, *map(int, children)):
+    for number in (process.pid, *children_of(process.pid)):
         os.kill(number, signal.SIGKILL)
     process.wait()
     told = events_in(tmp_path)

@@ -18,6 +18,7 @@ from detector.service.worker_link import ParentEnd, WorkerEnd, WorkerStatus
 from detector.service.workers import WorkersPage, WorkersReadiness
 from detector.values.errors import ConfigError
 from tests.broker import Cluster
+from tests.exec.running import children_of
 from tests.ingest.streams import until
 from tests.service.whole.deployment import Deployment, Expected, ended, settled, terminate
 from tests.service.whole.test_replay_parity import small
@@ -34,10 +35,10 @@ def of_two_workers(deployment: Deployment) -> Deployment:
 def workers(pid: int) -> dict[int, int]:
     """The workers of a process: the pid of each number."""
     found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for child in children_of(pid):
         words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
         if MODULE in words:
-            found[int(words[words.index(MODULE) + 3])] = int(child)
+            found[int(words[words.index(MODULE) + 3])] = child
     return found
 
 
