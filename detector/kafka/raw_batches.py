@@ -155,6 +155,11 @@ class _Chunk(NamedTuple):
     offset: int
 
 
+def _rows(most: int, size: int) -> Columns:
+    """Room for so many records, or for as many as may be in so many bytes."""
+    return np.empty((max(min(most, size // kernel.LEAST_BYTES), 1), kernel.WIDTH), np.int64)
+
+
 def _chunk(columns: Columns, data: bytes, end: int) -> _Chunk:
     first, last = columns[0], columns[-1]
     return _Chunk(columns, data, int(first[kernel.KEY]), end, int(last[kernel.OFFSET]))
@@ -195,8 +200,7 @@ class _Together:
         partition, end = self._partition, self._end
         batch, at, left, position, wrong = self._begin, self._begin, 0, partition.next_fetch_offset, False
         while batch < end and not wrong:
-            most = min(partition.wanted, self._records, (end - at) // kernel.LEAST_BYTES)
-            rows = np.empty((max(most, 1), kernel.WIDTH), np.int64)
+            rows = _rows(min(partition.wanted, self._records), end - at)
             count, batch, at, left, position, wrong = kernel.walk_together(
                 self._view, batch, at, left, end, position, rows
             )
@@ -247,8 +251,7 @@ class _Batch:
         (left,) = _COUNT.unpack_from(self._fetched, self._begin + kernel.BATCH_HEADER - _COUNT.size)
         wrong = False
         while left > 0 and not wrong:
-            most = min(self._partition.wanted, left, (end - at) // kernel.LEAST_BYTES)
-            rows = np.empty((max(most, 1), kernel.WIDTH), np.int64)
+            rows = _rows(min(self._partition.wanted, left), end - at)
             position = self._partition.next_fetch_offset
             count, left, at, wrong = kernel.walk(
                 view, at, end, left, self._batch.base_offset, time, moves, position, rows
