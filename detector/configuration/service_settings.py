@@ -57,6 +57,7 @@ class ServiceSettings(msgspec.Struct, frozen=True):
     log_level: str = "info"
     state: str = "curfewd-state"
     cache_size: int = 100_000
+    store_memory_bytes: int = 128 << 20
     ready_lag: int = MINUTE
     registry_snapshot: int = HOUR
     standbys: int = 0
@@ -104,6 +105,12 @@ SERVICE_FIELDS: Final = {
         whole_number(1000, 100_000_000),
         "entries of state kept in memory for each partition of `work`, about 2 KB each; the rest is on disk",
         "100000",
+    ),
+    "store_memory_bytes": Field(
+        whole_number(1 << 25, 1 << 40),
+        "bytes in memory for all stores of a process together: half of them for what is not on disk yet, the rest for "
+        "what was read; [what else it holds](sizing.md#memory)",
+        "134217728",
     ),
     "ready_lag": Field(
         duration_between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'

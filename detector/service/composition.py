@@ -31,6 +31,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.standby_stores import StandbyStores
+from detector.service.judge.store_memory import StoreMemory
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
 from detector.service.observability.measuring import MeasuredHandler, StageName
 from detector.service.record_times import longest_backdating
@@ -66,6 +67,7 @@ class ProcessContext(msgspec.Struct, frozen=True):
     threads: Executor
     observe: Callable[[StageName, Any], None]
     classifier_of: ClassifierOf
+    store_memory: StoreMemory
     view: View | None = None
     backlogs: Backlogs = msgspec.field(default_factory=Backlogs)
 
@@ -208,6 +210,7 @@ def judge_stage(
             ),
             settings.service.cache_size,
             work_dated=longest_backdating(topics.work.retention),
+            memory=context.store_memory,
         ),
         Run(patterns, context.registered.finders.clean),
         changelog,

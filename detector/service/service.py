@@ -54,6 +54,7 @@ from detector.service.http.server import HttpServer, Page, Post, probe_answer
 from detector.service.id_key import agree_on_id_key
 from detector.service.judge.restore import Restoring
 from detector.service.judge.standby_stores import StandbyStores
+from detector.service.judge.store_memory import StoreMemory
 from detector.service.lifecycle import Lifecycle, end
 from detector.service.observability import series
 from detector.service.observability.http_log import HttpLog
@@ -245,6 +246,9 @@ class Service:
                 threads=threads,
                 observe=self._observe,
                 classifier_of=classifier_of,
+                store_memory=StoreMemory(
+                    self._settings.service.store_memory_bytes, self._live.topics.work.partitions
+                ),
                 view=self._view,
             )
             following = [self._lifecycle.watched(registry_topic.run())]
@@ -403,6 +407,8 @@ class Service:
                 self._sampling.sample_standbys(self._standbys.held, self._standbys.lags())
             if looking_back is not None:
                 self._metrics.set(series.LOOKBACK_OVERDUE, looking_back.overdue_seconds)
+            for part, size in context.store_memory.usage.items():
+                self._metrics.set(series.STORE_MEMORY, size, part)
             self._metrics.set(series.CREDENTIALS, len(registry))
             self._metrics.set(series.CONFLICTS, registry.conflicts)
             self._sampling.sample_unfindable(context.registered.finders.known.unfindable)

@@ -46,6 +46,7 @@ from detector.service.judge.store import (
     entry_key,
     time_of,
 )
+from detector.service.judge.store_memory import StoreMemory
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.record_times import LONGEST, output_timestamp
 from detector.values.errors import RetryError, StopError
@@ -71,7 +72,9 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
-    """`directory` holds the stores. `cache_size` bounds the state of a partition in memory, in things of 2 KB.
+    """`directory` holds the stores, which share `memory`.
+
+    `cache_size` bounds the state of a partition in memory, in things of 2 KB.
 
     An aggregate keeps at least `compact_every` facts one by one before it compacts the old ones.
     `work_dated` is how far back a record of work may be dated, in ns.
@@ -83,6 +86,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     cache_size: int = 100_000
     compact_every: int = 256
     work_dated: int = LONGEST
+    memory: StoreMemory | None = None
 
 
 class _Work:
@@ -142,7 +146,7 @@ class JudgeHandler:
         self._observe = observe
         self._work: dict[Partition, _Work] = {}
         self._broken: set[Partition] = set()
-        self.local_stores = LocalStores(settings.directory)
+        self.local_stores = LocalStores(settings.directory, settings.memory)
 
     @property
     def stores(self) -> dict[Partition, Store]:
@@ -168,7 +172,9 @@ class JudgeHandler:
             self.local_stores.destroy(partition)
             self._broken.discard(partition)
         now = self._clock()
-        store, restored = await restore(path, partition.number, self._changelog, now, self._observe)
+        store, restored = await restore(
+            path, partition.number, self._changelog, now, self._observe, memory=self.local_stores.memory
+        )
         try:
             with self._guard(partition):  # what is damaged may show only now
                 watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())

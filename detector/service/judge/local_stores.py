@@ -7,6 +7,7 @@ from typing import Final
 
 from detector.kafka.handlers import Partition
 from detector.service.judge.store import Position, Store
+from detector.service.judge.store_memory import StoreMemory
 from detector.values.times import HOUR
 
 # A broker drops tombstones after a day (`delete.retention.ms`). An older store may have entries that are gone.
@@ -16,10 +17,11 @@ OLDEST: Final = 12 * HOUR
 class LocalStores:
     """A folder with a store for each partition. Whoever opens one holds its `lock`.
 
-    `restoring` counts the partitions of our own that are being restored.
+    `restoring` counts the partitions of our own that are being restored. All open stores share `memory`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, memory: StoreMemory | None = None) -> None:
+        self.memory = memory or StoreMemory()
         self.restoring = 0
         self._folder = folder
         self._positions: dict[Partition, Position] = {}
@@ -40,7 +42,7 @@ class LocalStores:
             if number.isdecimal():
                 partition = Partition(topic, int(number))
                 async with self._locks[partition]:
-                    self.note(partition, await asyncio.to_thread(_position, path))
+                    self.note(partition, await asyncio.to_thread(_position, path, self.memory))
         await self.remove_old(now)
 
     async def remove_old(self, now: int) -> None:
@@ -68,10 +70,10 @@ class LocalStores:
         return {partition: position.offset for partition, position in self._positions.items()}
 
 
-def _position(path: Path) -> Position | None:
+def _position(path: Path, memory: StoreMemory) -> Position | None:
     """How far a store is; None if it was never complete or cannot be read: whoever opens it for work says why."""
     try:
-        store = Store(path)
+        store = Store(path, memory)
     except Exception:  # noqa: BLE001 - RocksDB's errors have no class
         return None
     try:

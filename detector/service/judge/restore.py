@@ -11,6 +11,7 @@ from detector.kafka.changelog import Changelog, ChangelogSpan
 from detector.service.judge.bulk_load import BulkLoad
 from detector.service.judge.local_stores import OLDEST
 from detector.service.judge.store import Position, Store
+from detector.service.judge.store_memory import StoreMemory
 from detector.values.errors import CurfewdError, RetryError
 from detector.values.stored_format import STORED_FORMAT, check_format
 
@@ -37,27 +38,29 @@ class Restored(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-async def restore(
+async def restore(  # noqa: PLR0913 - what a store is restored from and with, each by its name
     path: Path,
     partition: int,
     changelog: Changelog,
     now: int,
     observe: Callable[[Restoring], None] = lambda _: None,
+    *,
+    memory: StoreMemory | None = None,
 ) -> tuple[Store, Restored]:
     """Opens the store at `path` and brings it to the end of its changelog. A store that cannot be used is replaced.
 
-    `observe` is told how it goes on.
+    `observe` is told how it goes on. The store shares `memory`.
 
     Raises:
         RetryError, StopError: the disk or the changelog cannot be read or written, or a later version wrote them.
     """
     began = time.monotonic()
     span = await changelog.span(partition)
-    store, reason = _open(path, span, now)
+    store, reason = _open(path, span, now, memory)
     position = None if store is None else store.position()
     if store is None or position is None:
         Store.destroy(path)
-        store, start = _fresh(path), span.first
+        store, start = _fresh(path, memory), span.first
     else:
         start = position.offset
     count = 0
@@ -80,7 +83,9 @@ async def restore(
     return store, Restored(partition, count, time.monotonic() - began, reason)
 
 
-def _open(path: Path, span: ChangelogSpan, now: int) -> tuple[Store | None, str | None]:
+def _open(
+    path: Path, span: ChangelogSpan, now: int, memory: StoreMemory | None
+) -> tuple[Store | None, str | None]:
     """The store on the disk, or None and the reason why it cannot be used.
 
     Raises:
@@ -90,7 +95,7 @@ def _open(path: Path, span: ChangelogSpan, now: int) -> tuple[Store | None, str 
     if not path.exists():
         return None, "none there"
     try:
-        store = Store(path)
+        store = Store(path, memory)
     except Exception as error:  # RocksDB's errors have no class; the changelog has it all
         if str(error).startswith(_IN_USE):
             raise RetryError(f"another process has the store {path} open") from error
@@ -116,8 +121,8 @@ def _open(path: Path, span: ChangelogSpan, now: int) -> tuple[Store | None, str 
     return store, None
 
 
-def _fresh(path: Path) -> Store:
+def _fresh(path: Path, memory: StoreMemory | None) -> Store:
     try:
-        return Store(path)
+        return Store(path, memory)
     except Exception as error:
         raise RetryError(f"the store cannot be made: {type(error).__name__}") from error

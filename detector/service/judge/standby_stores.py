@@ -218,7 +218,9 @@ class StandbyStores:
             while self._stores.restoring:  # noqa: ASYNC110 - it is no hurry
                 await asyncio.sleep(ROUND_SECONDS)
             path = self._stores.path(partition)
-            store, restored = await restore(path, partition.number, self._changelog, self._clock())
+            store, restored = await restore(
+                path, partition.number, self._changelog, self._clock(), memory=self._stores.memory
+            )
         try:
             position = store.position()
         except BaseException:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from rocksdict import BlockBasedOptions, IngestExternalFileOptions, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import IngestExternalFileOptions, Options, Rdict, WriteBatch, WriteOptions
 
 from detector.judge.stage import META, Change, Judgement
 from detector.judge.totals import Totals
+from detector.service.judge.store_memory import StoreMemory
 from detector.values.stored_format import STORED_FORMAT
 
 AGGREGATE: Final = b"a"
@@ -36,9 +37,6 @@ KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
 LAST: Final = (1 << 8 * TIME_BYTES) - 1  # the latest time of a timer
 TIMERS: Final = 1000  # are looked at together
-_WRITE_BUFFER: Final = 16 << 20
-_BITS_PER_KEY: Final = 10  # one key in a hundred that is not there is looked for
-_MEMTABLE_FILTER: Final = 0.02  # of the write buffer: 16 bits for an entry of a hundred bytes
 _GATHERED: Final = 4  # RocksDB's own
 
 
@@ -92,27 +90,17 @@ def _has_timer(meta: bytes) -> bool:
     return len(meta) >= TIME_BYTES and meta[0] != 0xFF  # noqa: PLR2004 - as `meta_value` writes it
 
 
-def _filter_keys(options: Options) -> None:
-    """Has RocksDB keep Bloom filters: most aggregates that are looked for are new."""
-    files = BlockBasedOptions()
-    files.set_bloom_filter(_BITS_PER_KEY, block_based=False)
-    options.set_block_based_table_factory(files)
-    options.set_memtable_whole_key_filtering(True)
-    options.set_memtable_prefix_bloom_ratio(_MEMTABLE_FILTER)
-
-
 class Store:
-    """One partition's state. Any method may raise an error of RocksDB: destroy the store then."""
+    """One partition's state, with its part of `memory`. Any method may raise an error of RocksDB: destroy it then."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, memory: StoreMemory | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         options = Options(raw_mode=True)
         options.create_if_missing(True)
-        options.set_write_buffer_size(_WRITE_BUFFER)
         options.set_max_background_jobs(2)
         options.set_keep_log_file_num(2)
         options.set_paranoid_checks(True)
-        _filter_keys(options)
+        (memory or StoreMemory()).bound(options)
         self._db: Any = Rdict(str(path), options)
         self._unlogged: Any = WriteOptions()
         self._linked: Any = IngestExternalFileOptions()

@@ -1,5 +1,6 @@
 """A partition's store finds what it has, also in files that an earlier version wrote, and keeps filters of keys."""
 
+import re
 from pathlib import Path
 
 from rocksdict import Options, Rdict
@@ -42,7 +43,7 @@ def test_keeps_filters_of_the_keys_in_its_files(tmp_path: Path) -> None:
         (_key(number), meta_value(number + 1, b"[]")) for number in range(_COUNT)
     )  # with a timer each
     store.restored(Position(1, 1))
-    store.knows(digest_of("t:other"))
-    held = store._db.property_int_value("rocksdb.estimate-table-readers-mem")
-    assert held >= 2 * _COUNT * 10 // _BYTE
+    files = store._db.property_value("rocksdb.aggregated-table-properties")
+    [size] = re.findall(r"filter block size=(\d+)", files)
+    assert int(size) >= 2 * _COUNT * 10 // _BYTE
     assert store.close()
