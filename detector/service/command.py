@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from detector.configuration.settings import Settings
+from detector.service.allocator import bound_arenas
 from detector.service.observability.logs import LogMask, make_log, route_libraries
 from detector.service.rights import Which
 from detector.service.service import Service
@@ -55,6 +56,7 @@ def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any
     route_libraries(log)
     gc.set_threshold(*_COLLECTED)
     _raise_file_limit()
+    bound_arenas()
     try:
         return asyncio.run(work(log, log_mask)) or DONE
     except CurfewdError as error:

@@ -36,6 +36,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
+from detector.service.allocator import give_back
 from detector.service.approvals.approval_topics import ApprovalTopics
 from detector.service.compiled_loops import compile_loops
 from detector.service.composition import (
@@ -331,6 +332,7 @@ class Service:
             else:
                 others.append(self._lifecycle.watched(self._reloads.run(context.registered.finders)))
             others.append(self._lifecycle.watched(self._sample(context, looking_back)))
+            others.append(self._lifecycle.watched(give_back()))
             self._readiness.waiting = "stopping" if self._lifecycle.stopping.is_set() else None
             await self._lifecycle.stopping.wait()
             for stage in self._stages.values():
