@@ -138,6 +138,11 @@ TOPICS_NOTES: Final = """\
 as many partitions as `work`: good for a trial. It never changes an existing topic, but reports differences. It exits
 with 2 if a difference would lose or double something (the partitions of `work` and `state`, `cleanup.policy`,
 `unclean.leader.election.enable`), else with 0. Compacted topics keep the last record of every key for ever.
+
+A broker compacts closed segments only, and deletes a segment as a whole. So curfewd's topics say when a segment is
+closed (`segment.ms`, `segment.bytes`): a compacted one after an hour or 64 MiB, any other after an eighth of its
+retention, a week or 1 GiB. Without that a small `state` grows to 64 MiB a partition before anything is dropped, and
+`work` stands for up to twice its retention.
 """
 
 REDACTED_NOTES: Final = """\

@@ -19,14 +19,19 @@ from detector.kafka.clients import admin_client
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.security import explain, retriable
 from detector.values.errors import RetryError, StopError
-from detector.values.times import DAY
+from detector.values.times import DAY, HOUR
 
 _MILLI: Final = 1_000_000  # ns
 _TRIES: Final = 20
 _PAUSE_SECONDS: Final = 0.2
 _IDLE_MS: Final = 60_000
-# Only closed segments are compacted. Small ones keep a compacted topic short to read.
-_SEGMENT_BYTES: Final = 64 << 20
+# Only closed segments are compacted, and a segment is deleted as a whole. Small ones keep a compacted topic short to
+# read, but one in which little is written would fill none for months: so they are closed by time, too.
+_COMPACTED_SEGMENT_BYTES: Final = 64 << 20
+_COMPACTED_SEGMENT: Final = HOUR
+_SEGMENT_BYTES: Final = 1 << 30
+_LONGEST_SEGMENT: Final = 7 * DAY
+_SEGMENTS: Final = 8  # in a retention: by an eighth of it, a record may outlive it
 # Longer than anyone takes to read a compacted topic from its start: else a deleted key would come back.
 _TOMBSTONES: Final = DAY
 # A wrong value of these loses or doubles records; of any other setting it is only reported.
@@ -89,11 +94,14 @@ def topic_configs(retention: int | None, *, min_insync: int, record_bytes: int) 
             "cleanup.policy": "delete",
             "retention.ms": str(retention // _MILLI),
             "retention.bytes": "-1",
+            "segment.bytes": str(_SEGMENT_BYTES),
+            "segment.ms": str(min(retention // _SEGMENTS, _LONGEST_SEGMENT) // _MILLI),
         }
     return {
         **configs,
         "cleanup.policy": "compact",
-        "segment.bytes": str(_SEGMENT_BYTES),
+        "segment.bytes": str(max(_COMPACTED_SEGMENT_BYTES, record_bytes)),
+        "segment.ms": str(_COMPACTED_SEGMENT // _MILLI),
         "delete.retention.ms": str(_TOMBSTONES // _MILLI),
         "min.cleanable.dirty.ratio": "0.1",
     }

@@ -195,6 +195,7 @@ def test_what_differs_is_told_and_left_alone(secure: SecureBroker, console: Cons
     assert err == (
         "curfewd: warning: lived.revocations: retention.ms is 2592000000, configured is 7776000000; "
         "it is left as it is\n"
+        "curfewd: warning: lived.revocations: segment.ms is 324000000, configured is 604800000; it is left as it is\n"
     )
     code, _, err = console.create(address, more="prefix = 'lived.'\n[kafka.topics.work]\npartitions = 5")
     assert code == 2
