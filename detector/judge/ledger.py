@@ -75,6 +75,18 @@ class Ledger:
         self._counted: set[int] | None = None  # once sealed: hashes of the unresolved uses that were counted
         self._routes = self._open_routes
 
+    def __del__(self) -> None:
+        """Parts what refers to each other, so that all of it is freed with the ledger.
+
+        A service drops a ledger with every task that it forgets, and hours may pass between two collections of cycles.
+        """
+        for name in self._names.names():
+            name.owner = name.leaks = None
+        for task in self._tasks.values():
+            task.accounts.clear()
+        for group in self._groups.values():
+            group.accounts.clear()
+
     @property
     def unresolved(self) -> Counter[str]:
         """By source, how many distinct events name a credential that is not known so far."""
