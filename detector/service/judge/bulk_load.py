@@ -51,7 +51,7 @@ class BulkLoad:
         """Takes changes."""
         if not isinstance(changes, RecordColumns):
             await self.finish()
-            self._store.restore(changes)
+            self._store.write(changes)
             return
         self._pending.append(changes)
         first, last = changes.span()
@@ -86,7 +86,7 @@ class BulkLoad:
     def _write(self, polls: Sequence[RecordColumns]) -> None:
         """Without a file."""
         for poll in polls:
-            self._store.restore(pairs_in(poll))
+            self._store.write(pairs_in(poll))
 
     async def _loaded(self) -> None:
         loading, self._loading = self._loading, None

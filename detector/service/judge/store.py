@@ -6,9 +6,13 @@
     s                                                        how far each partition of the inputs was read, now and then
     n                                                        the totals of all aggregates
     v                                                        the version of these forms; see `stored_format`
-    o                                                        how far this copy has the changelog; not in the changelog
+    p                                                        how far this copy has the changelog; not in the changelog
 
 Keys and values are those of the changelog. If the store is lost, it is built again from there.
+
+The changelog is the only log: RocksDB writes none of its own. What was written since the last flush is lost with the
+process, the position with it. So whatever files open together are a state that the store once had, whole up to its
+position. A log beside them would not be: a store that had lost its files got position and latest writes from there.
 """
 
 import contextlib
@@ -25,6 +29,7 @@ from detector.judge.stage import META, Change, Judgement
 from detector.judge.totals import Totals
 from detector.service.judge.store_memory import StoreMemory
 from detector.values.stored_format import STORED_FORMAT
+from detector.values.times import HOUR
 
 AGGREGATE: Final = b"a"
 TIMER: Final = b"t"
@@ -32,12 +37,15 @@ WATERMARK: Final = b"w"
 SOURCES: Final = b"s"
 TOTALS: Final = b"n"
 FORMAT: Final = b"v"
-_POSITION: Final = b"o"
+_POSITION: Final = b"p"  # 0.1.0 kept it under `o`, and had a log: such a store is built anew
 KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
 LAST: Final = (1 << 8 * TIME_BYTES) - 1  # the latest time of a timer
 TIMERS: Final = 1000  # are looked at together
 _GATHERED: Final = 4  # RocksDB's own
+_FLUSH_EVERY: Final = (
+    HOUR  # a store with little to write: a position in its files that is too old is worth nothing
+)
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -91,12 +99,15 @@ def _has_timer(meta: bytes) -> bool:
 
 
 class Store:
-    """One partition's state, with its part of `memory`. Any method may raise an error of RocksDB: destroy it then."""
+    """One partition's state, with its part of `memory`. Any method may raise an error of RocksDB: destroy it then.
+
+    It is made if there are no files. Of those that are left of a damaged one RocksDB would make an empty one.
+    """
 
     def __init__(self, path: Path, memory: StoreMemory | None = None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         options = Options(raw_mode=True)
-        options.create_if_missing(True)
+        options.create_if_missing(not any(path.iterdir()))
         options.set_max_background_jobs(2)
         options.set_keep_log_file_num(2)
         options.set_paranoid_checks(True)
@@ -106,6 +117,7 @@ class Store:
         self._linked: Any = IngestExternalFileOptions()
         self._linked.set_move_files(True)  # to another name: no copy is made
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stubs are wrong
+        self._flushed: int | None = None
 
     @staticmethod
     def destroy(path: Path) -> None:
@@ -196,10 +208,6 @@ class Store:
         meta = self.get(entry_key(digest, META))
         return meta is not None and meta[:TIME_BYTES] == key[1 : 1 + TIME_BYTES]
 
-    def restore(self, changes: Iterable[Change]) -> None:
-        """Writes changes that are read again if the process ends before the next `restored`."""
-        self._db.write(self._batch(changes, None), self._unlogged)
-
     def ingest(self, file: Path) -> None:
         """Takes in a sorted file of changes on the same disk, all or none of them."""
         self._db.ingest_external_file([str(file)], self._linked)
@@ -225,13 +233,20 @@ class Store:
         return (files or 0) > most and not errors
 
     def restored(self, position: Position) -> None:
-        """Says how far it has the changelog, once the files have all of it."""
-        self._db.flush()
+        """Says how far it has the changelog, and puts all of it into files."""
         self.write((), position)
+        self._db.flush()
 
     def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
-        """Writes all changes or none."""
-        self._db.write(self._batch(changes, position))
+        """Writes all changes or none. They are in files after the next flush."""
+        self._db.write(self._batch(changes, position), self._unlogged)
+        if position is None:
+            return
+        if self._flushed is not None and position.saved - self._flushed >= _FLUSH_EVERY:
+            self._db.flush(wait=False)
+            self._flushed = None
+        if self._flushed is None:
+            self._flushed = position.saved
 
     def _batch(self, changes: Iterable[Change], position: Position | None) -> Any:
         batch = WriteBatch(raw_mode=True)

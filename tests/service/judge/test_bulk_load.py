@@ -17,7 +17,7 @@ from rocksdict import Rdict
 from detector.kafka.changelog import Change
 from detector.records.record_columns import RecordColumns
 from detector.service.judge.bulk_load import BulkLoad
-from detector.service.judge.store import Store, meta_value
+from detector.service.judge.store import Position, Store, meta_value
 
 DIGESTS = [bytes(16), b"\xff" * 16, *(b"digest %09d" % number for number in range(6))]
 META_VALUES = st.builds(
@@ -78,7 +78,7 @@ def timers_in(entries: dict[bytes, bytes]) -> set[bytes]:
 
 def both_ways(folder: Path, changes: list[Change], poll: int, file_bytes: int) -> None:
     singly = Store(folder / "singly")
-    singly.restore(changes)
+    singly.write(changes)
     singly.close()
     loaded = Store(folder / "loaded")
     asyncio.run(load(loaded, folder / "loaded", changes, poll, file_bytes))
@@ -126,10 +126,10 @@ class Watched(Store):
             file.write_bytes(file.read_bytes()[:-10])
         super().ingest(file)
 
-    def restore(self, changes: Iterable[Change]) -> None:
+    def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
         some = list(changes)
         self.singly += len(some)
-        super().restore(some)
+        super().write(some, position)
 
 
 @pytest.mark.parametrize(("refuses", "singly"), [(False, 4), (True, 28)])

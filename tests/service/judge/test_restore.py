@@ -126,7 +126,7 @@ async def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Pat
     changelog, path = Stuck(), tmp_path / "0"
     changelog.going_on.set()
     store = Store(path)
-    store.restore(CHANGES)
+    store.write(CHANGES)
     store.restored(Position(3, 1, ""))
     store.close()
     files = {each.name for each in path.glob("*.sst")}

@@ -16,7 +16,6 @@ from tests.service.whole.small_disk import SmallDisk
 
 REBUILT = "state on disk cannot be used: rebuilt from its changelog"
 BUILT = "state built from its changelog"
-KEPT = "state caught up with its changelog"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield small
 
 
-async def test_a_full_disk_ends_it_and_with_room_it_goes_on(
+async def test_on_a_full_disk_it_does_not_start_and_with_room_it_goes_on(
     broker: Cluster, told: tuple[Records, Expected], disk: SmallDisk, tmp_path: Path
 ) -> None:
     records, expected = told
@@ -44,8 +43,9 @@ async def test_a_full_disk_ends_it_and_with_room_it_goes_on(
         await until(deployment.quiet, "the end of what there is")
         disk.fill()
         await deployment.produce(second)
-        assert await ended(process) == 2
-        assert why(deployment).startswith("the disk of service.state is full")
+        await until(deployment.quiet, "the end of the second part")  # in memory, and in the state topic
+        process.terminate()
+        assert await ended(process) == 0
 
         # Started anew on a disk that is still full, it says so at once.
         assert await ended(deployment.start()) == 2
@@ -65,7 +65,7 @@ async def test_a_damaged_store_is_rebuilt_from_the_changelog(
     with deployed(Disturbed(broker.bootstrap, tmp_path)) as deployment:
         await deployment.create()
         some = parts(records, 3)
-        for _ in range(2):  # what one run wrote ahead, the next one sorts into tables
+        for _ in range(2):
             await deployment.produce(next(some))
             process = deployment.start()
             await until(deployment.ready, "readiness")
@@ -73,7 +73,7 @@ async def test_a_damaged_store_is_rebuilt_from_the_changelog(
             process.terminate()
             assert await ended(process) == 0
         stores = sorted((tmp_path / "state" / "judge").iterdir())
-        for store, pattern in zip(stores, ("MANIFEST-*", "*.sst", "*.log"), strict=True):
+        for store, pattern in zip(stores, ("MANIFEST-*", "*.sst", "CURRENT"), strict=True):
             paths = list(store.glob(pattern))
             assert paths
             for path in paths:
@@ -85,11 +85,11 @@ async def test_a_damaged_store_is_rebuilt_from_the_changelog(
         last = {
             line["partition"]: line["event"]
             for line in deployment.said()
-            if line["event"] in (REBUILT, BUILT, KEPT)
+            if line["event"] in (REBUILT, BUILT)
         }
         assert last[0] == REBUILT
         assert last[1] in (REBUILT, BUILT)  # built, where the damage showed after the store had opened
-        assert last[2] == KEPT
+        assert last[2] == REBUILT
 
 
 def damage(path: Path) -> None:
@@ -117,7 +117,6 @@ def test_a_damaged_block_is_an_error_and_not_the_end(tmp_path: Path) -> None:
         events = [(entry_key(digest, b"e", b"%d" % number), rng.randbytes(200)) for number in range(5)]
         store.write([*events, (entry_key(digest, META), meta_value(due, b""))])
     store.close()
-    Store(tmp_path / "store").close()  # what was written ahead is sorted into a table
     (table,) = (tmp_path / "store").glob("*.sst")
     with table.open("r+b") as file:
         file.seek(table.stat().st_size // 2)

@@ -186,7 +186,8 @@ async def test_it_goes_on_as_the_version_before_would_have(upgraded: Upgraded, s
     await upgraded.stop(process)
 
     restored = [line["event"] for line in upgraded.said("run") if line["event"].startswith("state ")]
-    how = "state caught up with its changelog" if stores == "kept" else "state built from its changelog"
+    rebuilt = "state on disk cannot be used: rebuilt from its changelog"
+    how = rebuilt if stores == "kept" else "state built from its changelog"
     assert restored == [how] * 3
     assert redacted(await upgraded.records("logs.redacted")) == redacted(
         archive.lines("expected/logs.redacted.jsonl")
@@ -219,7 +220,7 @@ async def check_that_all_forms_say_their_version(upgraded: Upgraded) -> None:
     assert len(state) == 3
     for path in sorted((upgraded.folder / "state" / "judge").iterdir()):
         store = Rdict(str(path), Options(raw_mode=True))
-        assert msgspec.msgpack.decode(store[b"o"] or b"")["format"] == 1
+        assert msgspec.msgpack.decode(store[b"p"] or b"")["format"] == 1
         store.close()
 
 
@@ -242,7 +243,7 @@ async def later_store(deployment: Deployment) -> str:
     path = deployment.folder / "state" / "judge" / f"{deployment.name}.work-1"
     path.parent.mkdir(parents=True)
     store = Rdict(str(path), Options(raw_mode=True))
-    store[b"o"] = msgspec.msgpack.encode({"offset": 0, "saved": time.time_ns(), "format": 7})
+    store[b"p"] = msgspec.msgpack.encode({"offset": 0, "saved": time.time_ns(), "format": 7})
     store.close()
     return f"the store {path}"
 
