@@ -29,6 +29,7 @@ from detector.scan import (
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 from detector.scan.joins import LONGEST, MOST_PARTS
 from detector.scan.kernels import ALNUM, CLASSES
+from detector.scan.lines_apart import with_lines_apart
 from detector.scan.terminal_controls import ControlStrings, Overstrike
 from detector.scan.word_decoders import (
     Ascii85,
@@ -89,7 +90,7 @@ class Base64(LinearDecoder):
         if size:
             text = out[: size - 2].tobytes()
             rows, digits = segments[:count].copy(), digits[:count].copy()
-            yield Part(self.names, text, rows, starts[:texts], kinds[:texts], digits)
+            yield from with_lines_apart(Part(self.names, text, rows, starts[:texts], kinds[:texts], digits))
 
 
 class Hex(LinearDecoder):
@@ -117,9 +118,8 @@ class Hex(LinearDecoder):
         size, count, texts = word_runs.unhex(view, places, out, segments, digits, starts)
         if size:
             text, kinds = out[: size - 2].tobytes(), np.zeros(texts, np.int64)
-            yield Part(
-                self.names, text, segments[:count].copy(), starts[:texts], kinds, digits[:count].copy()
-            )
+            rows, digits = segments[:count].copy(), digits[:count].copy()
+            yield from with_lines_apart(Part(self.names, text, rows, starts[:texts], kinds, digits))
 
 
 class _Rewritten(LinearDecoder):

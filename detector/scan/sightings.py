@@ -19,6 +19,7 @@ from detector.scan.decode import DecodedPiece, DecodedText, pieces
 from detector.scan.decoders import CHANGED, JOINED, SPACED, rare_forms
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.known_forms import Disguise
+from detector.scan.lines_apart import LINES_APART
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
 from detector.scan.scanner import Match, PatternScanner
@@ -143,8 +144,13 @@ def sightings_in(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     seen = _as_it_stands(data, scanner, known, holding=holding)
     decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen, holding))
     joined: list[Sighting] = []
+    apart: list[Sighting] = []
+    others: list[Sighting] = []
     for one in decoded:
-        (joined if JOINED in one.encodings else seen).append(one)
+        (apart if LINES_APART in one.encodings else joined if JOINED in one.encodings else others).append(one)
+    if apart:
+        others += _hidden(apart, others, seen)
+    seen += others
     if joined:
         seen += _not_whole(joined, _whole(seen, holding))
     starts = [one.start for one in seen]
@@ -336,6 +342,28 @@ def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
 def _not_whole(joined: Sequence[Sighting], whole: "Spans") -> list[Sighting]:
     """Of what stands in words put together what can be believed: registered or proven, with nothing whole there."""
     return [one for one in joined if (one.pattern is None or one.pattern.proven) and not whole.overlap(one)]
+
+
+def _hidden(
+    apart: Sequence[Sighting], others: Sequence[Sighting], clear: Iterable[Sighting]
+) -> list[Sighting]:
+    """Of what is seen in lines apart what is not seen, nor is a part of what is seen, in all of the lines.
+
+    A registered or proven secret is whole wherever it is seen, and so is what stands in a value that is one `clear`
+    sighting, as in `Authorization: Basic …`.
+    """
+    values = {one.secret.reveal() for one in others}
+    every, specific = Spans(others), Spans(one for one in others if not one.generic)
+    whole = {(one.start, one.end) for one in clear}
+    hidden: list[Sighting] = []
+    for one in apart:
+        certain = one.pattern is None or one.pattern.proven or (one.start, one.end) in whole
+        if one.secret.reveal() in values and every.overlap(one):
+            continue
+        if certain or not (every if one.generic else specific).overlap(one):
+            encodings = tuple(name for name in one.encodings if name != LINES_APART)
+            hidden.append(msgspec.structs.replace(one, encodings=encodings))
+    return hidden
 
 
 def _whole(seen: Iterable[Sighting], holding: Holding | None = None) -> "Spans":
