@@ -90,6 +90,19 @@ class Refusal(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class TrialError(Exception):
+    """`process` would not come to its end for these records. `why` is for a person, and quotes no record."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+def named(error: Exception) -> str:
+    """What may be told of an error of `process`: its text may quote records."""
+    return error.why if isinstance(error, TrialError) else type(error).__name__
+
+
 class Handler(Protocol):
     """The work of a stage. Records are aiokafka's ConsumerRecord, or `RecordColumns` where the stage asks for them."""
 

@@ -13,7 +13,7 @@ from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
 from detector.kafka.group_offsets import GroupOffsets
-from detector.kafka.handlers import Handler, Output, Partition, PassedOn, Refusal, ToWrite, singly
+from detector.kafka.handlers import Handler, Output, Partition, PassedOn, Refusal, ToWrite, named, singly
 from detector.kafka.membership import Membership
 from detector.kafka.poison import PoisonSearch
 from detector.kafka.stage_facts import (
@@ -347,7 +347,7 @@ class PartitionWork:
             raise
         except Exception as error:
             self._poison.failed(records, error)
-            raise _PoisonError(f"process: {type(error).__name__}") from error
+            raise _PoisonError(f"process: {named(error)}") from error
 
     async def _fit(self, outputs: Sequence[ToWrite]) -> list[Output]:
         """Replaces outputs that are too large for the brokers by what the handler gives instead."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from detector.kafka.handlers import Refusal
+from detector.kafka.handlers import Refusal, named
 from detector.values.errors import StopError
 
 
@@ -19,6 +19,7 @@ class PoisonSearch:
         self._refused: int | None = None
         self._error = ""
         self._unreadable: int | None = None
+        self._found = False  # the record that it halved the polls for
 
     def unreadable(self, offset: int, error: Exception) -> None:
         """The client could not decode a poll from `offset`. Halves the polls until the record is alone."""
@@ -35,8 +36,8 @@ class PoisonSearch:
         return Refusal("record-unreadable", offset, error=self._error)
 
     def failed(self, records: Sequence[Any], error: Exception) -> None:
-        """`process` raised `error` for these records. Only its class is kept: its text may quote them."""
-        self._error = type(error).__name__
+        """`process` raised `error` for these records. Of its text only what quotes none of them is kept."""
+        self._error = named(error)
         first, last = records[0].offset, records[-1].offset
         self._until = max(self._until, last + 1)
         if len(records) > 1:
@@ -66,10 +67,13 @@ class PoisonSearch:
         if self._refused is not None and offset > self._refused:
             self._refused = self._alone = None
             self._refusals_left -= 1
+            self._found = True
         else:
             self._refusals_left = self._refusals
         if self._unreadable is not None and offset > self._unreadable:
             # The rest of its batch cannot be decoded either. The next good record restores the limit.
             self._unreadable, self._until = None, offset + 1
         elif offset >= self._until:
-            self.limit = self._poll_records
+            self.limit, self._found = self._poll_records, False
+        elif self._found:
+            self.limit = min(2 * self.limit, self._poll_records)

@@ -42,6 +42,7 @@ from detector.service.scan.handler import (
     ScanSettings,
     ScanTopics,
 )
+from detector.service.scan.scan_marks import NoMarks
 from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
 from detector.service.view.view import View
@@ -69,6 +70,7 @@ class ProcessContext(msgspec.Struct, frozen=True):
     classifier_of: ClassifierOf
     store_memory: StoreMemory
     view: View | None = None
+    marks: NoMarks = msgspec.field(default_factory=NoMarks)
     backlogs: Backlogs = msgspec.field(default_factory=Backlogs)
 
     def observer(self, stage: StageName) -> Callable[[Any], None]:
@@ -139,6 +141,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         positions,
         observe=lambda fact: measured.report(fact),  # noqa: PLW0108 - `measured` is made of this handler
         registry_is_read=context.registry_topic.up_to_date,
+        marks=context.marks,
     )
     measured = _measured(context, "scan", handler)
     names, pattern = live.inputs.subscription()
@@ -174,6 +177,7 @@ def lookback_reader(context: ProcessContext, positions: GroupPositions, skew: in
         context.registered,
         context.threads,
         observe=observe,
+        marks=context.marks,
     )
     return DelayedReader(
         context.connection,

@@ -69,6 +69,7 @@ from detector.service.observability.sampling import Sampling
 from detector.service.registry_snapshots import RegistrySnapshots
 from detector.service.reload import Reloads
 from detector.service.rights import Which, rights
+from detector.service.scan.scan_marks import NoMarks, ScanMarks
 from detector.service.stage_settings import connection_of
 from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
@@ -251,6 +252,7 @@ class Service:
                     self._settings.service.store_memory_bytes, self._live.topics.work.partitions
                 ),
                 view=self._view,
+                marks=self._scan_marks(),
             )
             following = [self._lifecycle.watched(registry_topic.run())]
             if self._approvals is not None:
@@ -272,6 +274,22 @@ class Service:
                 await snapshots.save(registry_topic.positions)
             finally:
                 await end(*following)
+
+    def _scan_marks(self) -> NoMarks:
+        """What is being scanned, on record. If it cannot be, a crash is not looked into."""
+        if self._which == "judge":
+            return NoMarks()
+        settings = self._settings.service
+        try:
+            return ScanMarks(Path(settings.state), settings.worker)
+        except OSError as error:
+            self._log.warning(
+                "what is being scanned cannot be written down: a record that crashes the scan will not be found. Give "
+                "each process a folder of its own that it may write to",
+                folder=settings.state,
+                why=error.strerror,
+            )
+            return NoMarks()
 
     def _warn_of_approvals(self, why: str) -> None:
         self._operator_log.warn("approvals of revocations", why=why)

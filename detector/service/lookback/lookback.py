@@ -18,9 +18,11 @@ from detector.ingest.classify import BUNDLED
 from detector.ingest.kafka_records import latest_kafka_time
 from detector.kafka.delayed_reader import Processed
 from detector.kafka.handlers import Output, Partition
-from detector.records.record_columns import size_of
+from detector.records.record_columns import chosen, size_of
 from detector.registry.registered import RegisteredCredentials
-from detector.service.scan.handler import PATIENCE, ClassifierOf
+from detector.service.scan.handler import PATIENCE, SLOW_SECONDS, ClassifierOf
+from detector.service.scan.scan_marks import NoMarks
+from detector.service.scan.trials import why_it_dies
 from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.scan import LookbackFacts, PartitionScanner
@@ -66,19 +68,21 @@ class _PartitionScan(msgspec.Struct):
     scanner: PartitionScanner
     since: int
     progress: LookbackProgress | None = None
+    end: int = 0  # the offset behind the last record
 
 
 class Lookback:
     """Implements `detector.kafka.delayed_reader.DelayedHandler`. `clock` gives ns."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         settings: LookbackSettings,
         registered: RegisteredCredentials,
         threads: Executor,
         *,
         clock: Callable[[], int] = time.time_ns,
-        observe: Callable[[LookbackProgress], None] = lambda _: None,
+        observe: Callable[[LookbackProgress | LookbackProblem], None] = lambda _: None,
+        marks: NoMarks | None = None,
     ) -> None:
         self._settings = settings
         self._registered = registered
@@ -89,6 +93,8 @@ class Lookback:
         keys = tuple(key.material for key in registered.finders.keys)
         self._work = WorkRecords(settings.work, registered, keys)
         self._partitions: dict[Partition, _PartitionScan] = {}
+        self._marks = NoMarks() if marks is None else marks
+        self._suspected: dict[Partition, int] = {}  # as the scan stage's
 
     def latest(self, records: Sequence[Any], now: int) -> int:
         """By Kafka's timestamps, as far as they can be true."""
@@ -104,8 +110,21 @@ class Lookback:
             scanner = PartitionScanner(partition.topic, partition.number, classifier, skew=skew)
             scan = _PartitionScan(scanner, now)
             self._partitions[partition] = scan
-        size = size_of(records)
-        outputs, facts = await self._turns.scanned(partition, size, self._outputs, records, scan.scanner, now)
+            self._suspect(partition, self._marks.left_open(partition))
+        outlived = await self._outlived(partition, records, scan.scanner, now)
+        if records and not outlived:
+            return Processed([], scan.scanner.oldest)
+        end = records[-1].offset + 1 if records else 0
+        records, size = outlived, size_of(outlived)
+        began = time.monotonic()
+        try:
+            outputs, facts = await self._turns.scanned(
+                partition, size, self._marked, partition, end, records, scan.scanner, now
+            )
+        finally:
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._suspect(partition, end)
+        scan.end = max(scan.end, end)
         if scan.scanner.oldest is None:
             scan.since = now
         scan.progress = LookbackProgress(
@@ -119,6 +138,39 @@ class Lookback:
         )
         return Processed(outputs, scan.scanner.oldest)
 
+    def _suspect(self, partition: Partition, end: int) -> None:
+        if end:
+            self._suspected[partition] = max(end, self._suspected.get(partition, 0))
+
+    async def _outlived(
+        self, partition: Partition, records: Sequence[Any], scanner: PartitionScanner, now: int
+    ) -> Sequence[Any]:
+        """The records without those that no scan outlives. They are tried out if a process may have died of one."""
+        aside = self._marks.aside(partition)
+        if aside and records:
+            left = [number for number, one in enumerate(records) if one.offset not in aside]
+            records = records if len(left) == len(records) else chosen(records, left)
+
+        async def dies(some: Sequence[Any]) -> str | None:
+            return await why_it_dies(lambda: scanner.look_back(some, self._registered.finders, now))
+
+        while records and records[0].offset < self._suspected.get(partition, 0):
+            if await dies(records) is None:
+                break
+            low, high = 0, len(records)
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if await dies(records[:middle]) else (middle, high)
+            found = records[low]
+            why = await dies(records[low:high])
+            if why is None:  # many records together take long: each goes on
+                break
+            self._marks.set_aside(partition, found.offset)
+            where = f"topic {partition.topic}, partition {partition.number}, offset {found.offset}"
+            self._observe(LookbackProblem(f"it passes a record over: {why} ({where})"))
+            records = chosen(records, [*range(low), *range(high, len(records))])
+        return records
+
     def overdue(self, now: int) -> Iterable[Partition]:
         """The partitions whose text has waited long enough for later records."""
         return [
@@ -131,6 +183,8 @@ class Lookback:
         """Reports the progress."""
         scan = self._partitions.get(partition)
         if scan is not None and scan.progress is not None:
+            if scan.end >= self._suspected.get(partition, scan.end + 1):
+                del self._suspected[partition]
             self._observe(scan.progress)
             scan.progress = None
 
@@ -139,6 +193,12 @@ class Lookback:
         for partition in self._partitions:
             self._turns.forget(partition)
         self._partitions.clear()
+
+    def _marked(
+        self, partition: Partition, end: int, records: Sequence[Any], scanner: PartitionScanner, now: int
+    ) -> tuple[list[Output], LookbackFacts]:
+        with self._marks.scanning("lookback", partition, end):
+            return self._outputs(records, scanner, now)
 
     def _outputs(
         self, records: Sequence[Any], scanner: PartitionScanner, now: int

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -21,15 +22,17 @@ from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, Owners, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING, IDLE
-from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
+from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite, TrialError
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
-from detector.records.record_columns import size_of
+from detector.records.record_columns import chosen, size_of
 from detector.redact.unexamined import Handling
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.service.scan.redaction import Held, Redacted, Redaction, noted_offset, offset_note
+from detector.service.scan.scan_marks import NoMarks
+from detector.service.scan.trials import why_it_dies
 from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import PendingIssues, WorkRecords
 from detector.stages.blinding import blinded
@@ -42,6 +45,7 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
+SLOW_SECONDS: Final = 5.0  # of a scan: if it is not committed, it is tried out first the next time
 AGAIN: Final = IDLE // 3  # how often a partition that is not idle says where it is, though it got no further
 
 ClassifierOf = Callable[[str], RecordClassifier]
@@ -200,6 +204,10 @@ class ScanHandler:
 
     When a partition moves, the text that waited is read again from the records before the committed offset. If its
     records are passed on to a redacted topic, the first offset that waits to be passed on is the note beside it.
+
+    Records that a process was scanning when it died (`marks`), or that took long and were not committed, are scanned in
+    a process of their own before (`why_it_dies`). If that dies, polls are halved until one record is left, and that is
+    set aside.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -212,6 +220,7 @@ class ScanHandler:
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[ScannedPoll | Redacted], None] = lambda _: None,
         registry_is_read: Callable[[], Awaitable[object]] | None = None,
+        marks: NoMarks | None = None,
     ) -> None:
         self._settings = settings
         self._registry_is_read = registered.complete.wait if registry_is_read is None else registry_is_read
@@ -225,11 +234,14 @@ class ScanHandler:
         self._work = WorkRecords(settings.topics.work, registered, self._keys)
         self._partitions: dict[Partition, _PartitionState] = {}
         self._masker: EventMasker | None = None
+        self._marks = NoMarks() if marks is None else marks
+        self._suspected: dict[Partition, int] = {}  # those before this offset
 
     async def assigned(self, partition: Partition) -> None:
         """Waits until the registry is known as it was when the partition came: no record is scanned before."""
         await self._registry_is_read()
         state = self._partitions[partition] = self._fresh(partition)
+        self._suspect(partition, self._marks.left_open(partition))
         if state.redaction is not None:
             state.committed, note = await self._positions.committed(partition)
             state.noted = noted_offset(
@@ -261,7 +273,7 @@ class ScanHandler:
         began = time.monotonic()
         waited = state.scanner.oldest
         finders = self._registered.finders
-        scan = await self._turns.scanned(partition, size_of(records), state.scan, finders, records, now)
+        scan = await self._scanned(state, finders, records, now)
         state.quiet_since = self._clock()
         if waited is None or state.scanner.oldest != waited:
             state.waiting_since = now
@@ -273,13 +285,66 @@ class ScanHandler:
         self._observe(_scanned_poll(partition, records, scan.facts, seconds, state.scanner))
         return [*first, *outputs, *self._passed_on(state, scan.passed_on)]
 
+    def _suspect(self, partition: Partition, end: int) -> None:
+        if end:
+            self._suspected[partition] = max(end, self._suspected.get(partition, 0))
+
+    async def _scanned(
+        self, state: _PartitionState, finders: Finders, records: Sequence[Any], now: int
+    ) -> _Scan:
+        """Scans a poll. One that a process may have died of, or that took long, is tried out before.
+
+        Raises:
+            TrialError: the process that tried it out has died.
+        """
+        partition, end = state.partition, records[-1].offset + 1
+
+        def scan(finders: Finders, records: Sequence[Any], now: int) -> _Scan:
+            with self._marks.scanning(
+                "scan", partition, end
+            ):  # as long as it runs, though nobody waits any more
+                return state.scan(finders, records, now)
+
+        began = time.monotonic()
+        try:
+            if records[0].offset >= self._suspected.get(partition, 0):
+                return await self._turns.scanned(partition, size_of(records), scan, finders, records, now)
+            why = await why_it_dies(partial(state.scan, finders, records, now))
+            if why is not None:
+                raise TrialError(why)
+            return await self._turns.in_thread(scan, finders, records, now)
+        finally:
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._suspect(partition, end)
+
+    async def _read_again(
+        self, state: _PartitionState, earlier: Sequence[Any], now: int, since: int
+    ) -> tuple[Sequence[Any], _Scan]:
+        """Scans earlier records once more, without what was set aside. Of those that no scan outlives the last ones."""
+        finders, partition = self._registered.finders, state.partition
+        if aside := self._marks.aside(partition):
+            earlier = chosen(
+                earlier, [number for number, one in enumerate(earlier) if one.offset not in aside]
+            )
+        while earlier and earlier[0].offset < self._suspected.get(partition, 0):
+            if await why_it_dies(partial(state.scan, finders, earlier, now, since)) is None:
+                break
+            earlier = earlier[len(earlier) // 2 + 1 :]
+        end = earlier[-1].offset + 1 if earlier else 0
+
+        def scan(*args: Any) -> _Scan:
+            with self._marks.scanning("scan", partition, end):
+                return state.scan(*args)
+
+        return earlier, await self._turns.in_thread(scan, finders, earlier, now, since)
+
     async def _reread(
         self, partition: Partition, state: _PartitionState, offset: int, now: int
     ) -> list[ToWrite]:
         """Reads the records before an offset again: text that waited when the partition moved waits again."""
         since = offset if state.noted is None else state.noted
         earlier = await self._positions.records_before(partition, offset, since)
-        scan = await self._turns.in_thread(state.scan, self._registered.finders, earlier, now, since)
+        earlier, scan = await self._read_again(state, earlier, now, since)
         state.fresh, state.waiting_since, state.quiet_since = False, now, self._clock()
         # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
@@ -362,14 +427,18 @@ class ScanHandler:
             for number in range(self._topics.work_partitions)
         ]
 
-    async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
+    async def committed(self, partition: Partition, offset: int | None) -> None:
         """Registers what was issued at once here. Other instances learn of it from the registry topic."""
+        if offset is not None and offset >= self._suspected.get(partition, offset + 1):
+            del self._suspected[partition]
         state = self._partitions.get(partition)
         if state is not None and state.pending:
             await self._registered.register(state.pending.taken())
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
-        """A dead letter."""
+        """A dead letter. A record that could not be scanned is not scanned again."""
+        if refusal.reason == "record-failed" and refusal.offset is not None:
+            self._marks.set_aside(partition, refusal.offset)
         return self._dead([refusal_letter(partition, refusal)])
 
     async def revoked(self, partition: Partition) -> None:

@@ -1,0 +1,79 @@
+"""`curfewd run` whose scan crashes or takes long where a record says so. Else it is the service as it is.
+
+The seam is a decoder: a program that runs curfewd as a library may add its own.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import Final
+
+from detector.configuration.settings import Settings
+from detector.scan.decoder import SpanDecoder
+from detector.scan.decoders import DECODERS
+from detector.service.command import DONE, FAILED
+from detector.service.observability.logs import make_log, route_libraries
+from detector.service.service import Service
+from detector.values.errors import CurfewdError
+
+CRASHES: Final = b"crash-the-scan-with-"
+TAKES_LONG: Final = b"scan-for-seconds-"
+
+
+class Crashing(SpanDecoder):
+    """Sends this process the signal whose number is behind the trigger."""
+
+    names = (("crash",),)
+    trigger = (CRASHES,)
+    examples = ()
+    near_misses = ()
+
+    def span(self, text: bytes) -> tuple[int, bytes] | None:
+        """It does not come back."""
+        number = int(text[len(CRASHES) : len(CRASHES) + 2])
+        signal.signal(number, signal.SIG_DFL) if number != signal.SIGKILL else None
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+        return None
+
+
+class Slow(SpanDecoder):
+    """Keeps the thread busy for so many seconds."""
+
+    names = (("slow",),)
+    trigger = (TAKES_LONG,)
+    examples = ()
+    near_misses = ()
+
+    def span(self, text: bytes) -> tuple[int, bytes] | None:
+        """It comes back late, with nothing."""
+        end = time.thread_time() + int(text[len(TAKES_LONG) : len(TAKES_LONG) + 2])
+        while time.thread_time() < end:
+            pass
+        return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--stage", default="all")
+    args = parser.parse_args()
+    DECODERS.add(Crashing())
+    DECODERS.add(Slow())
+    log = make_log("json", "info")
+    route_libraries(log)
+    try:
+        asyncio.run(
+            Service(Settings.load(args.config), args.stage, lambda: Settings.load(args.config), log).run()
+        )
+    except CurfewdError as error:
+        log.error("cannot go on", why=str(error))  # noqa: TRY400 - as the command does
+        return FAILED
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
