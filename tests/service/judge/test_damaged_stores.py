@@ -70,7 +70,8 @@ def copied(path: Path, copy: Path) -> None:
 
 async def life(folder: Path, logs: Logs, rng: random.Random) -> list[Path]:
     """Copies of a store's folder, as a kill would leave it, at moments of its life."""
-    path, copies = folder / "work-0", []
+    path = folder / "work-0"
+    copies: list[Path] = []
 
     def keep() -> None:
         copies.append(folder / f"copy-{len(copies)}")
@@ -152,7 +153,7 @@ async def test_without_any_of_its_files(tmp_path: Path, lived: tuple[Logs, list[
 async def test_without_its_list_of_files_and_opened_more_than_once(
     tmp_path: Path, lived: tuple[Logs, list[Path]]
 ) -> None:
-    """RocksDB refuses one that lacks `CURRENT` beside a log, but has made an empty one by then: it opens the next time."""
+    """RocksDB refuses one without `CURRENT` beside a log, but has made an empty one by then, which opens."""
     logs, copies = lived
     for copy in copies[1:]:
         await damaged(tmp_path, copy, removed(["CURRENT"]), logs)
