@@ -36,6 +36,11 @@ class CredentialNames(msgspec.Struct, gc=False):
         """All credentials."""
         return [name.owner for name in self._ids.values() if name.owner is not None]
 
+    def part(self) -> None:
+        """Has no name refer to its owner and its leaks any more."""
+        for name in self.names():
+            name.owner = name.leaks = None
+
     def names(self) -> Iterator[Name]:
         """All names, with those that nobody owns."""
         if self._nameless is not None:

@@ -76,16 +76,11 @@ class Ledger:
         self._routes = self._open_routes
 
     def __del__(self) -> None:
-        """Parts what refers to each other, so that all of it is freed with the ledger.
-
-        A service drops a ledger with every task that it forgets, and hours may pass between two collections of cycles.
-        """
-        for name in self._names.names():
-            name.owner = name.leaks = None
-        for task in self._tasks.values():
-            task.accounts.clear()
-        for group in self._groups.values():
-            group.accounts.clear()
+        """Parts what refers to each other: a service forgets tasks all day, and seldom collects cycles."""
+        self._names.part()
+        owners: tuple[Task | TaskGroup, ...] = (*self._tasks.values(), *self._groups.values())
+        for owner in owners:
+            owner.accounts.clear()
 
     @property
     def unresolved(self) -> Counter[str]:
@@ -557,13 +552,12 @@ class Ledger:
             )
             tally = self.limited.get(record.stream_name)
             if tally is None:
-                tally = self.limited[record.stream_name] = (
-                    Tally() if self._final is None else FinalTally(-NEVER)
-                )
+                tally = Tally() if self._final is None else FinalTally(-NEVER)
+                self.limited[record.stream_name] = tally
             known = None if isinstance(tally, FinalTally) else tally.find(entry[:4])
             if known is None:
                 tally.add(entry)
-            elif isinstance(tally, Tally) and _grown(record, known.event):
+            elif isinstance(tally, Tally) and record.outgrows(known.event):
                 tally.remove(known)
                 tally.add(entry)
 
@@ -604,8 +598,3 @@ class Ledger:
         Leak: _leaked_finally,
         LimitedRecord: _limit,
     }
-
-
-def _grown(record: LimitedRecord, known: AnyEvent) -> bool:
-    """Whether a record stands for more records than it did."""
-    return isinstance(known, LimitedRecord) and record.records > known.records

@@ -302,6 +302,10 @@ class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True,
         """`<source>/<task id>/<stream>`: the stream of log records that it is one of."""
         return f"{self.source}/{self.task_id or ''}/{self.stream or ''}"
 
+    def outgrows(self, known: Event) -> bool:
+        """Whether it stands for more records than one that is known of them."""
+        return isinstance(known, LimitedRecord) and self.records > known.records
+
 
 Lifecycle = (
     TaskStarted
