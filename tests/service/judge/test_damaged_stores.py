@@ -1,7 +1,7 @@
 """Whatever is left of a store's files, what is believed of it is what its changelog says.
 
-The files are those of a store's whole life: made in batches and in sorted files, closed, killed, copied while it was
-open. Some are removed, cut, overwritten, or put back as they were before.
+The files are those of a store's whole life: made in batches, closed, killed, copied while it was open (none of a bulk
+load). Some are removed, cut, overwritten, or put back as they were before.
 """
 
 import asyncio
