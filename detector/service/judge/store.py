@@ -45,9 +45,7 @@ TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit in
 LAST: Final = (1 << 8 * TIME_BYTES) - 1  # the latest time of a timer
 TIMERS: Final = 1000  # are looked at together
 _GATHERED: Final = 4  # RocksDB's own
-_FLUSH_EVERY: Final = (
-    HOUR  # a store with little to write: a position in its files that is too old is worth nothing
-)
+_FLUSH_EVERY: Final = HOUR  # also with little to write: files whose position is too old are worth nothing
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -244,10 +242,10 @@ class Store:
         self._db.write(self._batch(changes, position), self._unlogged)
         if position is None:
             return
-        if self._flushed is not None and position.saved - self._flushed >= _FLUSH_EVERY:
-            self._db.flush(wait=False)
-            self._flushed = None
         if self._flushed is None:
+            self._flushed = position.saved
+        elif position.saved - self._flushed >= _FLUSH_EVERY:
+            self._db.flush(wait=False)
             self._flushed = position.saved
 
     def _batch(self, changes: Iterable[Change], position: Position | None) -> Any:

@@ -20,8 +20,9 @@ from detector.kafka.delayed_reader import Processed
 from detector.kafka.handlers import Output, Partition
 from detector.records.record_columns import chosen, size_of
 from detector.registry.registered import RegisteredCredentials
-from detector.service.scan.handler import PATIENCE, SLOW_SECONDS, ClassifierOf
+from detector.service.scan.handler import PATIENCE, ClassifierOf
 from detector.service.scan.scan_marks import NoMarks
+from detector.service.scan.suspects import Suspects
 from detector.service.scan.trials import why_it_dies
 from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import WorkRecords
@@ -94,7 +95,7 @@ class Lookback:
         self._work = WorkRecords(settings.work, registered, keys)
         self._partitions: dict[Partition, _PartitionScan] = {}
         self._marks = NoMarks() if marks is None else marks
-        self._suspected: dict[Partition, int] = {}  # as the scan stage's
+        self._suspects = Suspects(self._marks)
 
     def latest(self, records: Sequence[Any], now: int) -> int:
         """By Kafka's timestamps, as far as they can be true."""
@@ -110,20 +111,16 @@ class Lookback:
             scanner = PartitionScanner(partition.topic, partition.number, classifier, skew=skew)
             scan = _PartitionScan(scanner, now)
             self._partitions[partition] = scan
-            self._suspect(partition, self._marks.left_open(partition))
+            self._suspects.assigned(partition)
         outlived = await self._outlived(partition, records, scan.scanner, now)
         if records and not outlived:
             return Processed([], scan.scanner.oldest)
         end = records[-1].offset + 1 if records else 0
         records, size = outlived, size_of(outlived)
-        began = time.monotonic()
-        try:
+        with self._suspects.timed(partition, end):
             outputs, facts = await self._turns.scanned(
                 partition, size, self._marked, partition, end, records, scan.scanner, now
             )
-        finally:
-            if time.monotonic() - began > SLOW_SECONDS:
-                self._suspect(partition, end)
         scan.end = max(scan.end, end)
         if scan.scanner.oldest is None:
             scan.since = now
@@ -138,23 +135,16 @@ class Lookback:
         )
         return Processed(outputs, scan.scanner.oldest)
 
-    def _suspect(self, partition: Partition, end: int) -> None:
-        if end:
-            self._suspected[partition] = max(end, self._suspected.get(partition, 0))
-
     async def _outlived(
         self, partition: Partition, records: Sequence[Any], scanner: PartitionScanner, now: int
     ) -> Sequence[Any]:
         """The records without those that no scan outlives. They are tried out if a process may have died of one."""
-        aside = self._marks.aside(partition)
-        if aside and records:
-            left = [number for number, one in enumerate(records) if one.offset not in aside]
-            records = records if len(left) == len(records) else chosen(records, left)
+        records = self._suspects.without_aside(partition, records)
 
         async def dies(some: Sequence[Any]) -> str | None:
             return await why_it_dies(lambda: scanner.look_back(some, self._registered.finders, now))
 
-        while records and records[0].offset < self._suspected.get(partition, 0):
+        while records and self._suspects.has(partition, records[0].offset):
             if await dies(records) is None:
                 break
             low, high = 0, len(records)
@@ -183,8 +173,7 @@ class Lookback:
         """Reports the progress."""
         scan = self._partitions.get(partition)
         if scan is not None and scan.progress is not None:
-            if scan.end >= self._suspected.get(partition, scan.end + 1):
-                del self._suspected[partition]
+            self._suspects.committed(partition, scan.end)
             self._observe(scan.progress)
             scan.progress = None
 

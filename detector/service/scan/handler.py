@@ -24,7 +24,7 @@ from detector.judge.routing import InputProgress, Owners, encode, registry_key, 
 from detector.judge.watermark import BEGINNING, IDLE
 from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite, TrialError
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
-from detector.records.record_columns import chosen, size_of
+from detector.records.record_columns import size_of
 from detector.redact.unexamined import Handling
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
@@ -32,6 +32,7 @@ from detector.service.record_times import LONGEST, PollTimes, RecordTimes, outpu
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.service.scan.redaction import Held, Redacted, Redaction, noted_offset, offset_note
 from detector.service.scan.scan_marks import NoMarks
+from detector.service.scan.suspects import Suspects
 from detector.service.scan.trials import why_it_dies
 from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import PendingIssues, WorkRecords
@@ -45,7 +46,6 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
-SLOW_SECONDS: Final = 5.0  # of a scan: if it is not committed, it is tried out first the next time
 AGAIN: Final = IDLE // 3  # how often a partition that is not idle says where it is, though it got no further
 
 ClassifierOf = Callable[[str], RecordClassifier]
@@ -235,13 +235,13 @@ class ScanHandler:
         self._partitions: dict[Partition, _PartitionState] = {}
         self._masker: EventMasker | None = None
         self._marks = NoMarks() if marks is None else marks
-        self._suspected: dict[Partition, int] = {}  # those before this offset
+        self._suspects = Suspects(self._marks)
 
     async def assigned(self, partition: Partition) -> None:
         """Waits until the registry is known as it was when the partition came: no record is scanned before."""
         await self._registry_is_read()
         state = self._partitions[partition] = self._fresh(partition)
-        self._suspect(partition, self._marks.left_open(partition))
+        self._suspects.assigned(partition)
         if state.redaction is not None:
             state.committed, note = await self._positions.committed(partition)
             state.noted = noted_offset(
@@ -285,10 +285,6 @@ class ScanHandler:
         self._observe(_scanned_poll(partition, records, scan.facts, seconds, state.scanner))
         return [*first, *outputs, *self._passed_on(state, scan.passed_on)]
 
-    def _suspect(self, partition: Partition, end: int) -> None:
-        if end:
-            self._suspected[partition] = max(end, self._suspected.get(partition, 0))
-
     async def _scanned(
         self, state: _PartitionState, finders: Finders, records: Sequence[Any], now: int
     ) -> _Scan:
@@ -298,45 +294,33 @@ class ScanHandler:
             TrialError: the process that tried it out has died.
         """
         partition, end = state.partition, records[-1].offset + 1
-
-        def scan(finders: Finders, records: Sequence[Any], now: int) -> _Scan:
-            with self._marks.scanning(
-                "scan", partition, end
-            ):  # as long as it runs, though nobody waits any more
-                return state.scan(finders, records, now)
-
-        began = time.monotonic()
-        try:
-            if records[0].offset >= self._suspected.get(partition, 0):
-                return await self._turns.scanned(partition, size_of(records), scan, finders, records, now)
+        with self._suspects.timed(partition, end):
+            if not self._suspects.has(partition, records[0].offset):
+                return await self._turns.scanned(
+                    partition, size_of(records), self._marked, state, end, finders, records, now
+                )
             why = await why_it_dies(partial(state.scan, finders, records, now))
             if why is not None:
                 raise TrialError(why)
-            return await self._turns.in_thread(scan, finders, records, now)
-        finally:
-            if time.monotonic() - began > SLOW_SECONDS:
-                self._suspect(partition, end)
+            return await self._turns.in_thread(self._marked, state, end, finders, records, now)
+
+    def _marked(self, state: _PartitionState, end: int, *scanned: Any) -> _Scan:
+        """Scans, which is on record as long as it runs, though nobody waits for it any more."""
+        with self._marks.scanning("scan", state.partition, end):
+            return state.scan(*scanned)
 
     async def _read_again(
         self, state: _PartitionState, earlier: Sequence[Any], now: int, since: int
     ) -> tuple[Sequence[Any], _Scan]:
         """Scans earlier records once more, without what was set aside. Of those that no scan outlives the last ones."""
         finders, partition = self._registered.finders, state.partition
-        if aside := self._marks.aside(partition):
-            earlier = chosen(
-                earlier, [number for number, one in enumerate(earlier) if one.offset not in aside]
-            )
-        while earlier and earlier[0].offset < self._suspected.get(partition, 0):
+        earlier = self._suspects.without_aside(partition, earlier)
+        while earlier and self._suspects.has(partition, earlier[0].offset):
             if await why_it_dies(partial(state.scan, finders, earlier, now, since)) is None:
                 break
             earlier = earlier[len(earlier) // 2 + 1 :]
         end = earlier[-1].offset + 1 if earlier else 0
-
-        def scan(*args: Any) -> _Scan:
-            with self._marks.scanning("scan", partition, end):
-                return state.scan(*args)
-
-        return earlier, await self._turns.in_thread(scan, finders, earlier, now, since)
+        return earlier, await self._turns.in_thread(self._marked, state, end, finders, earlier, now, since)
 
     async def _reread(
         self, partition: Partition, state: _PartitionState, offset: int, now: int
@@ -429,8 +413,8 @@ class ScanHandler:
 
     async def committed(self, partition: Partition, offset: int | None) -> None:
         """Registers what was issued at once here. Other instances learn of it from the registry topic."""
-        if offset is not None and offset >= self._suspected.get(partition, offset + 1):
-            del self._suspected[partition]
+        if offset is not None:
+            self._suspects.committed(partition, offset)
         state = self._partitions.get(partition)
         if state is not None and state.pending:
             await self._registered.register(state.pending.taken())
