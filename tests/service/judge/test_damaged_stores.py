@@ -19,18 +19,14 @@ from detector.kafka.handlers import Partition
 from detector.service.judge.local_stores import LocalStores
 from detector.service.judge.restore import restore
 from detector.service.judge.store import Position, Store
+from detector.values.times import HOUR
 from tests.chaos import MANY
+from tests.ingest.streams import until
 from tests.service.judge.judge_without_kafka import Logs
 
 AGGREGATE: Final = b"x" * 16
 PARTITION: Final = Partition("work", 0)
-BARE: Final = (
-    "LOCK",
-    "LOG",
-    "IDENTITY",
-    "OPTIONS",
-    "rocksdict-config",
-)  # without these it opens as with them
+SPARE: Final = ("LOCK", "LOG", "IDENTITY", "OPTIONS", "rocksdict-config")  # it opens without these, too
 PAGE: Final = 4096
 ROUNDS: Final = 5
 RANDOM: Final = 150 * MANY
@@ -126,7 +122,7 @@ async def damaged(folder: Path, copy: Path, damage: Damage, logs: Logs) -> None:
 
 
 def files(path: Path) -> list[Path]:
-    return sorted(each for each in path.iterdir() if not each.name.startswith(BARE))
+    return sorted(each for each in path.iterdir() if not each.name.startswith(SPARE))
 
 
 def removed(names: Sequence[str]) -> Damage:
@@ -212,3 +208,25 @@ async def test_what_is_not_flushed_is_read_again_and_what_is_flushed_is_not(tmp_
         store, restored = await restore(tmp_path / folder, 0, logs, 1)
         store.close()
         assert (restored.reason, restored.changes) == (None, read)
+
+
+async def test_what_little_is_written_is_flushed_every_hour(tmp_path: Path) -> None:
+    store, killed = Store(tmp_path / "work-0"), tmp_path / "killed"
+    for number in range(1, 4):
+        store.write([(b"w", b"1")], Position(number, number * HOUR, ""))
+
+    async def flushed() -> bool:
+        copied(tmp_path / "work-0", killed)
+        try:
+            copy = Store(killed)
+        except Exception:  # noqa: BLE001 - RocksDB's errors have no class: it was copied in the middle of a flush
+            return False
+        try:
+            return copy.position() == Position(3, 3 * HOUR, "")
+        finally:
+            copy.close()
+
+    try:
+        await until(flushed, "the flush")
+    finally:
+        store.close()

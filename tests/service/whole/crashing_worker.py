@@ -4,7 +4,6 @@ The seam is a decoder: a program that runs curfewd as a library may add its own.
 """
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -14,10 +13,8 @@ from typing import Final
 from detector.configuration.settings import Settings
 from detector.scan.decoder import SpanDecoder
 from detector.scan.decoders import DECODERS
-from detector.service.command import DONE, FAILED
-from detector.service.observability.logs import make_log, route_libraries
 from detector.service.service import Service
-from detector.values.errors import CurfewdError
+from tests.service.whole.faulty_worker import served
 
 CRASHES: Final = b"crash-the-scan-with-"
 TAKES_LONG: Final = b"scan-for-seconds-"
@@ -63,16 +60,9 @@ def main() -> int:
     args = parser.parse_args()
     DECODERS.add(Crashing())
     DECODERS.add(Slow())
-    log = make_log("json", "info")
-    route_libraries(log)
-    try:
-        asyncio.run(
-            Service(Settings.load(args.config), args.stage, lambda: Settings.load(args.config), log).run()
-        )
-    except CurfewdError as error:
-        log.error("cannot go on", why=str(error))  # noqa: TRY400 - as the command does
-        return FAILED
-    return DONE
+    return served(
+        lambda log: Service(Settings.load(args.config), args.stage, lambda: Settings.load(args.config), log)
+    )
 
 
 if __name__ == "__main__":

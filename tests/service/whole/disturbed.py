@@ -66,6 +66,7 @@ def parts(records: Records, count: int) -> Iterator[Records]:
 class Disturbed(Deployment):
     """A deployment for brokers of any number. Its processes run under the command `inside`, if there is one.
 
+    `module` is what they run, with its arguments.
     `bootstrap` is what the tests connect to; `changed` replaces text of the configuration.
     """
 
@@ -77,6 +78,7 @@ class Disturbed(Deployment):
         super().__init__(bootstrap, folder, POLICY)
         self.copies = copies
         self.inside: list[str] = []
+        self.module: tuple[str, ...] = ("detector.cli", "run")
         text = self.config.read_text()
         wanted = f"replication = {copies}\nmin_insync = {max(1, copies - 1)}\n"
         for old, new in (("replication = 1\nmin_insync = 1\n", wanted), *changed):
@@ -96,16 +98,7 @@ class Disturbed(Deployment):
         self.runs += 1
         with self.log.open("wb") as log:
             process = subprocess.Popen(
-                [
-                    *self.inside,
-                    sys.executable,
-                    "-m",
-                    "detector.cli",
-                    "run",
-                    "--config",
-                    str(self.config),
-                    *options,
-                ],
+                [*self.inside, sys.executable, "-m", *self.module, "--config", str(self.config), *options],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -80,10 +81,15 @@ def main() -> int:
     for module in (assignment, standbys):
         vars(module)["NEAR"] = args.near
     vars(watermark)["IDLE"] = HOUR
+    return served(lambda log: FaultyService(args.config, args.stage, log, args))
+
+
+def served(service: Callable[[Any], Service]) -> int:
+    """Runs a service with its log, to its end, as the command does; its exit code."""
     log = make_log("json", "info")
     route_libraries(log)
     try:
-        asyncio.run(FaultyService(args.config, args.stage, log, args).run())
+        asyncio.run(service(log).run())
     except CurfewdError as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - as the command does
         return FAILED

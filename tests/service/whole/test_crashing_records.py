@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,10 @@ import pytest
 from tests.broker import Cluster
 from tests.ingest.streams import until
 from tests.service.whole.crashing_worker import CRASHES, TAKES_LONG
-from tests.service.whole.deployment import ROOT, terminate
+from tests.service.whole.deployment import terminate
 from tests.service.whole.disturbed import Disturbed, deployed
 from tests.small_history import event, identifier_of, secret_of
 
-MODULE = "tests.service.whole.crashing_worker"
 TASKS = range(3)
 PARTITION = 1
 
@@ -29,20 +26,8 @@ class Crashing(Disturbed):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.module = ("tests.service.whole.crashing_worker",)
         self.exits: list[int] = []
-
-    def start(self, *options: str) -> "subprocess.Popen[bytes]":
-        self.runs += 1
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", MODULE, "--config", str(self.config), *options],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        self.processes.append(process)
-        return process
 
     async def kept_running(self) -> None:
         while True:
