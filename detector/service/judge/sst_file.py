@@ -1,11 +1,12 @@
 """Writes records of the changelog as a sorted file that RocksDB takes in whole (an SST file, "ingested").
 
 RocksDB's binding for Python takes entries one by one, with the interpreter's lock. These files are made without it.
-The format is `BlockBasedTable`, version 2, as RocksDB's own `SstFileWriter` makes it: data blocks, an index of them,
+The format is `BlockBasedTable`, version 6, as RocksDB's own `SstFileWriter` makes it: data blocks, an index of them,
 properties, where these are, and a footer (https://github.com/facebook/rocksdb/wiki/Rocksdb-BlockBasedTable-Format).
 """
 
 import io
+import secrets
 import struct
 from collections.abc import Iterable, Sequence
 from typing import IO, Final
@@ -29,11 +30,13 @@ _SNAPPY: Final = b"\x01"
 _CRC32C: Final = b"\x01"
 _PUT: Final = (1).to_bytes(8, "little")
 _DELETED: Final = bytes(8)
-_HANDLES_BYTES: Final = 41  # of the footer: its checksum's type, and where two blocks are
-_FORMAT: Final = 2
+_FORMAT: Final = 6
+_EXTENDED: Final = bytes.fromhex("3e007a00")  # of the footers from this format on
 _MAGIC: Final = 0x88E2_41B7_85F4_CFF7
-_END: Final = struct.Struct("<IQ")
+_FOOTER: Final = struct.Struct("<c4sIII24xIQ")
 _NUMBER: Final = struct.Struct("<I")
+_MOST: Final = 0xFFFF_FFFF  # that it takes
+_SESSION_BYTES: Final = 10
 
 
 def write_sst(file: IO[bytes], polls: Sequence[RecordColumns]) -> None:
@@ -58,19 +61,22 @@ def write_sst(file: IO[bytes], polls: Sequence[RecordColumns]) -> None:
         totals += made[:count].sum(axis=0)
     properties = {
         b"rocksdb.comparator": b"leveldb.BytewiseComparator",
+        # A store remembers these three, and refuses another file of this name.
+        b"rocksdb.creating.db.identity": b"curfewd",
+        b"rocksdb.creating.session.identity": secrets.token_hex(_SESSION_BYTES).upper().encode(),
         b"rocksdb.data.size": _varint(blocks.size),
         b"rocksdb.deleted.keys": _varint(int(totals[kernel.DELETIONS])),
         b"rocksdb.external_sst_file.global_seqno": bytes(8),
         b"rocksdb.external_sst_file.version": _NUMBER.pack(2),
         b"rocksdb.num.data.blocks": _varint(len(index)),
         b"rocksdb.num.entries": _varint(int(totals[kernel.ENTRIES])),
+        b"rocksdb.original.file.number": _varint(1),
         b"rocksdb.raw.key.size": _varint(int(rows[:, kernel.KEY_SIZE].sum()) + len(_PUT) * len(rows)),
         b"rocksdb.raw.value.size": _varint(int(rows[:, kernel.VALUE_SIZE].clip(0).sum())),
     }
     indexed = blocks.write(_block(index))
     described = blocks.write(_block(properties.items()))
-    footer = _CRC32C + blocks.write(_block([(b"rocksdb.properties", described)])) + indexed
-    file.write(footer.ljust(_HANDLES_BYTES, b"\0") + _END.pack(_FORMAT, _MAGIC))
+    blocks.end(_block([(b"rocksdb.index", indexed), (b"rocksdb.properties", described)]))
 
 
 def compile_sst() -> None:
@@ -104,21 +110,37 @@ def _internal_key(data: kernel.Bytes, row: kernel.Rows) -> bytes:
 
 
 class _Blocks:
-    """Blocks, one behind the other, each with its checksum. `size` is that of all so far."""
+    """Blocks, one behind the other, each with its checksum. `size` is that of all so far.
+
+    A checksum is that of the block in this file and place: a block of another file does not agree with it.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._context = 1 + secrets.randbelow(_MOST)
         self.size = 0
 
     def write(self, body: bytes, compression: bytes = _PLAIN) -> bytes:
         """Writes a block; its handle says where it is."""
         block = body + compression
-        checksum = int(crc32c(np.frombuffer(block, np.uint8), 0, TABLES))
-        rotated = (checksum >> 15 | checksum << 17) + 0xA282_EAD8 & 0xFFFF_FFFF  # RocksDB's mask
-        self._file.write(block + _NUMBER.pack(rotated))
-        handle = _varint(self.size) + _varint(len(block) - 1)
+        self._file.write(block + _NUMBER.pack(self._checksum(block)))
+        handle = _varint(self.size) + _varint(len(body))
         self.size += len(block) + _NUMBER.size
         return handle
+
+    def end(self, body: bytes) -> None:
+        """Writes the last block, which says where others are, and the footer."""
+        self.write(body)
+        parts = (self._context, len(body), _FORMAT, _MAGIC)
+        checksum = self._checksum(_FOOTER.pack(_CRC32C, _EXTENDED, 0, *parts))
+        self._file.write(_FOOTER.pack(_CRC32C, _EXTENDED, checksum, *parts))
+
+    def _checksum(self, data: bytes) -> int:
+        """Of what is written next."""
+        checksum = int(crc32c(np.frombuffer(data, np.uint8), 0, TABLES))
+        rotated = (checksum >> 15 | checksum << 17) + 0xA282_EAD8 & _MOST  # RocksDB's mask
+        place = (self.size & _MOST) + (self.size >> 32) & _MOST
+        return rotated + (self._context ^ place) & _MOST
 
 
 def _block(entries: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -13,8 +13,8 @@ Keys and values are those of the changelog. If the store is lost, it is built ag
 The changelog is the only log: RocksDB writes none of its own. What was written since the last flush is lost with the
 process, the position with it. So whatever files open together are a state that the store once had, whole up to its
 position. A log beside them would not be: a store that had lost its files got position and latest writes from there.
-One case is not seen: a file of a bulk load (`sst_file`) put back, whole or in part, as it was in an earlier build of
-the store, with the same name and size.
+Files of a bulk load (`sst_file`) carry an id of their own, which the store remembers, and checksums that hold for one
+file and place only: one of an earlier build is refused.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """Whatever is left of a store's files, what is believed of it is what its changelog says.
 
-The files are those of a store's whole life: made in batches, closed, killed, copied while it was open (none of a bulk
-load). Some are removed, cut, overwritten, or put back as they were before.
+The files are those of a store's whole life: made in batches, closed, killed, copied while it was open. Some are
+removed, cut, overwritten, or put back as they were before. Others are sorted files of two lives of one store, which
+are as alike as they can be.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Final
 import pytest
 
 from detector.kafka.handlers import Partition
+from detector.service.judge.bulk_load import BulkLoad
 from detector.service.judge.local_stores import LocalStores
 from detector.service.judge.restore import restore
 from detector.service.judge.store import Position, Store
@@ -23,6 +25,7 @@ from detector.values.times import HOUR
 from tests.chaos import MANY
 from tests.ingest.streams import until
 from tests.service.judge.judge_without_kafka import Logs
+from tests.service.judge.test_bulk_load import columns_of
 
 AGGREGATE: Final = b"x" * 16
 PARTITION: Final = Partition("work", 0)
@@ -30,6 +33,7 @@ SPARE: Final = ("LOCK", "LOG", "IDENTITY", "OPTIONS", "rocksdict-config")  # it 
 PAGE: Final = 4096
 ROUNDS: Final = 5
 RANDOM: Final = 150 * MANY
+BLOCKS: Final = 8  # of a sorted file, with one entry each
 
 Damage = Callable[[Path], None]
 
@@ -230,3 +234,66 @@ async def test_what_little_is_written_is_flushed_every_hour(tmp_path: Path) -> N
         await until(flushed, "the flush")
     finally:
         store.close()
+
+
+async def made(path: Path, logs: Logs) -> None:
+    """A store of all that the changelog has, made in one sorted file."""
+    store = Store(path)
+    async with BulkLoad(store, path, file_bytes=1) as loading:
+        await loading.add(columns_of(change for _, change in logs.topics[0]))
+        await loading.finish()
+    store.restored(Position(logs.ends[0], 1, logs.topic_id))
+    store.close()
+
+
+@pytest.fixture
+async def lives(tmp_path: Path) -> tuple[Logs, Path, Path]:
+    """The changelog, and two stores of it: one made anew after each value had changed, and the one before."""
+    logs, rng = Logs(1), random.Random(5)
+    folders = tmp_path / "before", tmp_path / "after"
+    for folder in folders:
+        for number in range(BLOCKS):
+            logs.append(0, (b"a" + AGGREGATE + b"e%d" % number, rng.randbytes(17_000)))
+        logs.compact()
+        await made(folder, logs)
+    before, after = folders
+    assert loaded(before).name == loaded(after).name
+    assert loaded(before).stat().st_size == loaded(after).stat().st_size
+    return logs, before, after
+
+
+def loaded(path: Path) -> Path:
+    """The sorted file that was loaded into a store."""
+    return max(path.glob("*.sst"), key=lambda file: file.stat().st_size)
+
+
+async def test_with_files_of_the_life_before(tmp_path: Path, lives: tuple[Logs, Path, Path]) -> None:
+    """Each subset of them. A sorted file of both has the same name and size."""
+    logs, before, after = lives
+    names = sorted({each.name for each in files(before)} & {each.name for each in files(after)})
+    assert loaded(before).name in names
+    for count in range(1, len(names) + 1):
+        for some in itertools.combinations(names, count):
+
+            def damage(path: Path, some: Sequence[str] = some) -> None:
+                for name in some:
+                    shutil.copy(before / name, path)
+
+            await damaged(tmp_path, after, damage, logs)
+
+
+async def test_with_blocks_of_the_life_before(tmp_path: Path, lives: tuple[Logs, Path, Path]) -> None:
+    """A file was put back in part. Its blocks begin where they began before, each as whole as it was."""
+    logs, before, after = lives
+    old, new = loaded(before).read_bytes(), loaded(after).read_bytes()
+    data = new.index(b"a" + AGGREGATE + b"e0")  # where their index begins, with the first key
+    block = data // BLOCKS
+    for begin, end in itertools.combinations(range(BLOCKS + 1), 2):
+        span = slice(begin * block, end * block)
+
+        def damage(path: Path, span: slice = span) -> None:
+            mixed = bytearray(new)
+            mixed[span] = old[span]
+            loaded(path).write_bytes(mixed)
+
+        await damaged(tmp_path, after, damage, logs)
