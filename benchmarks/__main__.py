@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks import compare, first_finding, memory_bench, peers, replay_bench, tables
@@ -195,6 +196,18 @@ def _registry(options: argparse.Namespace) -> None:
     )
 
 
+def _soak(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.soak_bench")
+    if options.samples:
+        importlib.import_module("benchmarks.soak_report").main(Path(options.samples))
+        return
+    bench.main(
+        bench.Options(
+            options.minutes, options.quiet, options.rate, service=options.service, name=options.name
+        )
+    )
+
+
 def _growth(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.growth_bench").main(options.tasks)
 
@@ -344,6 +357,14 @@ def _on_a_broker(commands: Any) -> None:
     )
     one.add_argument("--tasks", type=int, default=20_000, help="how many tasks (%(default)s)")
     one.set_defaults(run=_growth)
+    one = commands.add_parser("soak", help="what a worker's memory does over hours")
+    one.add_argument("--minutes", type=float, default=120.0)
+    one.add_argument("--quiet", type=float, default=10.0, help="without new tasks, at the end of each hour")
+    one.add_argument("--rate", type=float, default=12.0, help="tasks a second")
+    one.add_argument("--service", default="", help="lines of [service]")
+    one.add_argument("--name", default="soak", help="of the result files")
+    one.add_argument("--samples", default="", metavar="FILE", help="only make the report of these")
+    one.set_defaults(run=_soak)
     one = commands.add_parser("restore", help="a start with many credentials")
     one.add_argument("--sizes", default="10000,1000000", help="credentials")
     one.add_argument("--seed", type=int, default=7)

@@ -1,4 +1,4 @@
-"""Curves as SVG, without a library: panels beside each other, what they go by on a logarithmic axis."""
+"""Curves as SVG, without a library: panels beside each other, what they go by on a logarithmic axis or an even one."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ ABREAST: Final = 3  # panels in a row
 class Panel(msgspec.Struct, frozen=True):
     """What is on the upright axis and on the other, the numbers along that one, and a line of each name.
 
-    Nothing stands a tenth before the least number. `decades` makes the upright axis logarithmic.
+    Nothing stands a tenth before the least number. `decades` makes the upright axis logarithmic. With `even` the other
+    one is not: it begins at zero and has round numbers along it, for there may be many `sizes`.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Panel(msgspec.Struct, frozen=True):
     sizes: Sequence[float]
     lines: Mapping[str, Sequence[float]]
     decades: bool = False
+    even: bool = False
 
 
 def drawn(panels: Sequence[Panel]) -> str:
@@ -44,14 +46,15 @@ def drawn(panels: Sequence[Panel]) -> str:
 
 
 def _panel(panel: Panel) -> str:
-    places = _places(panel.sizes)
+    places, marks = _even(panel.sizes) if panel.even else _places(panel.sizes)
     values = [value for line in panel.lines.values() for value in line]
     steps = _powers(min(values), max(values)) if panel.decades else _steps(max(values) * 1.1)
     least, most = steps[0], steps[-1]
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
 
     def across(place: float) -> float:
-        return LEFT + (right - LEFT) * (place - places[0]) / (places[-1] - places[0] or 1.0)
+        first, last = min(marks), max(marks)
+        return LEFT + (right - LEFT) * (place - first) / (last - first or 1.0)
 
     def up(value: float) -> float:
         if panel.decades:
@@ -65,8 +68,8 @@ def _panel(panel: Panel) -> str:
         for value in steps
     ]
     parts += [
-        f'<text x="{across(place):.1f}" y="{bottom + 16}" text-anchor="middle">{size:,}</text>'
-        for place, size in zip(places, panel.sizes, strict=True)
+        f'<text x="{across(place):.1f}" y="{bottom + 16}" text-anchor="middle">{mark}</text>'
+        for place, mark in marks.items()
     ]
     parts.append(
         f'<text x="{(LEFT + right) / 2}" y="{bottom + 32}" text-anchor="middle">{escape(panel.axis)}</text>'
@@ -76,7 +79,8 @@ def _panel(panel: Panel) -> str:
         points = [(across(place), up(value)) for place, value in zip(places, line, strict=True)]
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
+        if not panel.even:
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
         x, y, beside, anchor = *points[-1], -6, "end"
         before = points[-2][1] if len(points) > 1 else y
         lowest = line[-1] == min(each[-1] for each in panel.lines.values())
@@ -92,9 +96,16 @@ def _panel(panel: Panel) -> str:
     return "".join(parts)
 
 
-def _places(sizes: Sequence[float]) -> list[float]:
+def _places(sizes: Sequence[float]) -> tuple[list[float], dict[float, str]]:
+    """Where each of them stands on a logarithmic axis, and what is written along it."""
     least = min(size for size in sizes if size)
-    return [math.log10(size or least / 10) for size in sizes]
+    places = [math.log10(size or least / 10) for size in sizes]
+    return places, {place: f"{size:,}" for place, size in zip(places, sizes, strict=True)}
+
+
+def _even(sizes: Sequence[float]) -> tuple[list[float], dict[float, str]]:
+    """The same for an even axis."""
+    return list(sizes), {step: f"{step:,g}" for step in _steps(max(sizes))}
 
 
 def _steps(most: float) -> list[float]:

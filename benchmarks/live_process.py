@@ -125,8 +125,8 @@ class Process:
 class Deployment:
     """A group with topics of its own over the inputs given, and a folder.
 
-    `settings` are lines of `[kafka]`, `service` of `[service]`; `registry` names a registry topic that is there
-    already.
+    `settings` are lines of `[kafka]`, `service` of `[service]`, `policy` those before any table; `registry` names a
+    registry topic that is there already.
     """
 
     def __init__(  # noqa: PLR0913 - what a deployment is made of, each by its name
@@ -141,6 +141,7 @@ class Deployment:
         lookback: str = "0s",
         settings: str = "",
         service: str = "",
+        policy: str = "",
         copies: int = 1,
     ) -> None:
         self.name = f"d{next(_numbers)}"
@@ -152,7 +153,7 @@ class Deployment:
         self._runs = 0
         self._service = service
         self._text = (
-            f'[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
+            f'{policy}[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
             f'event_topics = ["{inputs}"]\nreplication = {copies}\n'
             f'min_insync = {max(1, copies - 1)}\nlookback = "{lookback}"\n{settings}\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"

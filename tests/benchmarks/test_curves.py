@@ -49,6 +49,13 @@ def test_decades_are_as_high_as_each_other() -> None:
     assert {"1", "10", "100", "1,000"} <= {*words(picture)}
 
 
+def test_an_even_axis_begins_at_zero_and_has_round_numbers_along_it() -> None:
+    picture = drawn([Panel("memory", "minutes", [20, 30, 80], {"ours": [100, 200, 100]}, even=True)])
+    [line] = points(picture)
+    assert (line[2][0] - line[1][0]) == pytest.approx(5 * (line[1][0] - line[0][0]), abs=0.5)
+    assert words(picture)[6:11] == ["0", "20", "40", "60", "80"]
+
+
 def test_round_numbers_stand_beside_a_line_and_the_highest_is_above_it() -> None:
     picture = drawn([Panel("rate", "records", [1, 2], {"a <b>": [662, 330]})])
     assert words(picture)[1:6] == ["0", "200", "400", "600", "800"]
