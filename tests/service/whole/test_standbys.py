@@ -1,21 +1,26 @@
 """Standby copies of judge partitions, on a real broker: whoever takes over reads only the rest."""
 
 import asyncio
+import random
 import re
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from detector.judge.stage import META
+from detector.service.judge.store import AGGREGATE, KIND_PLACE, TIME_BYTES, Store
 from tests.broker import Cluster
 from tests.chaos import MANY
 from tests.ingest.streams import Streams, ends, until
 from tests.service.whole.deployment import Deployment, ask
 from tests.service.whole.instances import Instance, agreed, check_once, close, dealt, drained, produced
 
-HARMS = ("none", "damaged", "lost", "older", "left") * MANY if MANY > 1 else ("none", "older", "left")
+HARMS = ("none", "halved", "damaged", "lost", "older", "left")
+NODES = 3
 SHORT = ("--session", "1.5")
 POSITION_SECONDS = 8  # a holder notes every five how far its store is, with what it writes next
 FETCHED_SECONDS = 5  # copies are some seconds behind, and do not know it
@@ -129,8 +134,23 @@ async def test_one_that_joins_copies_first_and_goes_on_from_its_copies(
 async def test_holders_and_keepers_of_copies_are_killed_and_nothing_is_lost_or_told_twice(
     broker: Cluster, tmp_path: Path
 ) -> None:
-    """Copies are damaged, lost and put back as they once were."""
-    with produced(broker.bootstrap, tmp_path, 1 + len(HARMS)) as (deployment, production):
+    """Copies are damaged, lost, put back as they once were, and left without some of their files."""
+    await harmed(broker.bootstrap, tmp_path, HARMS * MANY)
+
+
+@pytest.mark.chaos
+async def test_half_the_files_of_stores_are_lost_on_three_brokers_and_none_is_believed(
+    tmp_path: Path,
+) -> None:
+    """Holders and keepers of copies are killed in turn, and come back with what is left."""
+    with Cluster(tmp_path / "nodes", NODES) as three:
+        await harmed(three.bootstrap, tmp_path, ("halved",) * 3 * MANY)
+
+
+async def harmed(bootstrap: str, folder: Path, harms: tuple[str, ...]) -> None:
+    """Three instances are killed in turn, and start again after a harm to their stores: all is as replay says."""
+    rng = random.Random(9)
+    with produced(bootstrap, folder, 1 + len(harms)) as (deployment, production):
         with_standbys(deployment)
         await deployment.create()
         slices = dealt(production.slices, seed=7)
@@ -138,8 +158,8 @@ async def test_holders_and_keepers_of_copies_are_killed_and_nothing_is_lost_or_t
         for instance in instances:
             instance.start(*SHORT)
             await until(instance.telling("partition taken"), "partitions for one more")
-        older = tmp_path / "older"
-        for number, harm in enumerate(HARMS):
+        older = folder / "older"
+        for number, harm in enumerate(harms):
             instance = instances[number % 3]
             producing = asyncio.create_task(deployment.trickle(next(slices), seconds=3))
             await asyncio.sleep(1)
@@ -148,17 +168,7 @@ async def test_holders_and_keepers_of_copies_are_killed_and_nothing_is_lost_or_t
                 await until(instance.ended, "its end")
             else:
                 await instance.kill()
-            stores = instance.state / "judge"
-            if harm == "none":
-                if not older.exists():
-                    shutil.copytree(stores, older)
-            elif harm == "damaged":
-                for manifest in stores.glob("*/MANIFEST*"):
-                    manifest.write_bytes(b"torn")
-            else:
-                shutil.rmtree(stores, ignore_errors=True)
-                if harm == "older":
-                    shutil.copytree(older, stores)
+            do_harm(harm, instance.state / "judge", older, rng)
             await producing
             instance.start(*SHORT)
             await until(instance.telling("partition taken"), "partitions for it again")
@@ -167,3 +177,56 @@ async def test_holders_and_keepers_of_copies_are_killed_and_nothing_is_lost_or_t
         await agreed(deployment, production.expected)
         await check_once(deployment, production)
         assert any(instance.said("standby copy is ready") for instance in instances)
+        for instance in instances:
+            await instance.kill()
+        checked = [await as_its_changelog_says(deployment, store) for store in folder.glob("state-*/judge/*")]
+        assert any(checked), "no store had anything of an aggregate"
+
+
+def do_harm(harm: str, stores: Path, older: Path, rng: random.Random) -> None:
+    """Does it to the stores of an instance that has ended; `older` is a copy of some."""
+    if harm == "none" and not older.exists():
+        shutil.copytree(stores, older)
+    elif harm == "damaged":
+        for manifest in stores.glob("*/MANIFEST*"):
+            manifest.write_bytes(b"torn")
+    elif harm == "halved":
+        for store in stores.iterdir():
+            some = sorted(store.iterdir())
+            for file in rng.sample(some, len(some) // 2):
+                file.unlink()
+    elif harm in {"lost", "older"}:
+        shutil.rmtree(stores)
+        if harm == "older":
+            shutil.copytree(older, stores)
+
+
+async def as_its_changelog_says(deployment: Deployment, path: Path) -> int:
+    """Checks a store that a process left: with what its changelog has from its position on, it has all. Counts that.
+
+    One that is not opened is not believed.
+    """
+    try:
+        store = Store(path)
+    except Exception:  # noqa: BLE001 - RocksDB's errors have no class: nobody had taken it up again
+        return 0
+    try:
+        position = store.position()
+        if position is None:
+            return 0
+        told: dict[bytes, dict[bytes, bytes | None]] = defaultdict(dict)
+        after: dict[bytes, dict[bytes, bytes | None]] = defaultdict(dict)
+        for record in await deployment.topic("state"):
+            key, name, value = record.key[:KIND_PLACE], record.key[KIND_PLACE:], record.value
+            if f"{record.partition}" != path.name.rpartition("-")[2] or not key.startswith(AGGREGATE):
+                continue
+            if name == META and value is not None:
+                value = value[TIME_BYTES:]
+            for changes in (told, after) if record.offset >= position.offset else (told,):
+                changes[key[1:]][name] = value
+        for digest, entries in told.items():
+            held = {**dict.fromkeys(entries), **dict(store.entries(digest)), **after[digest]}
+            assert held == entries, (path, digest)
+        return len(told)
+    finally:
+        store.close()
