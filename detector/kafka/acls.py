@@ -126,23 +126,34 @@ async def check_rights(connection: ConnectionSettings, needed: Iterable[Right]) 
         RetryError: the brokers do not answer now.
     """
     admin = admin_client(connection)
+    try:
+        await admin.start()
+        await check_rights_by(admin, connection.user, needed)
+    except (kafka.KafkaError, OSError, ValueError) as error:
+        text = f"cannot ask for the rights of this user: {explain(error)}"
+        raise (RetryError(text) if retriable(error) else StopError(text)) from None
+    finally:
+        await admin.close()
+
+
+async def check_rights_by(admin: Any, user: str, needed: Iterable[Right]) -> None:
+    """Does the same with a client that is connected as `user`.
+
+    Raises:
+        StopError: as above.
+        Exception: Kafka's own error.
+    """
     whole = [right for right in needed if not right.name.endswith("*")]
     of_topics, of_groups = ([right for right in whole if right.kind == kind] for kind in ("topic", "group"))
     try:
-        await admin.start()
         missing = [
             *await _missing_topics(admin, of_topics),
             *[right for right in of_groups if not await _may_join(admin, right)],
         ]
-    except (kafka.KafkaError, OSError, ValueError) as error:
-        text = f"cannot ask for the rights of this user: {explain(error)}"
-        raise (RetryError(text) if retriable(error) else StopError(text)) from None
     except NotImplementedError:  # brokers before Kafka 2.3 do not say
         return
-    finally:
-        await admin.close()
     if missing:
-        raise StopError(f"Kafka does not let this user do all that is needed: {lacking(missing)}")
+        raise StopError(f"Kafka does not let user {user} do all that is needed: {lacking(missing)}")
 
 
 def lacking(missing: Iterable[Right]) -> str:
@@ -168,18 +179,27 @@ async def _missing_topics(admin: Any, needed: list[Right]) -> list[Right]:
     ]
 
 
-async def _may_join(admin: Any, right: Right) -> bool:
-    try:
-        node = await admin.find_coordinator(right.name)
-        answer = await admin._send_request_to_node(node, _GroupRights(right.name))  # noqa: SLF001 - as above
-    except kafka.GroupAuthorizationFailedError:
-        return False
+async def described(admin: Any, name: str) -> dict[str, Any]:
+    """A group as its coordinator describes it. One that nobody has used has no `members`.
+
+    Raises:
+        Exception: Kafka's own error.
+    """
+    node = await admin.find_coordinator(name)
+    answer = await admin._send_request_to_node(node, _GroupRights(name))  # noqa: SLF001 - as above
+    group: dict[str, Any]
     (group,) = answer.to_object()["groups"]
     error = kafka.for_code(group["error_code"])
-    if error is kafka.GroupAuthorizationFailedError:
-        return False
     if error is not kafka.NoError:
-        raise error
+        raise error(name)
+    return group
+
+
+async def _may_join(admin: Any, right: Right) -> bool:
+    try:
+        group = await described(admin, right.name)
+    except kafka.GroupAuthorizationFailedError:
+        return False
     return _allows(group["authorized_operations"], right.operation)
 
 

@@ -20,7 +20,7 @@ aiokafka 0.14 has these pitfalls. This module and its users work around them:
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -32,10 +32,11 @@ from detector.kafka import decompression
 from detector.kafka.assignor import StickyAssignor
 from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import MILLI, ConnectionSettings
-from detector.kafka.group_requests import TopicId
+from detector.kafka.error_codes import asks_for, bars, told
+from detector.kafka.group_requests import TopicIds
 from detector.kafka.handlers import Partition
 from detector.kafka.written_batches import Compression
-from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
+from detector.values.errors import BarredError, CurfewdError, FencedError, RetryError, StopError
 
 NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
 DISCARD_SECONDS: Final = 1.0
@@ -44,34 +45,6 @@ FETCHED_BYTES: Final = 64 << 20  # of all partitions together, as long as that i
 DECOMPRESSED_BYTES: Final = 64 << 20  # of one batch
 LEAST_FETCHED_BYTES: Final = 2 << 20  # of each
 _DECOMPRESSED_BYTES: Final = 64 << 20  # of a batch of a topic of ours
-# Waiting, another try or another producer helps with none of these.
-HOPELESS: Final = (
-    kafka.TopicAuthorizationFailedError,
-    kafka.GroupAuthorizationFailedError,
-    kafka.ClusterAuthorizationFailedError,
-    kafka.TransactionalIdAuthorizationFailed,
-    kafka.InvalidTransactionTimeout,
-    kafka.InvalidSessionTimeoutError,
-    kafka.InconsistentGroupProtocolError,
-    kafka.InvalidGroupIdError,
-    kafka.UnsupportedVersionError,
-    kafka.IncompatibleBrokerVersion,
-    kafka.SaslAuthenticationFailed,
-    kafka.UnsupportedSaslMechanismError,
-)
-# Another has taken over what we had.
-FENCED: Final = (
-    kafka.ProducerFenced,
-    kafka.InvalidProducerEpoch,
-    kafka.UnknownMemberIdError,
-    kafka.IllegalGenerationError,
-)
-
-_REFUSALS: Final = {
-    kafka.TopicAuthorizationFailedError: "topic",
-    kafka.GroupAuthorizationFailedError: "group",
-    kafka.TransactionalIdAuthorizationFailed: "transactional id",
-}
 
 
 class StageSettings(msgspec.Struct, frozen=True):
@@ -85,6 +58,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     - `transaction_seconds` is from begin to commit. Records are processed before the transaction begins.
     - `record_bytes` is the broker's `message.max.bytes`. The stage learns the smaller limits of single topics.
     - After `refusals` refused records in a row the stage stops: then the records are not the cause.
+    - `ids` are those of the topics for which its offsets hold, by what each is for (`offset_notes`).
     - `counts` names the topics that must keep their number of partitions: it decides where a key and its state are.
     - `exclusive`: one member of the group has all partitions, the others stand by.
     - `columns`: the handler takes polls as `RecordColumns`. It gets them if this aiokafka can.
@@ -109,6 +83,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     compression: Compression = None
     refusals: int = 20
     counts: Mapping[str, int] = {}
+    ids: Mapping[str, str] = {}
     exclusive: bool = False
     columns: bool = False
     standbys: int = 0
@@ -298,15 +273,28 @@ async def stop_consumer(consumer: Any) -> None:
 
 async def topic_id(consumer: Any, topic: str) -> str:
     """The id of a topic, in hex: another one if it is made anew. Empty if the brokers are older than Kafka 2.8."""
-    client = consumer._client  # noqa: SLF001 - aiokafka's own admin client asks for no ids
-    try:
-        answer = await client.send(client.get_random_node(), TopicId(topic))
-    except kafka.IncompatibleBrokerVersion:
+    found = await topic_ids(consumer, [topic])
+    if found is None:
         return ""
-    error_code, _, made, *_ = answer.topics[0]
-    if error_code:
-        raise kafka.for_code(error_code)
-    return bytes(made).hex()
+    if topic not in found:
+        raise kafka.UnknownTopicOrPartitionError(topic)
+    return found[topic]
+
+
+async def topic_ids(asking: Any, topics: Iterable[str]) -> dict[str, str] | None:
+    """The ids of those topics that there are, as a consumer or admin client learns them; None from older brokers."""
+    client = asking._client  # noqa: SLF001 - aiokafka's own clients ask for no ids
+    try:
+        answer = await client.send(client.get_random_node(), TopicIds(topics))
+    except kafka.IncompatibleBrokerVersion:
+        return None
+    found = {}
+    for error_code, topic, made, *_ in answer.topics:
+        if not error_code:
+            found[topic] = bytes(made).hex()
+        elif kafka.for_code(error_code) is not kafka.UnknownTopicOrPartitionError:
+            raise kafka.for_code(error_code)(topic)
+    return found
 
 
 async def read_to_end(connection: ConnectionSettings, partition: Partition) -> AsyncIterator[list[Any]]:
@@ -331,27 +319,20 @@ def reaction(error: BaseException, doing: str) -> CurfewdError:
     """What an error asks for. It keeps the text of Kafka's own errors only: any other may quote a record."""
     if isinstance(error, CurfewdError):
         return error
-    text = f"{doing}: {_text_of(error) if isinstance(error, kafka.KafkaError) else type(error).__name__}"
-    if isinstance(error, FENCED):
+    text = f"{doing}: {told(error)}"
+    asked = asks_for(error)
+    if asked == "rejoin":
         return FencedError(text)
-    if isinstance(error, HOPELESS):
-        return StopError(text)
+    if asked in {"stop", "smaller"}:
+        return BarredError(text) if bars(error) else StopError(text)
     return RetryError(text)
-
-
-def _text_of(error: kafka.KafkaError) -> str:
-    """The error's text; for a missing right, what to allow. Rights are checked at the start, but may go later."""
-    for kind, resource in _REFUSALS.items():
-        if isinstance(error, kind):
-            name = ", ".join(str(each) for each in error.args) or "one of ours"
-            return f"Kafka does not let this user at the {resource} {name}: an ACL is missing (docs/deploy.md lists all)"
-    return str(error)
 
 
 def unreadable(error: Exception) -> bool:
     """Whether a poll failed on the bytes of a record batch: a bad checksum, a codec, a decompressor's error."""
-    if isinstance(error, kafka.KafkaError):
-        return isinstance(error, kafka.CorruptRecordException | kafka.UnsupportedCodecError)
+    asked = asks_for(error)
+    if asked is not None:
+        return asked == "unreadable"
     return not isinstance(error, CurfewdError | AssertionError | ConnectionError | TimeoutError)
 
 

@@ -30,6 +30,15 @@ class ConnectionSettings(msgspec.Struct, frozen=True):
         """Each `host:port` to begin with; a text has them between commas."""
         return tuple(self.bootstrap.split(",")) if isinstance(self.bootstrap, str) else self.bootstrap
 
+    @property
+    def user(self) -> str:
+        """Whom the brokers take us for, as far as we can tell: only they know whom a certificate or token names."""
+        if "sasl_plain_username" in self.security:
+            return str(self.security["sasl_plain_username"])
+        if "sasl_oauth_token_provider" in self.security:
+            return "that the token names"
+        return "ANONYMOUS" if self.cert_file is None else f"that the certificate {self.cert_file} names"
+
     def client_options(self, *, extra_seconds: float = 0.0) -> dict[str, Any]:
         """What aiokafka's consumers, producers and admin clients take for the connection.
 

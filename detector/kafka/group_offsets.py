@@ -18,20 +18,13 @@ from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.kafka.clients import reaction
-from detector.kafka.group_requests import OffsetFetch, UnstableOffsetCommitError, errors_of
+from detector.kafka.error_codes import asks_for
+from detector.kafka.group_requests import OffsetFetch, errors_of
 from detector.kafka.membership import Membership, Offsets
 from detector.values.errors import CurfewdError, FencedError, RetryError
 
 PAUSE_SECONDS: Final = 0.1
 SOON_SECONDS: Final = 0.02  # a transaction takes some milliseconds
-# The coordinator has said, or nobody could ask it, so the offsets are not committed.
-_NOT_DONE: Final = (
-    UnstableOffsetCommitError,
-    kafka.GroupCoordinatorNotAvailableError,
-    kafka.GroupLoadInProgressError,
-    kafka.NotCoordinatorForGroupError,
-    kafka.NodeNotReadyError,
-)
 
 
 class _Waiting(NamedTuple):
@@ -151,6 +144,10 @@ class GroupOffsets:
         except kafka.NotCoordinatorForGroupError:
             coordinator.coordinator_dead()
             return None
-        except _NOT_DONE:
-            return None
+        except kafka.KafkaError as error:
+            if (
+                asks_for(error) == "again"
+            ):  # the coordinator has said, or nobody could ask it: nothing is committed
+                return None
+            raise
         return answer

@@ -9,7 +9,7 @@ Each request is made and each answer read as in Kafka's protocol guide.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any, Final
 
@@ -39,25 +39,12 @@ def _topics(*partition: tuple[str, Any]) -> CompactArray:
     return CompactArray(("topic", _TEXT), ("partitions", CompactArray(*partition, _TAGS)), _TAGS)
 
 
-class UnstableOffsetCommitError(kafka.BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
-    """A transaction that commits the offset is open. aiokafka does not know the error."""
-
-    errno = 88
-    message = "UNSTABLE_OFFSET_COMMIT"
-    retriable = True
-
-
 def errors_of(answer: Any) -> list[type[kafka.KafkaError]]:
     """The errors in an answer about partitions. Their code is the last field of each, tags apart."""
     codes = [getattr(answer, "error_code", 0)]
     for _, partitions, *_ in answer.topics:
         codes += [next(code for code in reversed(each) if isinstance(code, int)) for each in partitions]
-    return [_error(code) for code in codes if code]
-
-
-def _error(code: int) -> type[kafka.KafkaError]:
-    known: type[kafka.KafkaError] = kafka.for_code(code)
-    return UnstableOffsetCommitError if code == UnstableOffsetCommitError.errno else known
+    return [kafka.for_code(code) for code in codes if code]
 
 
 class _TxnOffsetCommitAnswer(Response):  # type: ignore[misc]  # aiokafka has no types
@@ -261,8 +248,9 @@ class ListTransactions(_Made):
         super().__init__(_ListTransactions, ["Ongoing"], [])
 
 
-class TopicId(_Made):
-    """Asks for a topic's id. Kafka 2.8 has it."""
+class TopicIds(_Made):
+    """Asks for the ids of topics. Kafka 2.8 has it."""
 
-    def __init__(self, topic: str) -> None:
-        super().__init__(_Metadata, [(bytes(16), topic, _NO_TAGS)], False, False, False)
+    def __init__(self, topics: Iterable[str]) -> None:
+        asked = [(bytes(16), topic, _NO_TAGS) for topic in topics]
+        super().__init__(_Metadata, asked, False, False, False)

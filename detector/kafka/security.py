@@ -14,6 +14,7 @@ from cryptography import x509
 
 from detector.configuration.kafka_settings import Security
 from detector.kafka.authorities import trusting
+from detector.kafka.error_codes import asks_for, row_of, told
 from detector.kafka.tokens import TokenError, tokens
 from detector.values.bounded_files import CERTIFICATE_BYTES, BadFileError, read_bounded
 from detector.values.errors import ConfigError
@@ -47,22 +48,8 @@ _NO_TLS: Final = (
     "HTTP_REQUEST",
     "PACKET_LENGTH",
 )
-_FOR_A_PERSON: Final[dict[type[BaseException], str]] = {
-    kafka.SaslAuthenticationFailed: f"the broker does not accept the user, the password or the token: {_SEE}",
-    kafka.UnsupportedSaslMechanismError: f"the broker does not offer this SASL mechanism: {_SEE}",
-    kafka.IllegalSaslStateError: f"the broker asks for no SASL on this port: set protocol PLAINTEXT or SSL; {_SEE}",
-    kafka.TopicAuthorizationFailedError: "the broker does not let this user at the topic: it lacks a permission (ACL)",
-    kafka.GroupAuthorizationFailedError: "the broker does not let this user into the group: it lacks a permission (ACL)",
-    kafka.ClusterAuthorizationFailedError: "the broker does not let this user do that: it lacks a permission (ACL)",
-    kafka.TransactionalIdAuthorizationFailed: "the broker does not let this user write in transactions: it lacks a "
-    "permission (ACL) on the transactional id",
-    kafka.PolicyViolationError: "the cluster's policy forbids it",
-    kafka.InvalidReplicationFactorError: "there are fewer brokers than copies asked for: set kafka.replication",
-    kafka.UnsupportedVersionError: "the broker is too old, or speaks another version of the protocol",
-    kafka.IncompatibleBrokerVersion: "the broker is too old, or speaks another version of the protocol",
+_OF_CONNECTIONS: Final[dict[type[BaseException], str]] = {
     ValueError: "the broker does not prove that it knows the password, as SCRAM asks",
-}
-_FOR_LATER: Final[dict[type[BaseException], str]] = {
     socket.gaierror: "the name cannot be resolved (DNS): see kafka.bootstrap",
     ConnectionRefusedError: "nobody listens there: the broker is down, or the port is wrong",
     TimeoutError: "no answer in time",
@@ -198,11 +185,12 @@ def explain(error: BaseException) -> str:
         return root.text
     if isinstance(root, ssl.SSLError):
         return _of_tls(root)
-    for kind, text in (*_FOR_A_PERSON.items(), *_FOR_LATER.items()):
+    for kind, text in _OF_CONNECTIONS.items():
         if isinstance(root, kind):
             return text
-    if isinstance(root, kafka.BrokerResponseError):
-        return f"the broker answers {root.message}"
+    row = row_of(root)
+    if row is not None and (row.advice or row.name):
+        return told(root) if row.right else row.advice or f"the broker answers {row.name}"
     if isinstance(root, OSError) and root.strerror:
         return root.strerror.lower()
     return f"it failed with {type(root).__name__}"
@@ -211,12 +199,13 @@ def explain(error: BaseException) -> str:
 def retriable(error: BaseException) -> bool:
     """Whether a later try may succeed without anybody doing anything."""
     root = _root(error)
-    if isinstance(root, (ssl.SSLError, AssertionError, *_FOR_A_PERSON)):
+    if isinstance(root, ssl.SSLError | AssertionError | ValueError):
         return False
     if isinstance(root, socket.gaierror):
         return root.errno == socket.EAI_AGAIN
-    if isinstance(root, kafka.KafkaError):
-        return bool(root.retriable)
+    asked = asks_for(root)
+    if asked is not None:
+        return asked in {"retry", "again", "rejoin"}
     return isinstance(root, OSError | EOFError)
 
 

@@ -8,13 +8,11 @@ clients do.
 from types import SimpleNamespace
 from typing import Any, Self
 
-from aiokafka import errors as kafka
 from aiokafka.producer import sender
 
+from detector.kafka.error_codes import asks_for
 from detector.kafka.group_requests import TxnOffsetCommit, errors_of
 from detector.kafka.membership import Membership
-
-_FENCED = (kafka.UnknownMemberIdError, kafka.IllegalGenerationError)
 
 
 class NamedMember(str):
@@ -48,7 +46,7 @@ class _CommitOffsets(sender.TxnOffsetCommitHandler):  # type: ignore[misc]  # ai
         """Seconds to wait before the next try, None if there is no next try."""
         if isinstance(self._group_id, NamedMember):
             for error in errors_of(resp):
-                if issubclass(error, _FENCED):
+                if asks_for(error) == "rejoin":
                     self._sender._txn_manager.error_transaction(error())  # noqa: SLF001 - as above
                     return None
             errors = [(topic, [each[:2] for each in partitions]) for topic, partitions, _ in resp.topics]

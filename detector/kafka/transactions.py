@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
-from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.kafka import transaction_fencing, transaction_retry
@@ -15,6 +14,7 @@ from detector.kafka.backlogs import GATHER_SECONDS, Backlogs
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.clients import StageSettings, discard, reaction, start_or_discard, transactional_producer
 from detector.kafka.connection import ConnectionSettings
+from detector.kafka.error_codes import asks_for, gravest
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Partition, PassedOn, ToWrite
 from detector.kafka.membership import Membership
@@ -197,7 +197,7 @@ class Transactions:
         try:
             await self._transact(polls)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            failure = reaction(error, "transaction")
+            failure = reaction(gravest(error, *self._refusals()), "transaction")
             self._alone |= self._open
             await self._discard()
         else:
@@ -263,6 +263,15 @@ class Transactions:
             await self._producer.commit_transaction()
             self._step(polls, "committed")
 
+    def _refusals(self) -> list[BaseException]:
+        """Why the coordinator refuses the open transaction, if it does. What is written all the same fails too."""
+        if self._producer is None:
+            return []
+        waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001 - aiokafka tells only who commits
+        if waiter is None or not waiter.done() or waiter.cancelled() or waiter.exception() is None:
+            return []
+        return [waiter.exception()]
+
     def _step(self, polls: Iterable[Poll], step: StepName) -> None:
         for poll in polls:
             self._observe(TransactionStep(poll.partition, step))
@@ -303,18 +312,18 @@ class Transactions:
             *(self._write_partition(topic, number, made) for (topic, number), made in batches.items()),
             return_exceptions=True,
         )
-        for error in done:
-            if error is not None:
-                raise error
+        failed = [error for error in done if error is not None]
+        if failed:
+            raise gravest(*failed)
 
     async def _write_partition(self, topic: str, number: int, batches: Sequence[Any]) -> None:
         """Writes batches of one partition in their order: each is sent after the one before it."""
         sent = [await self._producer.send_batch(batch, topic, partition=number) for batch in batches]
         results = await asyncio.gather(*sent, return_exceptions=True)
         for batch, error in zip(batches, results, strict=True):
-            if isinstance(error, kafka.MessageSizeTooLargeError | kafka.RecordListTooLargeError):
+            if isinstance(error, Exception) and asks_for(error) == "smaller":
                 self._limits.refuse(topic, batch.size(), batch.record_count())
                 raise RetryError(f"{topic} takes no batch of {batch.size()} bytes") from error
-        for error in results:
-            if isinstance(error, BaseException):
-                raise error
+        failed = [error for error in results if isinstance(error, BaseException)]
+        if failed:
+            raise gravest(*failed)

@@ -56,3 +56,7 @@ class FencedError(CurfewdError):
 
 class StopError(CurfewdError):
     """This process cannot go on: drain and stop. A person or a supervisor has to act."""
+
+
+class BarredError(StopError):
+    """Kafka does not let this user do something. Which rights are missing, the brokers may tell."""

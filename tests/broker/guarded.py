@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest_v1, DescribeAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest_v1, DeleteAclsRequest_v1, DescribeAclsRequest
 from aiokafka.protocol.api import Request
 
 from detector.kafka.acls import Right
@@ -17,7 +17,8 @@ PASSWORD: Final = "a password for loopback alone"
 # Kafka's codes: org.apache.kafka.common.resource.ResourceType and PatternType, common.acl.AclOperation.
 _KINDS: Final = {"topic": 2, "group": 3, "cluster": 4, "transactional id": 5}
 _OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
-_ANY, _LITERAL, _PREFIXED, _ALLOW = 1, 3, 4, 3
+_ANY, _LITERAL, _PREFIXED, _DENY, _ALLOW = 1, 3, 4, 2, 3
+_Entry = tuple[int, str, int, str, str, int, int]
 
 
 class _CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka has no types
@@ -25,14 +26,41 @@ class _CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aioka
 
     API_KEY = 30
 
-    def __init__(self, entries: Sequence[tuple[int, str, int, str, str, int, int]]) -> None:
+    def __init__(self, entries: Sequence[_Entry]) -> None:
         self._entries = entries
 
     def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
         return request_struct_class(list(self._entries))
 
 
-async def _in_force(admin: AIOKafkaAdminClient) -> set[tuple[int, str, int, str, str, int, int]]:
+class _DeleteAcls(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]  # as above
+    """Of the same form: an entry says all of the ACL that is to go."""
+
+    API_KEY = 31
+
+    def __init__(self, entries: Sequence[_Entry]) -> None:
+        self._entries = entries
+
+    def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
+        return request_struct_class(list(self._entries))
+
+
+def _entries(grants: Iterable[tuple[str, Right]], permission: int) -> list[_Entry]:
+    return [
+        (
+            _KINDS[right.kind],
+            right.name.removesuffix("*"),
+            _PREFIXED if right.name.endswith("*") else _LITERAL,
+            f"User:{user}",
+            "*",
+            _OPERATIONS[right.operation],
+            permission,
+        )
+        for user, right in grants
+    ]
+
+
+async def _in_force(admin: AIOKafkaAdminClient) -> set[_Entry]:
     """All that the broker's authorizer knows, as they are created."""
     answer = await admin._send_request(DescribeAclsRequest(_ANY, None, _ANY, None, None, _ANY, _ANY))
     return {(kind, name, pattern, *acl) for kind, name, pattern, acls in answer.resources for acl in acls}
@@ -71,25 +99,26 @@ class GuardedBroker:
 
         The controller answers before its broker acts by them, so this waits for that.
         """
-        entries = [
-            (
-                _KINDS[right.kind],
-                right.name.removesuffix("*"),
-                _PREFIXED if right.name.endswith("*") else _LITERAL,
-                f"User:{user}",
-                "*",
-                _OPERATIONS[right.operation],
-                _ALLOW,
-            )
-            for user, right in grants
-        ]
+        await self._ask(_CreateAcls, _entries(grants, _ALLOW))
+
+    async def deny(self, grants: Iterable[tuple[str, Right]]) -> None:
+        """Takes rights from users, whatever else allows them, until `give_back`."""
+        await self._ask(_CreateAcls, _entries(grants, _DENY))
+
+    async def give_back(self, grants: Iterable[tuple[str, Right]]) -> None:
+        """Ends a `deny`."""
+        await self._ask(_DeleteAcls, _entries(grants, _DENY))
+
+    async def _ask(self, kind: type[_CreateAcls | _DeleteAcls], entries: list[_Entry]) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.open)
         await admin.start()
+        there = kind is _CreateAcls
         try:
-            answer = await admin._send_request(_CreateAcls(entries))
-            if any(code for code, _ in answer.creation_responses):
+            answer = await admin._send_request(kind(entries))
+            answers = answer.creation_responses if there else answer.filter_responses
+            if any(code for code, *_ in answers):
                 raise BrokerError(f"the broker takes no such rights: {answer}")
-            while not await _in_force(admin) >= set(entries):  # noqa: ASYNC110 - the broker tells nobody
+            while set(entries) & await _in_force(admin) != (set(entries) if there else set()):  # noqa: ASYNC110 - the broker tells nobody
                 await asyncio.sleep(0.05)
         finally:
             await admin.close()

@@ -94,7 +94,7 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
     ("error", "says", "may_pass"),
     [
         (kafka.SaslAuthenticationFailed(PASSPHRASE.decode()), "does not accept the user", False),
-        (kafka.TopicAuthorizationFailedError(), "lacks a permission (ACL)", False),
+        (kafka.TopicAuthorizationFailedError("work"), "at the topic work: an ACL is missing", False),
         (kafka.NotControllerError(), "the broker answers NOT_CONTROLLER", True),
         (kafka.KafkaConnectionError("x"), "the broker closed the connection", True),
         (caused(kafka.KafkaConnectionError("x"), ConnectionRefusedError()), "nobody listens there", True),

@@ -174,7 +174,7 @@ async def test_what_is_missing_of_topics_and_groups_is_named(
         with pytest.raises(StopError) as caught:
             await told(deployment.live(user), needed)
         assert str(caught.value) == (
-            f"Kafka does not let this user do all that is needed: allow it {right} (ACLs; docs/deploy.md lists all)"
+            f"Kafka does not let user {user} do all that is needed: allow it {right} (ACLs; docs/deploy.md lists all)"
         )
 
 
