@@ -227,10 +227,12 @@ def _add_topics(commands: Any) -> None:
     topics = _command(commands, "topics", "create the topics that the service needs")
     topics.add_argument(
         "action",
-        choices=("create",),
-        metavar="create",
-        help="create those that are missing, and say what is wrong with the others",
+        choices=("create", "accept"),
+        metavar="create|accept",
+        help="create those that are missing, and say what is wrong with the others; or go on with topics that were "
+        "deleted and made anew",
     )
+    topics.add_argument("names", nargs="*", metavar="TOPIC", help="accept: the topics that were made anew")
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
     topics.add_argument(
         "--inputs",
@@ -503,11 +505,16 @@ def _receive(options: argparse.Namespace) -> int:
 
 def _topics(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+    from detector.service.accept_topics import run_accept_topics  # noqa: PLC0415 - as above
     from detector.service.topics import report, run_create_topics  # noqa: PLC0415 - as above
 
     live = Settings.load(options.config).live()
     for warning in live.warnings:
         _tell(f"curfewd: warning: {warning}")
+    if options.action == "accept":
+        with printing():
+            put(*map(_masked, run_accept_topics(live, options.names)))
+        return DONE
     outcome = run_create_topics(live, inputs=options.inputs)
     wild = (*live.inputs.prefixes, *live.inputs.scattered) if options.inputs else ()
     for glob in wild:

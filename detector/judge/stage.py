@@ -446,6 +446,11 @@ class AggregateState:
                 self._sent[uid] = sent
                 self._staged.append((uid_key(SENT, uid), msgspec.json.encode(sent)))
 
+    def report_all_again(self) -> None:
+        """Gives all findings that stand once more, as if they had changed: their topic lacks them."""
+        for uid in tuple(self._reported):
+            self._report_again(uid)
+
     def _report_again(self, uid: str) -> None:
         reported = self._reported.get(uid)
         if reported is not None:

@@ -96,13 +96,23 @@ class FollowedChangelog(Changelog, Protocol):
 class KafkaChangelog:
     """`FollowedChangelog` over a topic. `close` it at the end. With `columns` it reads columns, with compiled loops.
 
+    What stands before the offset that `floors` has for a partition is no part of it.
+
     All methods raise RetryError or StopError where Kafka does not answer.
     """
 
-    def __init__(self, topic: str, connection: ConnectionSettings, *, columns: bool = False) -> None:
+    def __init__(
+        self,
+        topic: str,
+        connection: ConnectionSettings,
+        *,
+        columns: bool = False,
+        floors: Mapping[int, int] | None = None,
+    ) -> None:
         self._topic = topic
         self._connection = connection
         self._columns = columns
+        self._floors = floors or {}
         self._offset_reader: Any = None
         self._opening = asyncio.Lock()
 
@@ -116,7 +126,7 @@ class KafkaChangelog:
             made = await topic_id(consumer, self._topic)
         except Exception as error:
             raise _reaction(error) from error
-        return ChangelogSpan(first[source], end[source], made)
+        return ChangelogSpan(max(first[source], self._floors.get(partition, 0)), end[source], made)
 
     async def read(self, partition: int, start: int) -> AsyncIterator[Changes]:
         """See `Changelog`."""

@@ -15,6 +15,7 @@ from detector.kafka.clients import StageSettings, reaction, stray_cancellations_
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Handler, Output, Partition, PassedOn, Refusal, ToWrite, named, singly
 from detector.kafka.membership import Membership
+from detector.kafka.offset_notes import beside
 from detector.kafka.poison import PoisonSearch
 from detector.kafka.stage_facts import (
     Observer,
@@ -306,11 +307,12 @@ class PartitionWork:
         note = handler.note(partition)
         if offset is None and note != self._note:  # the note is about these outputs: commit both or neither
             offset = self._offset
+        noted = beside(note, self._settings.ids)
         if outputs:
             next_offset = self._offset if offset is None else offset
-            await self._context.transactions.commit(Poll(partition, membership, outputs, next_offset, note))
+            await self._context.transactions.commit(Poll(partition, membership, outputs, next_offset, noted))
         elif offset is not None:
-            await self._context.offsets.commit(membership, self._source, offset, note)
+            await self._context.offsets.commit(membership, self._source, offset, noted)
         self._note = note
         if offset is not None:
             self._offset = offset

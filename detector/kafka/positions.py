@@ -11,7 +11,9 @@ from aiokafka import errors as kafka
 
 from detector.kafka.clients import admin_client, committed_reader, reaction, stop_consumer, unreadable
 from detector.kafka.connection import ConnectionSettings
+from detector.kafka.error_codes import asks_for
 from detector.kafka.handlers import Partition
+from detector.kafka.offset_notes import note_in
 from detector.values.times import MILLISECOND
 
 REREAD: Final = 1024  # records
@@ -67,7 +69,7 @@ class GroupPositions:
             raise reaction(error, "reading the committed offset") from error
         if source not in found or found[source].offset < 0:
             return 0, ""
-        return int(found[source].offset), str(found[source].metadata)
+        return int(found[source].offset), note_in(str(found[source].metadata))
 
     async def records_before(
         self, partition: Partition, offset: int, since: int | None = None
@@ -131,8 +133,10 @@ class GroupPositions:
         async with self._asking:
             try:
                 committed = await self._admin.list_consumer_group_offsets(self._group)
-            except (kafka.GroupCoordinatorNotAvailableError, kafka.GroupLoadInProgressError):
-                return False  # a broker that starts does not know yet how far the group is
+            except kafka.KafkaError as error:
+                if asks_for(error) == "again":
+                    return False  # a broker that starts does not know yet how far the group is
+                raise
             read = {source: meta.offset for source, meta in committed.items() if meta.offset >= 0}
             if not read:
                 return False

@@ -29,6 +29,7 @@ from detector.values.stored_format import FORMAT_BYTES, check_headers
 _T = TypeVar("_T")
 
 ID_KEY: Final = "id-key"
+TOPIC: Final = "topic"
 ID_KEY_PARTITION: Final = 0
 _ISSUE: Final = b'["cred",'
 _KEPT_HEADERS: Final = 64
@@ -38,12 +39,24 @@ _FEW: Final = 256  # issues, some microseconds each
 _KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
 
 
+class KeptTopic(msgspec.Struct, frozen=True):
+    """A topic as the registry topic has it: its id, and the offsets before which a partition's records are void."""
+
+    id: str
+    floors: dict[int, int] = {}
+
+
+def topic_key(name: str) -> bytes:
+    """The key of the record that keeps a topic."""
+    return msgspec.json.encode((TOPIC, name, "", ""))
+
+
 class RegisteredCredentials:
     """`registry` knows whose a name is, `finders` find the secrets.
 
     `complete` is to be set once everything is known that was registered before the start. `unreadable` counts records
     that were passed over. `id_key` is the offset and the first of the keys that instances without a deployment key
-    offered each other to name ids that hold a secret; None if there is none.
+    offered each other to name ids that hold a secret; None if there is none. `topics` are those that were kept.
     """
 
     def __init__(self, finders: Finders) -> None:
@@ -52,6 +65,7 @@ class RegisteredCredentials:
         self.complete = asyncio.Event()
         self.unreadable = 0
         self.id_key: tuple[int, DeploymentKey] | None = None
+        self.topics: dict[str, KeptTopic] = {}
         self.finders.use_registered(self.registry)
         self._headers: set[Any] = set()  # that were checked
         self._renewing: KnownIndex | None = None  # what finds the credentials in a copy of the registry
@@ -119,6 +133,8 @@ class RegisteredCredentials:
             kind, credential_id, source, event_id = _KEY.decode(record.key or b"")
             if kind == ID_KEY:
                 self._take_id_key(record)
+            elif kind == TOPIC:
+                self.topics[credential_id] = msgspec.json.decode(record.value or b"", type=KeptTopic)
             elif kind == "cred" and record.value is None:
                 self.registry.remove(credential_id, source, event_id)
         except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -30,7 +30,7 @@ from detector.values.times import HOUR
 
 # A broker drops tombstones after a day (`delete.retention.ms`). An older snapshot may have issues that are gone.
 OLDEST: Final = 12 * HOUR
-VERSION: Final = 3
+VERSION: Final = 4
 PAGE: Final = mmap.ALLOCATIONGRANULARITY
 MAGIC: Final = b"curfewd registry"
 _PREFIX: Final = struct.Struct("<16sQQQ")
@@ -63,7 +63,10 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """`offsets` are those before which the registry has all of each partition; `saved` is the wall clock, in ns."""
+    """`offsets` are those before which the registry has all of each partition; `saved` is the wall clock, in ns.
+
+    `topics` are what else the topic keeps, as JSON.
+    """
 
     version: int
     origin: Origin
@@ -73,6 +76,7 @@ class Header(msgspec.Struct, frozen=True):
     schemes: tuple[str, ...]
     key_ids: tuple[str, ...]
     sections: tuple[Section, ...]
+    topics: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -126,13 +130,23 @@ class Writing:
             at = _aligned(at + array.nbytes)
         os.ftruncate(self._file, at)
 
-    def finish(self, origin: Origin, image: Image, offsets: Mapping[int, int], now: int) -> int:
+    def finish(
+        self, origin: Origin, image: Image, offsets: Mapping[int, int], now: int, topics: bytes = b"{}"
+    ) -> int:
         """Adds what says whether it is whole, waits for the disk, and puts it in place. How many bytes it has."""
         sections = tuple(
             msgspec.structs.replace(each, crc=self._crc(each.begin, each.used)) for each in self._sections
         )
         header = Header(
-            VERSION, origin, now, dict(offsets), image.hash_keys, image.schemes, image.key_ids, sections
+            VERSION,
+            origin,
+            now,
+            dict(offsets),
+            image.hash_keys,
+            image.schemes,
+            image.key_ids,
+            sections,
+            msgspec.Raw(topics),
         )
         data = msgspec.json.encode(header)
         begin = os.fstat(self._file).st_size

@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Final
@@ -59,7 +59,10 @@ _OURS: Final = 0o600
 
 
 class ProcessContext(msgspec.Struct, frozen=True):
-    """What all stages of a process share. `observe` takes the facts of each stage, `registry_topic` is followed."""
+    """What all stages of a process share. `observe` takes the facts of each stage, `registry_topic` is followed.
+
+    `ids` are those of the topics that belong together, by what each is for.
+    """
 
     live: KafkaSettings
     connection: ConnectionSettings
@@ -71,6 +74,7 @@ class ProcessContext(msgspec.Struct, frozen=True):
     store_memory: StoreMemory
     view: View | None = None
     marks: NoMarks = msgspec.field(default_factory=NoMarks)
+    ids: Mapping[str, str] = {}
     backlogs: Backlogs = msgspec.field(default_factory=Backlogs)
 
     def observer(self, stage: StageName) -> Callable[[Any], None]:
@@ -145,7 +149,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
     )
     measured = _measured(context, "scan", handler)
     names, pattern = live.inputs.subscription()
-    stage = stage_of(live, "scan", names, pattern)
+    stage = msgspec.structs.replace(stage_of(live, "scan", names, pattern), ids=context.ids)
     return Stage(context.connection, stage, measured, context.observer("scan"), context.backlogs)
 
 
@@ -215,6 +219,7 @@ def judge_stage(
             settings.service.cache_size,
             work_dated=longest_backdating(topics.work.retention),
             memory=context.store_memory,
+            findings_id=context.ids.get("findings", ""),
         ),
         Run(patterns, context.registered.finders.clean),
         changelog,
@@ -236,6 +241,7 @@ def judge_stage(
     )
     stage = msgspec.structs.replace(
         stage_of(live, "judge", (topics.work.name,)),
+        ids=context.ids,
         standbys=settings.service.standbys,
         place=(socket.gethostname(), str(Path(settings.service.state).absolute())),
     )

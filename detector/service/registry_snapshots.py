@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from detector.kafka.topic_follower import TopicSpans
-from detector.registry.registered import RegisteredCredentials
+from detector.registry.registered import KeptTopic, RegisteredCredentials
 from detector.registry.snapshot import Origin, SnapshotError, Writing, keys_id, opened
 from detector.values.times import SECOND
 
@@ -57,6 +59,7 @@ class RegistrySnapshots:
             self._log.info("the registry is read from its beginning, not from a snapshot", why=str(error))
             return {}
         await self._registered.resume(image)
+        self._registered.topics |= msgspec.json.decode(header.topics, type=dict[str, KeptTopic])
         self._saved = header.offsets
         self._log.info(
             "registry resumed from its snapshot",
@@ -103,11 +106,11 @@ class RegistrySnapshots:
         try:
             async with self._registered.standing_still() as registry:
                 began = time.monotonic()
-                image = registry.image()
+                image, topics = registry.image(), msgspec.json.encode(self._registered.topics)
                 await asyncio.to_thread(writing.write, image)
                 still = time.monotonic() - began
             now = self._clock()
-            size = await asyncio.to_thread(writing.finish, origin, image, offsets, now)
+            size = await asyncio.to_thread(writing.finish, origin, image, offsets, now, topics)
         finally:
             await asyncio.to_thread(writing.close)
         return size, still

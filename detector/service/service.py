@@ -12,19 +12,22 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from detector import __version__
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
-from detector.kafka.acls import check_rights
+from detector.kafka.acls import Right, check_rights
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.clients import reaction
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.connection_check import reach
 from detector.kafka.delayed_reader import DelayedReader
 from detector.kafka.positions import GroupPositions
@@ -71,9 +74,11 @@ from detector.service.reload import Reloads
 from detector.service.rights import Which, rights
 from detector.service.scan.scan_marks import NoMarks, ScanMarks
 from detector.service.stage_settings import connection_of
+from detector.service.topic_identity import TopicIdentity
 from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
 from detector.service.worker_link import WorkerEnd, WorkerStatus
+from detector.values.errors import BarredError, CurfewdError, RetryError, StopError
 
 SAMPLE_SECONDS: Final = 1.0
 _SHOWN: Final = 50  # topics in a line of the log
@@ -151,8 +156,23 @@ class Service:
                 self._log.warning(warning)
             await self._lifecycle.until_stopped(self._work(scanner), lambda: bool(self._stages))
         if self._lifecycle.failure is not None:
-            raise self._lifecycle.failure
+            raise await self._explained(self._lifecycle.failure)
         self._log.info("stopped")
+
+    async def _explained(self, failure: CurfewdError) -> CurfewdError:
+        """The same, with all rights that are missing and who lacks them, as far as the brokers say."""
+        if not isinstance(failure, BarredError):
+            return failure
+        connection = connection_of(self._live)
+        with contextlib.suppress(RetryError):
+            try:
+                await check_rights(connection, self._rights())
+            except StopError as missing:
+                return missing
+        return StopError(f"{failure}. The user is {connection.user}")
+
+    def _rights(self) -> tuple[Right, ...]:
+        return rights(self._live, self._which, approving=self._approvals is not None)
 
     @contextlib.asynccontextmanager
     async def _answers(self, end: WorkerEnd) -> AsyncIterator[dict[str, str]]:
@@ -198,9 +218,8 @@ class Service:
     async def _work(self, scanner: PatternScanner) -> None:
         connection = connection_of(self._live)
         await self._lifecycle.retry(lambda: reach(connection), "cannot reach Kafka yet")
-        needed = rights(self._live, self._which, approving=self._approvals is not None)
         await self._lifecycle.retry(
-            lambda: check_rights(connection, needed), "cannot ask for permissions yet"
+            lambda: check_rights(connection, self._rights()), "cannot ask for permissions yet"
         )
         found = await self._lifecycle.retry(lambda: survey(self._live, connection), "cannot list topics yet")
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
@@ -238,6 +257,7 @@ class Service:
             resume=snapshots.resume,
             columns=True,
         )
+        identity = self._identity(connection, registered)
         with ThreadPoolExecutor(threads_of(self._settings.service.workers), "scan") as threads:
             classifier_of = classifier_in_topics(self._live, configured_classifier(self._settings.sources))
             context = ProcessContext(
@@ -259,6 +279,10 @@ class Service:
                 following.append(self._lifecycle.watched(self._approvals.run(connection)))
             try:
                 await self._registry_read(registered, registry_topic)
+                if registered.complete.is_set():
+                    await self._check_ids(identity, found)
+                following.append(self._lifecycle.watched(identity.watch(self._rights(), self._inputs)))
+                context = msgspec.structs.replace(context, ids=identity.ours)
                 following.append(self._lifecycle.watched(snapshots.run(lambda: registry_topic.positions)))
                 if (
                     not self._settings.keys
@@ -270,7 +294,7 @@ class Service:
                         lambda: agree_on_id_key(connection, topic, registered, registry_topic),
                         "cannot agree on a key for ids yet",
                     )
-                await self._run_stages(context, scanner)
+                await self._run_stages(context, scanner, identity.floors)
                 await snapshots.save(registry_topic.positions)
             finally:
                 await end(*following)
@@ -328,7 +352,28 @@ class Service:
         await end(complete, stopping)
         gc.freeze()  # a collection over a million credentials takes a second and finds nothing
 
-    async def _run_stages(self, context: ProcessContext, scanner: PatternScanner) -> None:
+    def _identity(self, connection: ConnectionSettings, registered: RegisteredCredentials) -> TopicIdentity:
+        stages = ("scan", "judge") if self._which == "all" else (self._which,)
+        groups = [f"{self._live.group}-{stage}" for stage in stages]
+        return TopicIdentity(self._live, connection, groups, registered.topics, self._log.warning)
+
+    async def _check_ids(self, identity: TopicIdentity, topics: Iterable[str]) -> None:
+        try:
+            await self._lifecycle.retry(
+                lambda: identity.check(topics), "cannot ask for the ids of topics yet"
+            )
+        except CurfewdError as error:
+            self._lifecycle.fail(error)  # before what is watched is cancelled
+            raise
+
+    def _inputs(self) -> set[str]:
+        """The inputs of which this process has partitions."""
+        scan = self._stages.get("scan")
+        return set() if scan is None else {partition.topic for partition in scan.partitions}
+
+    async def _run_stages(
+        self, context: ProcessContext, scanner: PatternScanner, floors: Mapping[int, int]
+    ) -> None:
         """Runs the stages, the look-back and what watches them, until the end is asked for."""
         stages: list[asyncio.Task[None]] = []
         others: list[asyncio.Task[None]] = []
@@ -344,7 +389,9 @@ class Service:
                     looking_back = lookback_reader(context, positions, self._settings.policy.skew)
                     others.append(self._lifecycle.watched(looking_back.run()))
             if self._which != "scan":
-                changelog = KafkaChangelog(self._live.topics.state.name, context.connection, columns=True)
+                changelog = KafkaChangelog(
+                    self._live.topics.state.name, context.connection, columns=True, floors=floors
+                )
                 stack.push_async_callback(changelog.close)
                 stages.append(self._lifecycle.watched(self._run_judge_stage(context, scanner, changelog)))
             else:

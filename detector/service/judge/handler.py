@@ -33,9 +33,11 @@ from detector.service.judge.poll import CachedAggregate, Poll, RestingFact
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, Restoring, restore
 from detector.service.judge.store import (
+    FINDINGS_ID,
     FORMAT,
     LAST,
     SOURCES,
+    TIME_BYTES,
     TIMERS,
     TOTALS,
     WATERMARK,
@@ -58,6 +60,7 @@ from detector.values.times import MILLISECOND, SECOND
 POSITION_EVERY: Final = 5 * SECOND
 # There may be thousands of sources. If one was further than the store says, the watermark only waits a little longer.
 SOURCES_EVERY: Final = 5 * SECOND
+REWRITTEN_AT_ONCE: Final = 500  # aggregates, once a second
 
 
 class Topics(msgspec.Struct, frozen=True):
@@ -77,7 +80,8 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     `cache_size` bounds the state of a partition in memory, in things of 2 KB.
 
     An aggregate keeps at least `compact_every` facts one by one before it compacts the old ones.
-    `work_dated` is how far back a record of work may be dated, in ns.
+    `work_dated` is how far back a record of work may be dated, in ns. `findings_id` is the id of the findings topic,
+    empty if the brokers tell none.
     """
 
     policy: Policy
@@ -87,12 +91,13 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     compact_every: int = 256
     work_dated: int = LONGEST
     memory: StoreMemory | None = None
+    findings_id: str = ""
 
 
 class _Work:
     """One partition of work. What is staged reaches the store only after the commit."""
 
-    def __init__(self, store: Store, watermark: Watermark) -> None:
+    def __init__(self, store: Store, watermark: Watermark, findings_id: str) -> None:
         self.store = store
         self.watermark = watermark
         self.logged = self.logging = watermark.value
@@ -104,6 +109,9 @@ class _Work:
         self.staged: list[Change] = []
         self.totals = self.logged_totals = store.totals()
         self.format_logged = store.format() == FORMAT_VALUE
+        self.findings_id = (store.get(FINDINGS_ID) or b"").decode()
+        # Which aggregates have written their findings into a topic that was made anew: up to this digest.
+        self.rewritten = b"" if findings_id and self.findings_id not in {"", findings_id} else None
         self.saved = 0
         self.looked = 0  # no timer is earlier than this
         self.due = 0  # nor than this, of those in the store
@@ -179,7 +187,7 @@ class JudgeHandler:
             with self._guard(partition):  # what is damaged may show only now
                 watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
                 self.local_stores.note(partition, store.position())
-                self._work[partition] = _Work(store, watermark)
+                self._work[partition] = _Work(store, watermark, self._settings.findings_id)
         except RetryError:
             store.close()  # what stays open cannot be opened again
             raise
@@ -259,7 +267,7 @@ class JudgeHandler:
             # stands before this end is ours. Asked after it, another instance might have had the partition.
             _, end, topic_id = await self._changelog.span(partition.number)
             work.position = Position(end, now, topic_id)
-        outputs = self._judge(partition, work, Poll())
+        outputs = self._judge(partition, work, self._written_again(partition, work))
         if not (outputs or work.staged or work.polled):  # no commit follows, but the watermark has moved on
             self._report(partition, work)
         return outputs
@@ -356,6 +364,17 @@ class JudgeHandler:
             work.cached[key] = cached
         poll.touched[key] = cached
         return cached.state
+
+    def _written_again(self, partition: Partition, work: _Work) -> Poll:
+        """A poll in which some findings are given again, if their topic was made anew. In it are no records."""
+        poll = Poll()
+        if work.rewritten is not None:
+            with self._guard(partition):
+                found = work.store.reporting(work.rewritten, REWRITTEN_AT_ONCE)
+            for _, meta in found:
+                self._touch(partition, work, poll, key_of(meta[TIME_BYTES:])).report_all_again()
+            work.rewritten = found[-1][0] if len(found) == REWRITTEN_AT_ONCE else None
+        return poll
 
     def _stored(self, partition: Partition, work: _Work, digest: bytes) -> bool:
         """Whether the store knows anything of an aggregate."""
@@ -474,6 +493,14 @@ class JudgeHandler:
         if (written or sums) and not work.format_logged:
             sums.append((FORMAT, FORMAT_VALUE))
             work.format_logged = True
+        findings_id = self._settings.findings_id
+        if (
+            findings_id not in {"", work.findings_id}
+            and work.rewritten is None
+            and (written or sums or work.findings_id)
+        ):
+            sums.append((FINDINGS_ID, findings_id.encode()))
+            work.findings_id = findings_id
         return sums
 
     def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:

@@ -6,6 +6,7 @@
     s                                                        how far each partition of the inputs was read, now and then
     n                                                        the totals of all aggregates
     v                                                        the version of these forms; see `stored_format`
+    i                                                        the id of the topic that has all findings of this state
     p                                                        how far this copy has the changelog; not in the changelog
 
 Keys and values are those of the changelog. If the store is lost, it is built again from there.
@@ -27,7 +28,7 @@ from typing import Any, Final
 import msgspec
 from rocksdict import IngestExternalFileOptions, Options, Rdict, WriteBatch, WriteOptions
 
-from detector.judge.stage import META, Change, Judgement
+from detector.judge.stage import META, REPORTED, Change, Judgement
 from detector.judge.totals import Totals
 from detector.service.judge.store_memory import StoreMemory
 from detector.values.stored_format import STORED_FORMAT
@@ -39,6 +40,7 @@ WATERMARK: Final = b"w"
 SOURCES: Final = b"s"
 TOTALS: Final = b"n"
 FORMAT: Final = b"v"
+FINDINGS_ID: Final = b"i"
 _POSITION: Final = b"p"  # 0.1.0 kept it under `o`, and had a log: such a store is built anew
 KIND_PLACE: Final = 17  # where the kind stands in the key of an entry
 TIME_BYTES: Final = 12  # because the nanoseconds of the year 9999 do not fit into eight
@@ -184,6 +186,25 @@ class Store:
             yield name, value[TIME_BYTES:] if name == META else value
             rows.next()
         rows.status()  # raises if a damaged block ended the iteration, which else looks like its end
+
+    def reporting(self, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The next aggregates that have reported a finding: (digest, the value of its entry `m`).
+
+        The digests are greater than `after`.
+        """
+        found: list[tuple[bytes, bytes]] = []
+        rows = self._db.iter()
+        rows.seek(AGGREGATE + after + b"\xff" if after else AGGREGATE)
+        while rows.valid() and len(found) < limit and (key := rows.key())[:1] == AGGREGATE:
+            digest = key[1:KIND_PLACE]
+            rows.seek(AGGREGATE + digest + REPORTED)
+            if rows.valid() and rows.key().startswith(AGGREGATE + digest + REPORTED):
+                meta = self.get(entry_key(digest, META))
+                found += [] if meta is None else [(digest, meta)]
+            rows.seek(AGGREGATE + digest + b"\xff")
+        if not rows.valid():
+            rows.status()  # as above
+        return found
 
     def due(self, start: int, until: int, limit: int) -> list[tuple[bytes, bytes]]:
         """The timers from one time to another, the earliest first: (key, digest of the aggregate).
