@@ -5,6 +5,7 @@ import contextlib
 import gc
 import resource
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Final
 
 from detector.configuration.settings import Settings
@@ -12,6 +13,7 @@ from detector.service.allocator import bound_arenas
 from detector.service.observability.logs import LogMask, make_log, route_libraries
 from detector.service.rights import Which
 from detector.service.service import Service
+from detector.service.state_lock import state_locked
 from detector.service.workers import Workers
 from detector.values.errors import CurfewdError, UsageError
 
@@ -29,15 +31,19 @@ def run_service(config: str, which: Which) -> int:
     """
     settings = Settings.load(config)
     settings.live()
-    if settings.service.workers > 1:
-        if settings.revoke.approvers:
-            raise UsageError(
-                "revoke.approver: approvals are given on the port of one process: set service.workers = 1"
-            )
-        return run_process(settings, lambda log, _: Workers(settings, config, which, log).run())
-    return run_process(
-        settings, lambda log, mask: Service(settings, which, lambda: Settings.load(config), log, mask).run()
-    )
+    if settings.service.workers > 1 and settings.revoke.approvers:
+        raise UsageError(
+            "revoke.approver: approvals are given on the port of one process: set service.workers = 1"
+        )
+
+    async def work(log: Any, mask: LogMask) -> int:
+        async with state_locked(Path(settings.service.state), settings.live().client_id, log.warning) as lock:
+            if settings.service.workers > 1:
+                return await Workers(settings, config, which, log, lock).run()
+            await Service(settings, which, lambda: Settings.load(config), log, mask).run()
+        return DONE
+
+    return run_process(settings, work)
 
 
 def _raise_file_limit() -> None:

@@ -65,14 +65,18 @@ def _first(reasons: Iterable[str | None]) -> str | None:
 
 
 class Workers:
-    """The parent of as many workers as `settings` say. `log` is structlog's."""
+    """The parent of as many workers as `settings` say. `log` is structlog's.
 
-    def __init__(self, settings: Settings, config: str, which: Which, log: Any) -> None:
+    Each worker gets `lock` and so holds the folder of state for as long as it lives.
+    """
+
+    def __init__(self, settings: Settings, config: str, which: Which, log: Any, lock: int) -> None:
         self._settings = settings.service
         self._drain_seconds = settings.live().drain_timeout / SECOND
         self._config = config
         self._which = which
         self._log = log
+        self._lock = lock
         self._readiness = WorkersReadiness(settings.service.workers)
         self._lifecycle = Lifecycle(self._readiness, log, "all workers end")
         self._first_works = asyncio.Event()
@@ -148,7 +152,10 @@ class Workers:
         command = [sys.executable, "-m", "detector.service.worker", self._config, self._which, str(number)]
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, str(ours.descriptor), stdin=asyncio.subprocess.DEVNULL, pass_fds=(ours.descriptor,)
+                *command,
+                str(ours.descriptor),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(ours.descriptor, self._lock),
             )
         except OSError as error:
             raise StopError(f"worker {number} cannot be started: {error.strerror}") from None

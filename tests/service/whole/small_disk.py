@@ -1,4 +1,7 @@
-"""A small file system of its own, in memory, that can really be full: mounted in a namespace, where that is allowed."""
+"""A small file system of its own, in memory, that can really be full or read-only.
+
+It is mounted in a namespace, where that is allowed.
+"""
 
 import shutil
 import subprocess
@@ -74,3 +77,9 @@ class SmallDisk:
     def free(self) -> None:
         """Gives it back."""
         self.run("rm filler")
+
+    def make_read_only(self) -> None:
+        """No file of it may be open for writing."""
+        subprocess.run(
+            [*self.inside, "mount", "-o", "remount,ro", self.folder], check=True, capture_output=True
+        )

@@ -35,7 +35,7 @@ def alone(tmp_path: Path) -> Iterator[Deployment]:
 def run(config: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "detector.cli", "run", "--config", str(config)]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        command, cwd=config.parent, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.broker.secure import DAY, PASSWORD, USER, Authority, SecureBroker
 from tests.ingest.streams import until
-from tests.service.whole.deployment import ROOT, ended
+from tests.service.whole.deployment import ended
 from tests.service.whole.disturbed import Disturbed, deployed, history
 
 WRONG = "not-the-password-at-all"
@@ -74,7 +74,9 @@ def test_who_is_not_let_in_is_told_why_in_one_line_and_ends(
             f'[kafka.security]\n{security}[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\n'
         )
         command = [sys.executable, "-m", "detector.cli", "run", "--config", str(config)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
         (line,) = (line for line in done.stderr.splitlines() if '"level": "error"' in line)
         assert (done.returncode, done.stdout) == (2, ""), what
         assert "cannot connect to Kafka" in line, what
