@@ -126,6 +126,7 @@ def test_what_decides_has_no_clock_socket_or_logger() -> None:
 
 # What the Kafka package takes from others: how brokers are reached, errors, times. It would serve any other service.
 KAFKA_TAKES = {
+    "detector.__version__",  # members tell it to each other
     "detector.configuration.kafka_settings",
     "detector.configuration.kafka_settings.SASL",
     "detector.configuration.kafka_settings.Security",

@@ -12,21 +12,33 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
+from detector import __version__
 from detector.kafka.assignment import Member, Plan, plan, whole
 from detector.kafka.handlers import Partition
 
 VERSION: Final = 0
+# Members work together only if they have the same protocol: the brokers refuse any other by its name. Raise it with a
+# change that makes an instance misread what one of the version before writes while both are at work: to `work` and
+# `state`, or here to each other. The first, up to 0.1, had no number.
+PROTOCOL: Final = 2
+STICKY: Final = f"curfewd-sticky-{PROTOCOL}"
+EXCLUSIVE: Final = f"curfewd-exclusive-{PROTOCOL}"
+OURS: Final = frozenset({STICKY, EXCLUSIVE})
 Named = list[tuple[str, int]]
 _Told = TypeVar("_Told")
 
 
 class _Subscription(msgspec.Struct, frozen=True):
-    """What a member says of itself: its instance, what it held, its stores with their offsets, and where it runs."""
+    """What a member says of itself: its instance, what it held, its stores with their offsets, and where it runs.
+
+    `version` is for people.
+    """
 
     instance: str = ""
     owned: Named = []
     stores: list[tuple[str, int, int]] = []
     place: tuple[str, ...] = ()
+    version: str = ""
 
 
 class _Assignment(msgspec.Struct, frozen=True):
@@ -45,7 +57,7 @@ class StickyAssignor:
     assignment.
     """
 
-    name = "curfewd-sticky"
+    name = STICKY
 
     def __init__(
         self,
@@ -67,7 +79,7 @@ class StickyAssignor:
     def metadata(self, topics: Iterable[str]) -> Any:
         """What this member says about itself when it joins."""
         stores = [(each.topic, each.number, offset) for each, offset in sorted(self._stores().items())]
-        said = _Subscription(self._instance, self._owned, stores, self._place)
+        said = _Subscription(self._instance, self._owned, stores, self._place, __version__)
         return ConsumerProtocolMemberMetadata(VERSION, list(topics), msgspec.msgpack.encode(said))
 
     def on_assignment(self, assignment: Any) -> None:
@@ -111,10 +123,15 @@ class StickyAssignor:
 class ExclusiveAssignor(StickyAssignor):
     """`whole`: one member works, the others wait."""
 
-    name = "curfewd-exclusive"
+    name = EXCLUSIVE
 
     def _plan(self, counts: Mapping[str, int], members: Mapping[str, Member]) -> Plan:
         return Plan(whole(counts, members), {}, {})
+
+
+def version_told(user_data: bytes | None) -> str:
+    """The version that a member tells, empty if it tells none."""
+    return _decoded(user_data, _Subscription).version
 
 
 def _decoded(user_data: bytes | None, kind: type[_Told]) -> _Told:

@@ -138,10 +138,14 @@ def group_consumer(
     partition_fetch_bytes: int,
     max_poll_seconds: float,
 ) -> Any:
-    """A member of a group outside the stages. It reads committed records; whoever uses it commits the offsets."""
+    """A member of a group outside the stages. It reads committed records; whoever uses it commits the offsets.
+
+    As in a stage's group, members of another protocol are refused.
+    """
     return _consumer_kind(DECOMPRESSED_BYTES, columns=True, brief=False)(
         **_committed_only(connection, extra_seconds=session_seconds),
         group_id=group,
+        partition_assignment_strategy=(StickyAssignor(),),
         session_timeout_ms=_ms(session_seconds),
         heartbeat_interval_ms=_ms(session_seconds / 3),
         max_poll_interval_ms=_ms(max_poll_seconds),

@@ -72,8 +72,8 @@ CODES: Final[dict[int, Row]] = {
     22: Row("ILLEGAL_GENERATION", "rejoin"),
     23: Row(
         "INCONSISTENT_GROUP_PROTOCOL",
-        "stop",
-        "another program, or another version, is in the group: see kafka.group",
+        "retry",
+        "waiting for another version of curfewd to leave the group: stop it, as the two cannot work side by side",
     ),
     24: Row("INVALID_GROUP_ID", "stop", "a group cannot have such a name: see kafka.group"),
     25: Row("UNKNOWN_MEMBER_ID", "rejoin"),

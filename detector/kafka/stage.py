@@ -95,7 +95,7 @@ class Stage:
     @property
     def problem(self) -> str | None:
         """Why it has no connection to its group, None while it has one."""
-        if self._consumer is None:
+        if self._consumer is None or self._unreachable is not None:
             return self._unreachable
         # Set from a failed heartbeat until the next one succeeds. aiokafka says so nowhere else.
         lost = self._consumer._coordinator.coordinator_id is None  # noqa: SLF001
@@ -253,6 +253,7 @@ class Stage:
         """Step 3 of a rebalance. Returns at once."""
         if self._stopping.is_set() or self._consumer is None:
             return
+        self._unreachable = None
         stayed = self._offsets.joined(self._consumer)
         now, before = set(assigned), set(self._works)
         share_fetches(self._consumer, self._settings, len(now))

@@ -88,14 +88,16 @@ class Lifecycle:
             self._readiness.dead = str(self.failure)
         self.stop()
 
-    async def retry(self, attempt: Callable[[], Awaitable[_T]], what: str) -> _T:
+    async def retry(
+        self, attempt: Callable[[], Awaitable[_T]], what: str, longest_pause: float = LONGEST_PAUSE_SECONDS
+    ) -> _T:
         """Tries until it succeeds, and says why it waits."""
 
         def waits(error: RetryError) -> None:
             self._readiness.waiting = str(error)
             self._log.warning(f"{what}, trying again", why=str(error))
 
-        return await until_it_succeeds(attempt, waits, longest_pause=LONGEST_PAUSE_SECONDS)
+        return await until_it_succeeds(attempt, waits, longest_pause=longest_pause)
 
     @contextlib.asynccontextmanager
     async def turning(self) -> Any:

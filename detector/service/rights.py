@@ -18,7 +18,7 @@ def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tup
     """
     topics = live.topics
     names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
-    groups = []
+    groups: list[str] = []
     if which != "judge":
         for name in (*live.inputs.named, *live.inputs.prefixes, *live.inputs.outcomes):
             names.setdefault(name, set()).add("Read")
@@ -44,13 +44,21 @@ def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tup
             for name, operations in names.items()
             for operation in sorted(operations or describe)
         ),
-        *(Right("group", f"{live.group}-{name}", "Read") for name in groups),
+        *(
+            Right("group", f"{live.group}-{name}", "Read" if name in groups else "Describe")
+            for name in stages_of(live)
+        ),
         *(
             Right("transactional id", f"{live.group}-{name}-*", "Write")
             for name in groups
             if name != "lookback"
         ),
     )
+
+
+def stages_of(live: KafkaSettings) -> tuple[str, ...]:
+    """What has a group in the deployment. Whoever works in one looks at all of them first (`check_alone`)."""
+    return ("scan", "lookback", "judge") if live.lookback else ("scan", "judge")
 
 
 def rights_to_revoke(live: KafkaSettings) -> tuple[Right, ...]:

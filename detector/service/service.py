@@ -2,8 +2,8 @@
 
 1. The ports open: the process is alive, but not ready. If the configuration, the disk or a port is wrong, it ends.
 2. It waits for Kafka as long as that takes. What only a person can mend ends it (StopError).
-3. It loads or compiles its loops, and reads the registry to where it ended at the start. Then the stages join their
-   groups.
+3. It loads or compiles its loops, and reads the registry to where it ended at the start. If a version that cannot work
+   beside this one is in a group, it waits. Then the stages join their groups.
 4. SIGTERM and SIGINT: every stage commits its open transactions and leaves its group, within `kafka.drain_timeout`.
    SIGHUP: patterns are swapped between polls. For a new policy the judge stage leaves its group and joins again.
 """
@@ -30,6 +30,7 @@ from detector.kafka.clients import reaction
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.connection_check import reach
 from detector.kafka.delayed_reader import DelayedReader
+from detector.kafka.group_members import check_alone
 from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import PartitionStarted, Rebalanced
@@ -71,7 +72,7 @@ from detector.service.observability.readiness import Readiness
 from detector.service.observability.sampling import Sampling
 from detector.service.registry_snapshots import RegistrySnapshots
 from detector.service.reload import Reloads
-from detector.service.rights import Which, rights
+from detector.service.rights import Which, rights, stages_of
 from detector.service.scan.scan_marks import NoMarks, ScanMarks
 from detector.service.stage_settings import connection_of
 from detector.service.topic_identity import TopicIdentity
@@ -81,6 +82,7 @@ from detector.service.worker_link import WorkerEnd, WorkerStatus
 from detector.values.errors import BarredError, CurfewdError, RetryError, StopError
 
 SAMPLE_SECONDS: Final = 1.0
+OTHERS_SECONDS: Final = 5.0
 _SHOWN: Final = 50  # topics in a line of the log
 
 
@@ -279,6 +281,10 @@ class Service:
                 following.append(self._lifecycle.watched(self._approvals.run(connection)))
             try:
                 await self._registry_read(registered, registry_topic)
+                groups = [f"{self._live.group}-{stage}" for stage in stages_of(self._live)]
+                await self._lifecycle.retry(
+                    lambda: check_alone(connection, groups), "cannot begin yet", OTHERS_SECONDS
+                )
                 if registered.complete.is_set():
                     await self._check_ids(identity, found)
                 following.append(self._lifecycle.watched(identity.watch(self._rights(), self._inputs)))

@@ -133,7 +133,9 @@ class OperatorLog:
 
     @_take.register
     def _unreachable(self, fact: BrokersUnreachable, stage: StageName) -> None:
-        self._log.warning("cannot join the group yet, trying again", stage=stage, why=fact.detail)
+        more = self._limit("unreachable", stage, fact.detail)
+        if more is not None:
+            self._log.warning("cannot join the group yet, trying again", stage=stage, why=fact.detail, **more)
 
     @_take.register
     def _record_by_record(self, fact: ColumnsUnavailable, stage: StageName) -> None:
