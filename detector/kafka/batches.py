@@ -16,6 +16,7 @@ from detector.records.made_columns import columns_of_parts
 SMALLEST_BATCH: Final = 1024
 _POSITIVE: Final = 0x7FFFFFFF
 _HEADER: Final = 10  # bytes of two lengths, at most
+_FRAME: Final = 100  # bytes of a batch and of its only record without key, value and headers, at most
 REMEMBERED_KEYS: Final = 1 << 16
 MANY_KEYS: Final = 100  # that are hashed together
 FEW: Final = 12  # outputs of a partition for which making columns costs more than aiokafka's builder
@@ -64,22 +65,18 @@ class Limits:
     def too_large(self, output: ToWrite) -> bool:
         """Whether (one of) the output cannot be written. It computes the exact size only of outputs near the limit."""
         if isinstance(output, PassedOn):
-            near = 2 * largest(output.records) >= self.record(output.topic)
+            near = largest(output.records) >= self._surely(self.record(output.topic))
             return near and any(map(self.too_large, output.outputs()))
         size = len(output.key or b"") + len(output.value or b"")
         if output.headers:
             size += sum(_HEADER + 4 * len(name) + len(value or b"") for name, value in output.headers)
-        if 2 * size < self.record(output.topic):
+        if size < self._surely(self.record(output.topic)):
             return False
         return size_of(output) > self.record(output.topic)
 
     def some_too_large(self, outputs: Iterable[ToWrite]) -> bool:
         """Whether some output cannot be written."""
-        small = (
-            min(self._record_bytes, *self._records.values()) // 2
-            if self._records
-            else self._record_bytes // 2
-        )
+        small = self._surely(min((self._record_bytes, *self._records.values())))
         for output in outputs:
             if type(output) is Output and not output.headers:  # nearly all, so this must be quick
                 value, key = output.value, output.key
@@ -89,10 +86,16 @@ class Limits:
                 return True
         return False
 
+    @staticmethod
+    def _surely(limit: int) -> int:
+        """So many bytes of key, value and headers are far within a limit."""
+        return limit // 2 - _FRAME
+
     def refuse(self, topic: str, size: int, records: int) -> None:
         """A broker found a batch too large. The next will be smaller, down to single records."""
         if records > 1:
-            self._batches[topic] = max(min(size, self.batch(topic)) // 2, SMALLEST_BATCH)
+            half = min(size, self.batch(topic)) // 2
+            self._batches[topic] = half if half >= SMALLEST_BATCH else 1
         else:
             self._records[topic] = min(size, self.record(topic)) - 1
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from aiokafka import TopicPartition
+from aiokafka import errors as kafka
 from aiokafka.abc import ConsumerRebalanceListener
 
 from detector.kafka.batches import partition_of
@@ -269,8 +270,11 @@ class DelayedReader:
             )
             for output in processed.outputs
         ]
-        for done in sent:
-            await done
+        for output, done in zip(processed.outputs, sent, strict=True):
+            try:
+                await done
+            except kafka.KafkaError as error:
+                raise reaction(error, f"writing to {output.topic}") from error
         # Last, and not beyond what waits for later records: after a crash the rest is read again.
         await consumer.commit({source: position if processed.oldest is None else processed.oldest})
         self._waiting.pop(source, None)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final
 import msgspec
 
 from detector.records.record_columns import RecordColumns
+from detector.values.errors import StopError
 
 
 class Partition(msgspec.Struct, frozen=True, order=True):
@@ -88,6 +89,14 @@ class Refusal(msgspec.Struct, frozen=True):
     output: Output | None = None
     limit: int = 0
     error: str = ""
+
+    def misfit(self) -> StopError:
+        """The error of a topic that takes less than it should. No record is to blame."""
+        topic = "" if self.output is None else self.output.topic
+        return StopError(
+            f"a record of ours for {topic} is larger than the {self.limit} bytes that it takes: "
+            "is the topic's max.message.bytes below kafka.record_bytes?"
+        )
 
 
 class TrialError(Exception):

@@ -37,6 +37,7 @@ from detector.service.observability.measuring import MeasuredHandler, StageName
 from detector.service.record_times import longest_backdating
 from detector.service.scan.handler import (
     LARGEST,
+    ROOM,
     ClassifierOf,
     ScanHandler,
     ScanSettings,
@@ -127,7 +128,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         live.topics.registry.name,
         live.topics.dead_letters.name,
         longest_backdating(live.topics.work.retention),
-        min(LARGEST, live.record_bytes // 4),  # one record may hold two events and more beside them
+        min(LARGEST, live.record_bytes // ROOM),
     )
     scan_settings = ScanSettings(
         topics,

@@ -118,6 +118,21 @@ def test_batches_of_records_passed_on_keep_the_limit(limit: int) -> None:
         assert min(batch.record_count() for batch in made) > 1
 
 
+@pytest.mark.parametrize("many", [2, 200])
+def test_a_topic_that_takes_little_gets_single_records_in_the_end(many: int) -> None:
+    limits = Limits(BATCH, 1000)
+    outputs: list[ToWrite] = [Output("out", b"k", b"v" * 10, partition=0) for _ in range(many)]
+    for _ in range(BATCH):
+        (made,) = batches_of(outputs, {"out": 1}, limits, builder).values()
+        [refused] = made[:1]
+        if refused.record_count() == 1:
+            break
+        limits.refuse("out", refused.size(), refused.record_count())
+    assert {batch.record_count() for batch in made} == {1}
+    limits.refuse("out", refused.size(), 1)
+    assert limits.some_too_large(outputs)
+
+
 @pytest.mark.parametrize(
     "large", [{"value": b"v" * 999}, {"key": b"k" * 999}, {"headers": [("h", b"h" * 999)]}]
 )

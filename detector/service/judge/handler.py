@@ -51,7 +51,7 @@ from detector.service.judge.store import (
 from detector.service.judge.store_memory import StoreMemory
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.record_times import LONGEST, output_timestamp
-from detector.values.errors import RetryError, StopError
+from detector.values.errors import RetryError
 from detector.values.events import Event, Leak
 from detector.values.findings import Command, Finding
 from detector.values.stored_format import FORMAT_VALUE, check_headers
@@ -297,10 +297,7 @@ class JudgeHandler:
                 have a gap.
         """
         if refusal.output is not None:
-            raise StopError(
-                f"a record of ours for {refusal.output.topic} is larger than the {refusal.limit} bytes that it takes: "
-                "is the topic's max.message.bytes below kafka.record_bytes?"
-            )
+            raise refusal.misfit()
         offset = refusal.record.offset if refusal.record is not None else refusal.offset
         return [] if offset is None else [self._dead_letter(partition, offset)]
 

@@ -52,6 +52,9 @@ ClassifierOf = Callable[[str], RecordClassifier]
 TrustOf = Callable[[str], InputTrust | None]
 
 
+ROOM: Final = 4  # events that a record may hold at most: two, and more beside them
+
+
 class ScanTopics(msgspec.Struct, frozen=True):
     """The topics that the scan stage writes.
 
@@ -420,7 +423,15 @@ class ScanHandler:
             await self._registered.register(state.pending.taken())
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
-        """A dead letter. A record that could not be scanned is not scanned again."""
+        """A dead letter. A record that could not be scanned is not scanned again.
+
+        Raises:
+            StopError: a topic of ours takes less than the largest event needs.
+        """
+        topics, output = self._topics, refusal.output
+        ours = topics.work, topics.registry, topics.dead_letters
+        if output is not None and output.topic in ours and refusal.limit < ROOM * topics.largest:
+            raise refusal.misfit()
         if refusal.reason == "record-failed" and refusal.offset is not None:
             self._marks.set_aside(partition, refusal.offset)
         return self._dead([refusal_letter(partition, refusal)])

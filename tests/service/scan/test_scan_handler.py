@@ -25,9 +25,17 @@ from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK, Share
-from detector.service.scan.handler import NoPositions, ScanHandler, ScannedPoll, ScanSettings, ScanTopics
+from detector.service.scan.handler import (
+    LARGEST,
+    NoPositions,
+    ScanHandler,
+    ScannedPoll,
+    ScanSettings,
+    ScanTopics,
+)
 from detector.service.scan.redaction import Redacted
 from detector.stages.scan import find_leaks
+from detector.values.errors import StopError
 from detector.values.events import CredentialIssued, CredentialUsed, Leak, LimitedRecord, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import SECOND, SKEW, format_rfc3339, parse_rfc3339
@@ -279,7 +287,7 @@ async def test_what_the_runner_refuses_is_a_dead_letter(scanner: PatternScanner)
     await scan.handler.assigned(PARTITION)
     (large,) = await scan.poll([FakeRecord(event("task.started", 0, task_id="t" * 100_000), 9)])
     for refusal, reason, offset in (
-        (Refusal("output-too-large", output=large, limit=1000), "too-large", 9),
+        (Refusal("output-too-large", output=large, limit=4 * LARGEST), "too-large", 9),
         (Refusal("record-failed", 4, FakeRecord(b"secret", 4), error="KeyError"), "unreadable", 4),
         (Refusal("record-unreadable", 6, error="CorruptRecordException"), "unreadable", 6),
     ):
@@ -287,6 +295,14 @@ async def test_what_the_runner_refuses_is_a_dead_letter(scanner: PatternScanner)
         told = json.loads(letter.value or b"")
         assert (told["reason"], told["offset"]) == (reason, offset)
         assert "secret" not in told["detail"]
+
+
+async def test_a_topic_that_takes_less_than_an_event_needs_stops_the_stage(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    (output,) = await scan.poll([FakeRecord(event("task.started", 0, task_id="t"), 9)])
+    with pytest.raises(StopError, match=r"work is larger than the 50 bytes"):
+        await scan.handler.refused(PARTITION, Refusal("output-too-large", output=output, limit=50))
 
 
 async def test_an_event_that_fits_alone_but_not_with_what_is_said_of_it_is_a_dead_letter(
