@@ -29,6 +29,7 @@ from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.completion import SHELLS, completion_script
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
 from detector.values.errors import CurfewdError, UsageError
+from detector.values.shortage import MEMORY
 
 DONE: Final = 0
 FOUND: Final = 1  # an unaccepted finding at or above --fail-on, or a failing pattern
@@ -41,13 +42,18 @@ INTERRUPTED: Final = 130  # 128 + SIGINT
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     open_standard_streams()
+    options = argparse.Namespace()
     try:
         options = command_parser().parse_args(arguments)
         code = _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         say("curfewd: interrupted")
         return INTERRUPTED
-    except (CurfewdError, OSError, MemoryError) as error:
+    except MemoryError:
+        jobs = hasattr(options, "jobs")  # the line is not masked: that takes memory
+        say(f"curfewd: {'out of memory: try again with --jobs 1, or on fewer files' if jobs else MEMORY}")
+        return USAGE
+    except (CurfewdError, OSError) as error:
         _tell(f"curfewd: {_reason(error)}")
         return USAGE
     except Exception as error:  # noqa: BLE001 - its text may contain what was read: only the places are printed
@@ -67,9 +73,7 @@ def _masked(line: str) -> str:
     return masked_message(line)
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
-        return "out of memory: try again with --jobs 1, or on fewer files"
+def _reason(error: CurfewdError | OSError) -> str:
     if isinstance(error, OSError):
         what = f"{shown(error.filename)}: " if isinstance(error.filename, str) else ""
         return f"{what}{why(error)}"

@@ -143,7 +143,13 @@ class _RangeFile(io.RawIOBase):
 
 
 def _unreadable(error: Exception) -> BadRecordError:
-    """Why the list of members cannot be read."""
+    """Why the list of members cannot be read.
+
+    Raises:
+        MemoryError: it may be as it should.
+    """
+    if isinstance(error, MemoryError):
+        raise error
     if isinstance(error, BadRecordError):
         return error
     if isinstance(error, _TooMuchError):

@@ -37,6 +37,7 @@ from detector.kafka.group_requests import TopicIds
 from detector.kafka.handlers import Partition
 from detector.kafka.written_batches import Compression
 from detector.values.errors import BarredError, CurfewdError, FencedError, RetryError, StopError
+from detector.values.shortage import shortage
 
 NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
 DISCARD_SECONDS: Final = 1.0
@@ -323,6 +324,8 @@ def reaction(error: BaseException, doing: str) -> CurfewdError:
     """What an error asks for. It keeps the text of Kafka's own errors only: any other may quote a record."""
     if isinstance(error, CurfewdError):
         return error
+    if (lacking := shortage(error)) is not None:
+        return lacking
     text = f"{doing}: {told(error)}"
     asked = asks_for(error)
     if asked == "rejoin":
@@ -333,11 +336,15 @@ def reaction(error: BaseException, doing: str) -> CurfewdError:
 
 
 def unreadable(error: Exception) -> bool:
-    """Whether a poll failed on the bytes of a record batch: a bad checksum, a codec, a decompressor's error."""
+    """Whether a poll failed on the bytes of a record batch: a bad checksum, a codec, a decompressor's error.
+
+    It did not if something was lacking.
+    """
     asked = asks_for(error)
     if asked is not None:
         return asked == "unreadable"
-    return not isinstance(error, CurfewdError | AssertionError | ConnectionError | TimeoutError)
+    ours = isinstance(error, CurfewdError | AssertionError | ConnectionError | TimeoutError)
+    return not ours and shortage(error) is None
 
 
 def _committed_only(connection: ConnectionSettings, *, extra_seconds: float = 0.0) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from detector.kafka.stage_facts import (
 )
 from detector.kafka.transactions import Poll, Transactions
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
+from detector.values.shortage import stop_if_lacking
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -348,6 +349,7 @@ class PartitionWork:
         except CurfewdError:
             raise
         except Exception as error:
+            stop_if_lacking(error)
             self._poison.failed(records, error)
             raise _PoisonError(f"process: {named(error)}") from error
 
@@ -370,7 +372,8 @@ class PartitionWork:
             given = list(await self._context.handler.refused(self.partition, refusal))
         except CurfewdError:
             raise
-        except Exception:  # noqa: BLE001 - the handler met the same hostile record: it must not meet it for ever
+        except Exception as error:  # noqa: BLE001 - the handler met the same hostile record: it must not meet it for ever
+            stop_if_lacking(error)
             self._context.observe(RefusalHandled(self.partition, refusal, lost=True))
             return []
         fitting = [each for each in given if not self._context.limits.too_large(each)]

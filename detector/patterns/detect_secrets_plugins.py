@@ -152,6 +152,8 @@ class Plugin:
     def _found(self, text: str) -> Iterator[Span]:
         try:
             values = {value for value in self._plugin.analyze_string(text) if value}
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - a plugin of the user's that fails on one line must not end the stream
             return
         if not values:

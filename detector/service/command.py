@@ -15,7 +15,9 @@ from detector.service.rights import Which
 from detector.service.service import Service
 from detector.service.state_lock import state_locked
 from detector.service.workers import Workers
+from detector.terminal.output import say
 from detector.values.errors import CurfewdError, UsageError
+from detector.values.shortage import MEMORY, shortage
 
 DONE: Final = 0
 FAILED: Final = 2
@@ -66,5 +68,17 @@ def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any
     try:
         return asyncio.run(work(log, log_mask)) or DONE
     except CurfewdError as error:
-        log.error("cannot go on", why=str(error))  # noqa: TRY400 - a person needs the reason, not the way there
-        return FAILED
+        return _failed(log, error)
+    except Exception as error:
+        lacking = shortage(error)
+        if lacking is None:
+            raise
+        return _failed(log, lacking)
+
+
+def _failed(log: Any, error: CurfewdError) -> int:
+    try:
+        log.error("cannot go on", why=str(error))
+    except MemoryError:  # to mask it takes memory
+        say(f"curfewd: {MEMORY}")
+    return FAILED

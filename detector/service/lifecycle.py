@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from detector.kafka.retry import until_it_succeeds
 from detector.service.observability.readiness import Readiness
 from detector.values.errors import CurfewdError, RetryError, StopError
+from detector.values.shortage import shortage
 
 _T = TypeVar("_T")
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -82,6 +83,8 @@ class Lifecycle:
         if self.failure is None:
             if isinstance(error, CurfewdError):
                 self.failure = error
+            elif (lacking := shortage(error)) is not None:
+                self.failure = lacking
             else:  # its text may quote a record
                 self._log.error("internal error", error=error)
                 self.failure = StopError(f"internal error: {type(error).__name__}; please report it")

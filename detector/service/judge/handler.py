@@ -51,9 +51,10 @@ from detector.service.judge.store import (
 from detector.service.judge.store_memory import StoreMemory
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.record_times import LONGEST, output_timestamp
-from detector.values.errors import RetryError
+from detector.values.errors import CurfewdError, RetryError
 from detector.values.events import Event, Leak
 from detector.values.findings import Command, Finding
+from detector.values.shortage import shortage
 from detector.values.stored_format import FORMAT_VALUE, check_headers
 from detector.values.times import MILLISECOND, SECOND
 
@@ -188,7 +189,7 @@ class JudgeHandler:
                 watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
                 self.local_stores.note(partition, store.position())
                 self._work[partition] = _Work(store, watermark, self._settings.findings_id)
-        except RetryError:
+        except CurfewdError:
             store.close()  # what stays open cannot be opened again
             raise
         self._observe(restored)
@@ -333,13 +334,18 @@ class JudgeHandler:
 
     @contextlib.contextmanager
     def _guard(self, partition: Partition) -> Any:
-        """Turns a failure of RocksDB, or an entry that cannot be read, into another try with the store built anew."""
+        """Turns a failure of RocksDB, or an entry that cannot be read, into another try with the store built anew.
+
+        Where something was lacking, another try does not help.
+        """
         try:
             yield
         except Exception as error:
             raise self._failed(partition, error) from error
 
-    def _failed(self, partition: Partition, error: Exception) -> RetryError:
+    def _failed(self, partition: Partition, error: Exception) -> CurfewdError:
+        if (lacking := shortage(error)) is not None:
+            return lacking
         self._broken.add(partition)
         self.local_stores.note(partition, None)
         damaged = isinstance(error, msgspec.MsgspecError | UnicodeDecodeError)

@@ -13,6 +13,7 @@ from detector.service.judge.local_stores import OLDEST
 from detector.service.judge.store import Position, Store
 from detector.service.judge.store_memory import StoreMemory
 from detector.values.errors import CurfewdError, RetryError
+from detector.values.shortage import shortage, stop_if_lacking
 from detector.values.stored_format import STORED_FORMAT, check_format
 
 _IN_USE: Final = ("IO error: While lock file", "IO error: lock hold by current process")  # RocksDB's words
@@ -52,7 +53,8 @@ async def restore(  # noqa: PLR0913 - what a store is restored from and with, ea
     `observe` is told how it goes on. The store shares `memory`.
 
     Raises:
-        RetryError, StopError: the disk or the changelog cannot be read or written, or a later version wrote them.
+        RetryError, StopError: the disk or the changelog cannot be read or written, a later version wrote them, or
+            memory, open files or room on the disk is lacking.
     """
     began = time.monotonic()
     span = await changelog.span(partition)
@@ -78,6 +80,7 @@ async def restore(  # noqa: PLR0913 - what a store is restored from and with, ea
         store.close()
         if isinstance(error, CurfewdError) or not isinstance(error, Exception):
             raise
+        stop_if_lacking(error)
         Store.destroy(path)  # what is damaged is damaged the next time too
         raise RetryError(f"the store cannot be restored: {type(error).__name__}") from error
     return store, Restored(partition, count, time.monotonic() - began, reason)
@@ -90,7 +93,7 @@ def _open(
 
     Raises:
         RetryError: another process has it open. To remove it would break both.
-        StopError: a later version wrote it.
+        StopError: a later version wrote it, or something is lacking to open it.
     """
     if not path.exists():
         return None, "none there"
@@ -99,11 +102,13 @@ def _open(
     except Exception as error:  # RocksDB's errors have no class; the changelog has it all
         if str(error).startswith(_IN_USE):
             raise RetryError(f"another process has the store {path} open") from error
+        stop_if_lacking(error)
         return None, f"unreadable: {type(error).__name__}"
     try:
         position = store.position()
     except Exception as error:  # noqa: BLE001 - as above
         store.close()
+        stop_if_lacking(error)
         return None, f"unreadable: {type(error).__name__}"
     reason = None
     if position is not None and position.format > STORED_FORMAT:
@@ -125,4 +130,4 @@ def _fresh(path: Path, memory: StoreMemory | None) -> Store:
     try:
         return Store(path, memory)
     except Exception as error:
-        raise RetryError(f"the store cannot be made: {type(error).__name__}") from error
+        raise shortage(error) or RetryError(f"the store cannot be made: {type(error).__name__}") from error

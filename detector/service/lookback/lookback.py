@@ -23,7 +23,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.service.scan.handler import PATIENCE, ClassifierOf
 from detector.service.scan.scan_marks import NoMarks
 from detector.service.scan.suspects import Suspects
-from detector.service.scan.trials import why_it_dies
+from detector.service.scan.trials import Death, why_it_dies
 from detector.service.scan.turns import ScanTurns
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.scan import LookbackFacts, PartitionScanner
@@ -138,10 +138,14 @@ class Lookback:
     async def _outlived(
         self, partition: Partition, records: Sequence[Any], scanner: PartitionScanner, now: int
     ) -> Sequence[Any]:
-        """The records without those that no scan outlives. They are tried out if a process may have died of one."""
+        """The records without those that no scan outlives. They are tried out if a process may have died of one.
+
+        Raises:
+            StopError: memory is lacking.
+        """
         records = self._suspects.without_aside(partition, records)
 
-        async def dies(some: Sequence[Any]) -> str | None:
+        async def dies(some: Sequence[Any]) -> Death | None:
             return await why_it_dies(lambda: scanner.look_back(some, self._registered.finders, now))
 
         while records and self._suspects.has(partition, records[0].offset):
@@ -152,12 +156,14 @@ class Lookback:
                 middle = (low + high) // 2
                 low, high = (low, middle) if await dies(records[:middle]) else (middle, high)
             found = records[low]
-            why = await dies(records[low:high])
-            if why is None:  # many records together take long: each goes on
+            death = await dies(records[low:high])
+            if death is None:  # many records together take long: each goes on
                 break
+            if death.lacking:
+                raise death.error(partition, [found])
             self._marks.set_aside(partition, found.offset)
             where = f"topic {partition.topic}, partition {partition.number}, offset {found.offset}"
-            self._observe(LookbackProblem(f"it passes a record over: {why} ({where})"))
+            self._observe(LookbackProblem(f"it passes a record over: {death.why} ({where})"))
             records = chosen(records, [*range(low), *range(high, len(records))])
         return records
 

@@ -22,7 +22,7 @@ from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, Owners, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING, IDLE
-from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite, TrialError
+from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
 from detector.records.record_columns import size_of
 from detector.redact.unexamined import Handling
@@ -294,7 +294,7 @@ class ScanHandler:
         """Scans a poll. One that a process may have died of, or that took long, is tried out before.
 
         Raises:
-            TrialError: the process that tried it out has died.
+            TrialError, StopError: the process that tried it out has died.
         """
         partition, end = state.partition, records[-1].offset + 1
         with self._suspects.timed(partition, end):
@@ -302,9 +302,9 @@ class ScanHandler:
                 return await self._turns.scanned(
                     partition, size_of(records), self._marked, state, end, finders, records, now
                 )
-            why = await why_it_dies(partial(state.scan, finders, records, now))
-            if why is not None:
-                raise TrialError(why)
+            death = await why_it_dies(partial(state.scan, finders, records, now))
+            if death is not None:
+                raise death.error(partition, records)
             return await self._turns.in_thread(self._marked, state, end, finders, records, now)
 
     def _marked(self, state: _PartitionState, end: int, *scanned: Any) -> _Scan:
@@ -315,12 +315,19 @@ class ScanHandler:
     async def _read_again(
         self, state: _PartitionState, earlier: Sequence[Any], now: int, since: int
     ) -> tuple[Sequence[Any], _Scan]:
-        """Scans earlier records once more, without what was set aside. Of those that no scan outlives the last ones."""
+        """Scans earlier records once more, without what was set aside. Of those that no scan outlives the last ones.
+
+        Raises:
+            StopError: memory is lacking.
+        """
         finders, partition = self._registered.finders, state.partition
         earlier = self._suspects.without_aside(partition, earlier)
         while earlier and self._suspects.has(partition, earlier[0].offset):
-            if await why_it_dies(partial(state.scan, finders, earlier, now, since)) is None:
+            death = await why_it_dies(partial(state.scan, finders, earlier, now, since))
+            if death is None:
                 break
+            if death.lacking:
+                raise death.error(partition, earlier[-1:])
             earlier = earlier[len(earlier) // 2 + 1 :]
         end = earlier[-1].offset + 1 if earlier else 0
         return earlier, await self._turns.in_thread(self._marked, state, end, finders, earlier, now, since)

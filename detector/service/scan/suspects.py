@@ -8,6 +8,8 @@ from typing import Any, Final
 from detector.kafka.handlers import Partition
 from detector.records.record_columns import chosen
 from detector.service.scan.scan_marks import NoMarks
+from detector.values.errors import RetryError
+from detector.values.shortage import lacking
 
 SLOW_SECONDS: Final = 5.0  # of a scan: if it is not committed, it is tried out first the next time
 
@@ -29,10 +31,20 @@ class Suspects:
 
     @contextlib.contextmanager
     def timed(self, partition: Partition, end: int) -> Iterator[None]:
-        """Suspects the records before the offset `end` if what is done with them takes long."""
+        """Suspects the records before the offset `end` if what is done with them takes long, or more than there is.
+
+        Raises:
+            RetryError: something was lacking: they have to be tried out first.
+        """
         began = time.monotonic()
         try:
             yield
+        except Exception as error:
+            what = lacking(error)
+            if what is None or self.has(partition, end - 1):  # they were tried out: then nothing helps
+                raise
+            self._add(partition, end)
+            raise RetryError(f"scanning {partition.topic}, partition {partition.number}: {what}") from error
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
                 self._add(partition, end)

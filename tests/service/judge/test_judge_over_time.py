@@ -479,7 +479,7 @@ def test_another_policy_holds_from_the_next_word_on() -> None:
 def test_a_full_disk_loses_nothing() -> None:
     class Full(Store):
         def write(self, changes: Iterable[Change], position: Any = None) -> None:  # noqa: ARG002 - the method's signature
-            raise OSError(28, "No space left on device")
+            raise Exception("IO error: No space left on device: While appending to file")  # noqa: TRY002 - as RocksDB's
 
     async def story(one: Story) -> None:
         work = one.world.handler._work[one.world.partitions[0]]
@@ -488,7 +488,7 @@ def test_a_full_disk_loses_nothing() -> None:
         work.store.__dict__.update(good.__dict__)
         for key, payload in route(start(), CredentialRegistry()):
             one.world.send(key, payload)
-        with pytest.raises(Exception, match=r"the store failed: OSError$"):
+        with pytest.raises(Exception, match=r"the store failed: Exception$"):
             await one.world.poll(0, 10)
         await one.world.close()
         await one.world.open()

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from detector.kafka.handlers import Partition
+from detector.kafka.handlers import Partition, TrialError
 from detector.service.scan.scan_marks import ScanMarks
-from detector.service.scan.trials import why_it_dies
+from detector.service.scan.trials import Death, why_it_dies
+from detector.values.errors import StopError
 
 ONE, OTHER = Partition("logs", 1), Partition("logs", 2)
 DIES = """
@@ -103,14 +106,37 @@ async def test_a_trial_says_what_it_died_of() -> None:
     assert await why_it_dies(lambda: 1) is None
     assert await why_it_dies(raising) is None
     for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL):
-        why = await why_it_dies(lambda number=number: killing(number))  # type: ignore[misc]  # bound in the loop
-        assert why is not None
-        assert number.name in why
-        assert ("memory" in why) == (number == signal.SIGKILL)
+        death = await why_it_dies(lambda number=number: killing(number))  # type: ignore[misc]  # bound in the loop
+        assert death == Death(
+            f"scanning it crashed the process: {number.name}", lacking=number == signal.SIGKILL
+        )
+
+
+async def test_a_trial_tells_what_records_take_from_what_the_machine_lacks() -> None:
+    takes_much = partial(bytearray, 200 << 20)
+    assert await why_it_dies(takes_much) is None
+    assert await why_it_dies(takes_much, memory=100 << 20) == Death(
+        "scanning it takes more than 100 MiB of memory"
+    )
+    lacking = "memory ran out"
+    assert await why_it_dies(partial(bytearray, 1 << 62), memory=1 << 62) == Death(lacking, lacking=True)
+    aborted = await why_it_dies(partial(killing, signal.SIGABRT), memory=1 << 62)
+    assert aborted is not None
+    assert aborted.lacking
+
+
+def test_where_memory_is_lacking_fewer_records_are_tried_and_one_ends_the_service() -> None:
+    death = Death("memory ran out", lacking=True)
+    several, alone = ([SimpleNamespace(offset=at) for at in range(7, end)] for end in (9, 8))
+    assert isinstance(death.error(ONE, several), TrialError)
+    assert isinstance(Death("scanning it crashed the process: SIGSEGV").error(ONE, alone), TrialError)
+    error = death.error(ONE, alone)
+    assert isinstance(error, StopError)
+    assert "topic logs, partition 1, offset 7" in str(error)
 
 
 async def test_a_trial_that_takes_too_long_is_ended_by_its_processor_time() -> None:
-    assert await why_it_dies(busy, 1) == "scanning it takes more than 1 s of a processor"
+    assert await why_it_dies(busy, 1) == Death("scanning it takes more than 1 s of a processor")
     assert await why_it_dies(lambda: time.sleep(1.5), 1) is None
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from tests.broker import Cluster
 from tests.ingest.streams import until
-from tests.service.whole.crashing_worker import CRASHES, TAKES_LONG
-from tests.service.whole.deployment import terminate
+from tests.service.whole.crashing_worker import CRASHES, TAKES_LONG, TAKES_MUCH
+from tests.service.whole.deployment import ended, terminate
 from tests.service.whole.disturbed import Disturbed, deployed
+from tests.service.whole.test_disk_faults import why
 from tests.small_history import event, identifier_of, secret_of
 
 TASKS = range(3)
@@ -68,6 +69,10 @@ def issued(task: int) -> list[bytes]:
     return [json.dumps(each).encode() for each in events]
 
 
+async def gone(deployment: Disturbed) -> bool:
+    return deployment.processes[-1].poll() is not None
+
+
 async def counts(deployment: Disturbed) -> dict[str, int]:
     """How often each credential was leaked."""
     return {
@@ -110,7 +115,7 @@ async def set_aside(deployment: Disturbed, places: list[int]) -> list[str]:
     return [each["detail"] for each in letters]
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
 async def test_records_that_crash_the_scan_are_set_aside_after_a_few_restarts(
     deployment: Crashing, number: signal.Signals
 ) -> None:
@@ -132,6 +137,25 @@ async def test_records_that_crash_the_scan_are_set_aside_after_a_few_restarts(
         await until(counted, "the next record", every=0.5)
         await until(deployment.quiet, "the look-back", every=0.5)
         assert deployment.exits.count(-number) == 1
+
+
+async def test_what_is_killed_as_memory_runs_out_is_no_dead_letter(deployment: Crashing) -> None:
+    places = await put_among(deployment, [b"%b%02d" % (CRASHES, signal.SIGKILL)], 50)
+    deployment.start()
+    await until(lambda: gone(deployment), "its crash", every=0.1)
+    process = deployment.start()
+    assert await ended(process) == 2
+    assert why(deployment).startswith("memory ran out")
+    assert f"partition {PARTITION}, offset {places[0]}" in why(deployment)
+    assert await deployment.topic("dead-letters") == []
+
+
+async def test_a_record_for_which_no_memory_suffices_is_set_aside(deployment: Crashing) -> None:
+    places = await put_among(deployment, [TAKES_MUCH + b"everything"], 100)
+    async with deployment.running():
+        (detail,) = await set_aside(deployment, places)
+        assert "MiB of memory" in detail
+        assert deployment.exits == []
 
 
 async def test_a_record_that_takes_longer_than_the_group_waits_is_set_aside(deployment: Crashing) -> None:
