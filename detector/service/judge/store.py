@@ -21,6 +21,7 @@ file and place only: one of an earlier build is refused.
 import contextlib
 import hashlib
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,7 @@ from rocksdict import IngestExternalFileOptions, Options, Rdict, WriteBatch, Wri
 
 from detector.judge.stage import META, REPORTED, Change, Judgement
 from detector.judge.totals import Totals
-from detector.service.judge.store_memory import StoreMemory
+from detector.service.judge.store_memory import OPENING_BYTES, WRITING_BYTES, StoreMemory, check_room
 from detector.values.stored_format import STORED_FORMAT
 from detector.values.times import HOUR
 
@@ -108,9 +109,12 @@ class Store:
 
     def __init__(self, path: Path, memory: StoreMemory | None = None) -> None:
         path.mkdir(parents=True, exist_ok=True)
+        check_room(OPENING_BYTES)
+        threading.Thread(target=bool).start()  # RocksDB starts some, too
         options = Options(raw_mode=True)
         options.create_if_missing(not any(path.iterdir()))
         options.set_max_background_jobs(2)
+        options.set_max_file_opening_threads(2)  # each takes 8 MB for its stack
         options.set_keep_log_file_num(2)
         options.set_paranoid_checks(True)
         (memory or StoreMemory()).bound(options)
@@ -260,6 +264,7 @@ class Store:
 
     def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
         """Writes all changes or none. They are in files after the next flush."""
+        check_room(WRITING_BYTES)
         self._db.write(self._batch(changes, position), self._unlogged)
         if position is None:
             return
