@@ -7,12 +7,14 @@
 | behind them | the header, a `Header` as JSON |
 
 A process maps the file copy-on-write. So what nobody changes is in memory once for all processes of a machine. The file
-is replaced by another, and never changed: whoever has mapped it keeps what it has.
+is replaced by another, and never changed: whoever has mapped it keeps what it has. It has all of its room on the
+disk: a process that touches a page for which the disk has none is killed.
 
 It holds what the registry topic holds, and is readable for its owner only.
 """
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -128,7 +130,7 @@ class Writing:
                 _write_all(self._file, view[begin : begin + _CHUNK], at + begin)
             self._sections.append(Section(array.dtype.str, at, used, array.nbytes, 0))
             at = _aligned(at + array.nbytes)
-        os.ftruncate(self._file, at)
+        os.posix_fallocate(self._file, 0, at)
 
     def finish(
         self, origin: Origin, image: Image, offsets: Mapping[int, int], now: int, topics: bytes = b"{}"
@@ -189,7 +191,7 @@ def opened(
         SnapshotError: there is none that can be used.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         raise SnapshotError("there is none") from None
     except OSError as error:
@@ -197,11 +199,16 @@ def opened(
     try:
         header = _header(file)
         _check_origin(header, origin, now, spans)
+        os.posix_fallocate(
+            file, 0, os.fstat(file).st_size
+        )  # a copy of a file, or one of before, may have less
         mapped = mmap.mmap(file, 0, access=mmap.ACCESS_COPY)
         if tuple(each.type for each in header.sections) != _TYPES:
             raise SnapshotError("it is damaged")
         arrays = tuple(_array(mapped, each) for each in header.sections)
     except (OSError, ValueError, OverflowError) as error:  # ValueError: a file that ends too early
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SnapshotError("its disk is full, and it needs more room") from None
         raise SnapshotError(f"it cannot be read: {type(error).__name__}") from None
     finally:
         os.close(file)
