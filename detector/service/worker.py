@@ -12,7 +12,7 @@ from detector.configuration.settings import Settings
 from detector.service.command import FAILED, run_process
 from detector.service.rights import Which
 from detector.service.service import Service
-from detector.service.worker_link import WorkerEnd
+from detector.service.worker_link import WorkerEnd, end_with
 from detector.terminal.output import say
 from detector.values.errors import CurfewdError
 
@@ -25,7 +25,7 @@ def settings_of(config: str, number: int) -> Settings:
 
 
 def main(config: str, which: Which, number: int, descriptor: int) -> int:
-    """Runs until the end is asked for or the parent is gone; the exit code."""
+    """Runs until the end is asked for; the exit code."""
     try:
         settings, end = settings_of(config, number), WorkerEnd(descriptor)
     except CurfewdError as error:
@@ -40,4 +40,5 @@ def main(config: str, which: Which, number: int, descriptor: int) -> int:
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[5]))
     sys.exit(main(sys.argv[1], cast("Which", sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))

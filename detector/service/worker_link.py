@@ -1,9 +1,10 @@
 """The line between `curfewd run` and one of its workers: a pair of sockets on which the worker answers questions.
 
-When the other end is gone, so is the process that the worker belongs to, however it died: then the worker ends too.
+However the process dies that a worker belongs to, the kernel kills the worker then, whatever that is doing.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import msgspec
 from detector.service.observability.readiness import StandbyCopies
 
 ANSWER_SECONDS: Final = 5.0
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _STATUS: Final = b"status"
 _METRICS: Final = b"metrics"
 
@@ -33,19 +35,17 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     standbys: StandbyCopies = StandbyCopies()
 
 
-def end_this_process() -> None:
-    """Asks for the end of this process as a person would."""
-    os.kill(os.getpid(), signal.SIGTERM)
+def end_with(parent: int) -> None:
+    """Has the kernel kill this process, the child of that one, once the parent's main thread is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it had died before
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class WorkerEnd:
-    """The worker's end, with the file descriptor that it was given. A thread of its own answers however busy it is.
+    """The worker's end, with the file descriptor that it was given. A thread of its own answers however busy it is."""
 
-    `gone` is called once the parent is.
-    """
-
-    def __init__(self, descriptor: int, gone: Callable[[], None] = end_this_process) -> None:
-        self._gone = gone
+    def __init__(self, descriptor: int) -> None:
         self._connection = Connection(descriptor)
 
     def answer(self, status: Callable[[], WorkerStatus], metrics: Callable[[], bytes]) -> None:
@@ -53,13 +53,11 @@ class WorkerEnd:
         Thread(target=self._answer, args=(status, metrics), name="worker", daemon=True).start()
 
     def _answer(self, status: Callable[[], WorkerStatus], metrics: Callable[[], bytes]) -> None:
-        try:
+        with contextlib.suppress(EOFError, OSError):
             while True:
                 number, _, asked = self._connection.recv_bytes().partition(b" ")
                 answer = metrics() if asked == _METRICS else msgspec.json.encode(status())
                 self._connection.send_bytes(number + b" " + answer)
-        except (EOFError, OSError):
-            self._gone()
 
 
 class ParentEnd:

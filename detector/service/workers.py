@@ -2,11 +2,12 @@
 
 1. The ports open. One worker starts; the others start once its stages have: what is wrong is told once.
 2. A worker that dies is started again after a pause. One that cannot go on ends all: it has said why.
-3. SIGTERM, SIGINT and SIGHUP go on to all workers. If this process dies, the workers end by themselves.
+3. SIGTERM, SIGINT and SIGHUP go on to all workers. If this process dies, the kernel kills the workers.
 """
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -154,6 +155,7 @@ class Workers:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 str(ours.descriptor),
+                str(os.getpid()),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(ours.descriptor, self._lock),
             )

@@ -7,7 +7,6 @@ that runs out says nothing of the records. The kernel ends the trial first then.
 
 import asyncio
 import contextlib
-import ctypes
 import mmap
 import os
 import resource
@@ -20,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.kafka.handlers import Partition, TrialError
+from detector.service.worker_link import end_with
 from detector.values.errors import StopError
 from detector.values.shortage import MEMORY, THREADS, lacking, shortage
 
@@ -27,7 +27,6 @@ CPU_SECONDS: Final = 10
 MEMORY_BYTES: Final = 3 << 30  # of address space: a record of 60 MB that decodes to much took 2.4 GB
 _HUNG_SECONDS: Final = 120.0  # by the clock: then nothing is known
 _POLL_SECONDS: Final = 0.02
-_PR_SET_PDEATHSIG: Final = 1
 _WORST: Final = b"1000"  # of `oom_score_adj`
 _RAN_OUT: Final = 3  # the exit code of a trial that could not have memory
 
@@ -56,13 +55,13 @@ async def why_it_dies(
     Raises:
         StopError: no process can be started.
     """
-    enough = _can_have(memory)
+    enough, parent = _can_have(memory), os.getpid()
     try:
         child = os.fork()
     except OSError as error:
         raise shortage(error) or StopError(THREADS) from error
     if not child:
-        _run(scan, cpu_seconds, memory)
+        _run(scan, cpu_seconds, memory, parent)
     try:
         end = time.monotonic() + _HUNG_SECONDS
         while time.monotonic() < end:
@@ -103,14 +102,14 @@ def _why(code: int, cpu_seconds: int, memory: int | None) -> Death | None:
     return Death(f"scanning it crashed the process: {name}", lacking)
 
 
-def _run(scan: Callable[[], Any], cpu_seconds: int, memory: int) -> None:
+def _run(scan: Callable[[], Any], cpu_seconds: int, memory: int, parent: int) -> None:
     """The child, to its end. It has none of the files and sockets of the parent, and ends with it."""
     code = 0
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with(parent)
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
