@@ -32,12 +32,13 @@ _MOST_BYTES: Final = 1 << 12
 
 
 class _Holder(msgspec.Struct, frozen=True):
-    """Who holds the lock, for whoever is refused. `since` is in ns since the epoch."""
+    """Who holds the lock, for whoever is refused. `since` is in ns since the epoch. `over` if it ended by itself."""
 
     pid: int
     host: str
     since: int
     client_id: str
+    over: bool = False
 
     def __str__(self) -> str:
         text = f"(pid {self.pid} on host {self.host} since {format_rfc3339(self.since)}, client id {self.client_id})"
@@ -60,7 +61,8 @@ async def state_locked(
 ) -> AsyncIterator[int]:
     """Holds the folder, which is made; gives the descriptor of the lock, for workers to hold it too.
 
-    A lock that others hold is waited for: for `patience` seconds. `warn` is told of a file system without locks.
+    A lock that others hold is waited for: for `patience` seconds. `warn` is told of a file system without locks, and
+    of a run before that was killed.
 
     Raises:
         UsageError: somebody else works in the folder, or it cannot be written.
@@ -78,11 +80,18 @@ async def state_locked(
                 "give each instance a folder of its own",
                 why=why(error),
             )
+        else:
+            _warn_of_a_death(_holder(file), warn)
+        holder = _Holder(os.getpid(), socket.gethostname(), time.time_ns(), client_id)
         try:
-            _tell(file, _Holder(os.getpid(), socket.gethostname(), time.time_ns(), client_id))
+            _tell(file, holder)
         except OSError as error:
             raise unusable(folder, error) from None
-        yield file
+        try:
+            yield file
+        finally:
+            with contextlib.suppress(OSError):
+                _tell(file, msgspec.structs.replace(holder, over=True))
     finally:
         os.close(file)
 
@@ -106,6 +115,15 @@ async def _lock(file: int, until: float, flock: Callable[[int, int], Any]) -> No
             await asyncio.sleep(_AGAIN_SECONDS)
         else:
             return
+
+
+def _warn_of_a_death(before: _Holder | None, warn: Callable[..., Any]) -> None:
+    if before is not None and not before.over:
+        warn(
+            "the last run in this folder of state did not end by itself",
+            why=f"curfewd run {before} crashed or was killed: if not by you, most likely as memory ran out "
+            "(docs/sizing.md#memory)",
+        )
 
 
 def _tell(file: int, holder: _Holder) -> None:

@@ -29,6 +29,7 @@ from detector.service.observability.readiness import Readiness, StandbyCopies
 from detector.service.rights import Which
 from detector.service.worker_link import ParentEnd, WorkerStatus
 from detector.values.errors import StopError
+from detector.values.shortage import DEATHS
 from detector.values.times import SECOND
 
 ASK_SECONDS: Final = 1.0
@@ -134,7 +135,11 @@ class Workers:
             if time.monotonic() - began >= SETTLED_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             self._log.error(
-                "a worker died and is started again", worker=number, code=code, pause_seconds=pause
+                "a worker died and is started again",
+                worker=number,
+                code=code,
+                why=DEATHS.get(-code, "it does not say"),
+                pause_seconds=pause,
             )
             await self._before_the_end(asyncio.sleep(pause))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

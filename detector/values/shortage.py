@@ -5,6 +5,7 @@ No record is to blame for such an error: with more, the same record can be read.
 
 import errno
 import os
+import signal
 from typing import Final
 
 from detector.values.errors import StopError
@@ -21,6 +22,13 @@ FILES: Final = (
     "too many files are open: raise the limit (ulimit -n, LimitNOFILE=). What was being read is read again"
 )
 DISK: Final = "a disk is full: make room, service.state and the temporary folder first. What was being read is read again"
+# What a process most likely died of, by the signal.
+DEATHS: Final[dict[int, str]] = {
+    signal.SIGKILL: f"it was killed, most likely by the kernel: {MEMORY}",
+    signal.SIGABRT: f"a library gave up, most likely as it could not have memory or a thread: {MEMORY}",
+    signal.SIGBUS: "a file that it had mapped could not be read, or had no room: look at the disk of service.state",
+    signal.SIGSEGV: "it crashed in compiled code: if that comes again, please report it",
+}
 _LACKING: Final = {
     errno.ENOMEM: MEMORY,
     errno.EMFILE: FILES,

@@ -2,8 +2,8 @@
 
 import asyncio
 import errno
+import fcntl
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +21,7 @@ from tests.service.whole.disturbed import Disturbed
 from tests.service.whole.small_disk import SmallDisk
 from tests.service.whole.test_workers import of_two_workers, workers
 
+DIED = "the last run in this folder of state did not end by itself"
 NOBODY = "127.0.0.1:1"  # no broker: the folder is taken before one is asked
 
 
@@ -80,19 +81,28 @@ async def test_workers_that_outlive_their_parent_keep_the_folder(deployment: Dep
         return 0 in workers(parent.pid)
 
     await until(has_worker, "its first worker")
-    worker = workers(parent.pid)[0]
-    os.kill(worker, signal.SIGSTOP)
+    parent.kill()
+    parent.wait()
+    lock = os.open(deployment.folder / "state" / "lock", os.O_RDWR)
     try:
-        parent.kill()
-        parent.wait()
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a worker that the kernel takes long to kill
         assert await ended(deployment.start()) == 2
         assert f"is still in use by workers of curfewd run (pid {parent.pid} on host " in refusal(deployment)
         waiting = deployment.start()
         await asyncio.sleep(1)
         assert waiting.poll() is None
     finally:
-        os.kill(worker, signal.SIGKILL)
+        os.close(lock)
     await at_work(deployment)
+    (line,) = [line for line in deployment.said() if line["event"] == DIED]
+    assert f"(pid {parent.pid} on host " in line["why"]
+    terminate(waiting)
+    assert await ended(waiting) == 0
+    last = deployment.start()
+    await at_work(deployment)
+    terminate(last)
+    assert await ended(last) == 0
+    assert not [line for line in deployment.said() if line["event"] == DIED]
 
 
 async def test_the_workers_of_one_service_share_the_folder(broker: Cluster, tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ async def test_a_worker_and_then_the_parent_are_killed(small: tuple[Deployment, 
     assert workers(parent.pid)[0] == first
     (line,) = [line for line in deployment.said() if line["event"].startswith("a worker died")]
     assert (line["worker"], line["code"]) == (1, -signal.SIGKILL)
+    assert "memory ran out" in line["why"]
     await settled(deployment, expected)
 
     left = [*workers(parent.pid).values()]
