@@ -2,10 +2,15 @@
 
 Loops that were compiled when the program was built are there at once.
 
-`python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor.
+`python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor. The
+service lets it do so first: a thread that compiles could not be ended, and would keep the event loop waiting.
 """
 
+import asyncio
 import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, Final
@@ -31,6 +36,20 @@ _OTHERS: Final[tuple[Callable[[], Any], ...]] = (
     columns_work,
     compile_writer,
 )
+
+
+async def compile_beside() -> None:
+    """Compiles what was not built, in processes of its own. They end if this is cancelled."""
+    if built_kernels():
+        return
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        await process.wait()  # whether it could, is seen where the loops are called
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def compile_loops(scanner: PatternScanner) -> None:

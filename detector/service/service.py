@@ -42,7 +42,7 @@ from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
 from detector.service.allocator import give_back
 from detector.service.approvals.approval_topics import ApprovalTopics
-from detector.service.compiled_loops import compile_loops
+from detector.service.compiled_loops import compile_beside, compile_loops
 from detector.service.composition import (
     ProcessContext,
     classifier_in_topics,
@@ -227,6 +227,7 @@ class Service:
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
             self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
         self._readiness.waiting = "starting"
+        await compile_beside()
         await asyncio.to_thread(compile_loops, scanner)
         allowlist = Allowlist(self._settings.allows)
         finders = Finders(
