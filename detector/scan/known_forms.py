@@ -39,14 +39,14 @@ _SEEN: Final = 1 << 10  # texts that are remembered, so that each is hashed once
 class Disguise(NamedTuple):
     """A registered secret in data[start:end] in another form: its `value`, or what is shown of it, and the form.
 
-    `owner` is by what it is registered, if `value` is not the secret itself.
+    `owners` are by what it is registered, one under each key, if `value` is not the secret itself.
     """
 
     start: int
     end: int
     value: bytes
     form: str
-    owner: Identifier | None = None
+    owners: tuple[Identifier, ...] = ()
 
 
 class Tables(Protocol):
@@ -169,11 +169,13 @@ def disguises(
             continue
         if not count:
             continue
+        folded: dict[tuple[int, int], Disguise] = {}
         for search, of_search in zip(searches, lengths.kinds, strict=True):
             for tables, of_table in zip(search.tables, of_search, strict=False):
                 yield from _checked(data, view, rows[:count], of_table, search, tables)
             if search.folded_lengths.size:
-                yield from _folded(data, view, rows[:count], of_search[-1], search)
+                _add_folded(folded, data, view, rows[:count], of_search[-1], search)
+        yield from folded.values()
         if plain.lengths.size:
             yield from _hashed(data, view, rows[:count], plain)
 
@@ -231,7 +233,15 @@ def _with_missing(data: bytes, start: int, end: int, form: int, missing: int) ->
     return start, end
 
 
-def _folded(data: bytes, view: Any, rows: Any, kinds: Any, search: Search) -> Iterator[Disguise]:
+def _add_folded(  # noqa: PLR0913, PLR0917 - a text in two forms, what to try of it, with what, and where to
+    found_so_far: dict[tuple[int, int], Disguise],
+    data: bytes,
+    view: Any,
+    rows: Any,
+    kinds: Any,
+    search: Search,
+) -> None:
+    """Adds what is registered under one key, to the same text under others."""
     chosen, alike = np.empty((2, len(rows)), np.int64)
     spans, seen = np.empty((len(rows), 2), np.int64), np.empty(_SEEN, np.int64)
     lower = np.empty(int((rows[:, 1] - rows[:, 0]).sum()), np.uint8)
@@ -244,7 +254,9 @@ def _folded(data: bytes, view: Any, rows: Any, kinds: Any, search: Search) -> It
         text = data[start:end]
         owner = search.folded.get(text.lower())
         if owner is not None:
-            yield Disguise(start, end, text, _case(text), search.owner(owner, len(text)))
+            before = found_so_far.get((start, end))
+            owners = (*(() if before is None else before.owners), search.owner(owner, len(text)))
+            found_so_far[start, end] = Disguise(start, end, text, _case(text), owners)
 
 
 def _case(text: bytes) -> str:

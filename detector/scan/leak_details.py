@@ -59,8 +59,8 @@ class LeakDetailsCache:
 
     def of(self, one: Sighting) -> LeakDetails:
         """The details of the secret that was seen."""
-        if one.owner is not None:
-            return LeakDetails(True, one.owner.value, (one.owner,))
+        if one.owners:
+            return LeakDetails(True, one.owners[0].value, one.owners)
         secret, pattern = one.secret, one.pattern
         name = secret.reveal(), None if pattern is None else pattern.identifier
         found = self._found.get(name)

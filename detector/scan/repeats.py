@@ -138,12 +138,12 @@ def _kinds(seen: Sequence[Sighting]) -> tuple[list[int], int]:
     by_objects: dict[tuple[int, ...], int] = {}  # mostly one of each is made for what says the same
     numbers: list[int] = []
     for one in seen:
-        objects = id(one.secret), id(one.pattern), id(one.named), id(one.encodings), id(one.owner)
+        objects = id(one.secret), id(one.pattern), id(one.named), id(one.encodings), id(one.owners)
         number = by_objects.get(objects)
         if number is None:
             pattern = None if one.pattern is None else one.pattern.id
             named = None if one.named is None else (one.named.name, one.named.confidence)
-            kind = one.secret.reveal(), pattern, named, one.encodings, one.owner
+            kind = one.secret.reveal(), pattern, named, one.encodings, one.owners
             number = by_objects[objects] = kinds.setdefault(kind, len(kinds))
         numbers.append(number)
     return numbers, len(kinds)

@@ -46,7 +46,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone.
 
     What is decoded from a run of digits comes from all of it, which may reach over lines of others. `begins` is where
-    the secret itself does. `owner` is by what the credential is registered if `secret` is not its secret, but the
+    the secret itself does. `owners` are by what the credential is registered if `secret` is not its secret, but the
     rest of it.
     """
 
@@ -56,7 +56,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     pattern: Pattern | None
     encodings: tuple[str, ...] = ()
     within: int = 0
-    owner: Identifier | None = None
+    owners: tuple[Identifier, ...] = ()
     named: Named | None = None
 
     @property
@@ -242,7 +242,7 @@ def _seen_in(
             one.pattern,
             (*encodings, *one.encodings),
             begins - start,
-            one.owner,
+            one.owners,
             one.named,
         )
 
@@ -284,7 +284,7 @@ def _as_it_stands(  # noqa: PLR0913 - what is looked at, and how
             secret = secrets[value] = Secret(value)
         seen.append(Sighting(start, end, secret, None))
     seen += [
-        Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner) for one in disguises
+        Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owners) for one in disguises
     ]
     return seen
 

@@ -103,7 +103,7 @@ def test_in_one_case_a_secret_of_one_case_needs_nothing_registered() -> None:
     one = registered(secret)
     assert one.folded is None
     (found,) = KnownIndex([one], [KEY]).seen(b"id=" + secret.upper())[1]
-    assert (found.form, found.value, found.owner) == ("upper-case", secret, None)
+    assert (found.form, found.value, found.owners) == ("upper-case", secret, ())
 
 
 @pytest.mark.parametrize("name", ["reversed", "rot13", "swapped-case", "without-last", "without-first"])
@@ -139,7 +139,19 @@ def test_a_form_in_an_encoding_is_found() -> None:
 def test_under_each_key_in_force_a_secret_is_found_without_its_case() -> None:
     index = KnownIndex([registered(SECRET, OTHER)], [KEY, OTHER])
     (found,) = index.seen(b"x=" + SECRET.upper())[1]
-    assert found.owner == Identifier(HMAC, OTHER.fingerprint(Secret(SECRET)), len(SECRET), None, "k2")
+    assert found.owners == (Identifier(HMAC, OTHER.fingerprint(Secret(SECRET)), len(SECRET), None, "k2"),)
+
+
+@pytest.mark.parametrize("name", ["upper-case", "lower-case"])
+def test_without_its_case_a_secret_belongs_to_all_who_registered_it_under_any_key(name: str) -> None:
+    both = KeyRing([KEY, OTHER]).identifiers(Secret(SECRET))
+    keyed = tuple(Identifier(HMAC, one.value, one.length, None, one.key_id) for one in both)
+    data, index = b"x=" + FORMS[name](SECRET), KnownIndex(both, [KEY, OTHER])
+    (found,) = index.seen(data)[1]
+    assert found.owners == keyed
+    batch = Batch("test", data, lambda _: RecordAt(0, len(data), "0"))
+    (leak,) = LeakFinder(Nothing(), index, [KEY, OTHER]).find(batch)
+    assert leak.identifiers == keyed
 
 
 def test_forms_can_be_switched_off() -> None:
