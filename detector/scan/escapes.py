@@ -286,33 +286,42 @@ def lines(data: Any, places: Any, out: Any) -> int:
 
 
 @bare
-def is_padding(data: Any, place: int) -> bool:
-    """Whether the `=` at the end of a line is that of base64: its lines are of any length, soft breaks stand at 76."""
-    if place + 1 >= data.size or (data[place + 1] != 0x0D and data[place + 1] != 0x0A):
-        return False
-    if place > 0 and data[place - 1] == 0x3D:
-        return True
+def _digits_before(data: Any, place: int) -> int:
+    """How many digits of base64 stand before `place`, as far as they are looked at."""
     low = place
     while low > 0 and place - low < _LOOK_BACK and BASE64[data[low - 1]] != NONE:
         low -= 1
-    digits = place - low
-    if digits < _LEAST_PADDED:
-        return False
-    if digits % 4 == _UNPADDED and digits != _SOFT_TO - 1:
-        return True
-    while low > 0 and place - low < _LOOK_BACK and data[low - 1] != 0x0A:
-        low -= 1
-    below = place + 3 if data[place + 1] == 0x0D else place + 2
-    width = place - low - (head_like(data, low, place, below) - below)
-    return not _SOFT_FROM <= width < _SOFT_TO
+    return place - low
 
 
 @bare
 def _ends_softly(data: Any, end: int) -> bool:
-    """Whether the line that ends at `end` ends in a soft break."""
-    return end > 0 and (
-        data[end - 1] == 0x3D or (end > 1 and data[end - 1] == 0x0D and data[end - 2] == 0x3D)
-    )
+    """Whether the line that ends at `end` ends in a soft break; it may be padding where nothing else is escaped.
+
+    Behind base64 it is padding: its lines are of any length, soft breaks stand at 76.
+    """
+    place = end - 2 if end > 1 and data[end - 1] == 0x0D else end - 1
+    if place < 0 or data[place] != 0x3D or (place > 0 and data[place - 1] == 0x3D):
+        return False
+    if _digits_before(data, place) < _LEAST_PADDED:
+        return True
+    low = place
+    while low > 0 and place - low < _LOOK_BACK and data[low - 1] != 0x0A:
+        low -= 1
+    below = place + 3 if place + 1 < data.size and data[place + 1] == 0x0D else place + 2
+    width = place - low - (head_like(data, low, place, below) - below)
+    return bool(_SOFT_FROM <= width < _SOFT_TO)
+
+
+@bare
+def is_padding(data: Any, place: int) -> bool:
+    """Whether the `=` at the end of a line is that of base64, if nothing before it is escaped."""
+    if place + 1 >= data.size or (data[place + 1] != 0x0D and data[place + 1] != 0x0A):
+        return False
+    digits = _digits_before(data, place)
+    if digits >= _LEAST_PADDED and digits % 4 == _UNPADDED and digits != _SOFT_TO - 1:
+        return True
+    return not _ends_softly(data, place + 1)
 
 
 @bare

@@ -394,6 +394,30 @@ def test_a_soft_break_behind_digits_is_told_from_their_padding(
     assert texts == ([line + b"after"] if soft else [])
 
 
+@pytest.mark.parametrize("before", [b"?a=1&k=\n", b"?k=3D1 "], ids=["line", "escape"])
+@pytest.mark.parametrize("padding", [b"=", b"=="])
+def test_padding_is_no_soft_break_behind_one_or_behind_what_is_escaped(before: bytes, padding: bytes) -> None:
+    basic = b"Authorization: Basic " + base64.b64encode(b"ci:glpat-Qm3vX8rT2kLw9ZpB5nHd"[: 30 - len(padding)])
+    assert basic.endswith(padding)
+    texts = [
+        one.data
+        for one in decoded(before + basic + b"\nwith no warnings")
+        if "quoted-printable" in one.encodings
+    ]
+    assert len(texts) == 1
+    assert texts[0].endswith(padding)
+
+
+@pytest.mark.parametrize("digits", [47, 48, 75])
+def test_a_line_of_the_width_of_quoted_printable_goes_on_behind_what_is_escaped(digits: int) -> None:
+    first = b"key=3D" + b"." * (75 - 6 - digits) if digits < 75 else b"=3D=\n"
+    token = (b"Zr8Lq2WvN5tY" * 7)[:digits]
+    [text] = [
+        one.data for one in decoded(first + token + b"=\nafter\n") if "quoted-printable" in one.encodings
+    ]
+    assert text.endswith(token + b"after")
+
+
 @pytest.mark.parametrize("head", sorted(HEADS))
 def test_what_a_log_puts_before_each_line_parts_neither_wrapped_base64_nor_soft_breaks(head: str) -> None:
     mail = quopri.encodestring(
