@@ -160,7 +160,7 @@ def _of_canaries(rules: Mapping[str, RulePolicy]) -> dict[str, RulePolicy]:
         if name in always or (name in RULES.of_uses_and_leaks and base.enabled):
             found[name] = touched
         elif rule.end is not None or rule.lifetime is not None:
-            found[name] = RulePolicy(enabled=False)
+            found[name] = msgspec.structs.replace(base, enabled=False)
         else:
             found[name] = base
     return found

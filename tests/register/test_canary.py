@@ -105,6 +105,12 @@ def test_a_configuration_that_switches_rules_off_leaves_those_of_decoys_on() -> 
     )  # a kind of task is another
 
 
+@pytest.mark.parametrize("rule", ["outlives-task", "unused-grant", "overlong-credential"])
+def test_a_rule_that_is_switched_on_for_decoys_is_as_for_other_credentials(rule: str) -> None:
+    policy = Policy(kinds={CANARY_KIND: Tuning(rules={rule: RuleOverride(enabled=True)})})
+    assert policy.resolve(CANARY_KIND, None).rules[rule] == policy.rules[rule]
+
+
 def test_exec_plants_decoys_in_the_environment(tmp_path: Path) -> None:
     script = 'test -n "$GITHUB_ADMIN_TOKEN" && test -n "$OLD_ACCESS_KEY_ID" && echo "$OLD_SECRET_ACCESS_KEY" > stolen'
     done = run(tmp_path, "--canary", "github", "--canary", "aws:OLD", "--", "sh", "-c", script)
