@@ -146,7 +146,7 @@ class _PartitionState:
     """What is known of one partition between polls.
 
     - `committed` and `noted` are the group's offsets when the partition was assigned: of the next record, and of the
-      first that waits to be passed on, if one does.
+      first that waits to be scanned or passed on, if one does.
     - `waiting_since` is since when (ns) text waits for later records, `quiet_since` since when no record has come.
     - `fresh` until the records before the first poll have been read again.
     - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last, and
@@ -205,8 +205,8 @@ class ScanHandler:
     No record of a partition is scanned before `registry_is_read` returns: what its last holder registered is known
     then.
 
-    When a partition moves, the text that waited is read again from the records before the committed offset. If its
-    records are passed on to a redacted topic, the first offset that waits to be passed on is the note beside it.
+    When a partition moves, the text that waited is read again from the records before the committed offset. The note
+    beside that is the first offset that waits: else nobody would read it again where no record comes any more.
 
     Records that a process was scanning when it died (`marks`), or that took long and were not committed, are scanned in
     a process of their own before (`why_it_dies`). If that dies, polls are halved until one record is left, and that is
@@ -245,11 +245,10 @@ class ScanHandler:
         await self._registry_is_read()
         state = self._partitions[partition] = self._fresh(partition)
         self._suspects.assigned(partition)
-        if state.redaction is not None:
-            state.committed, note = await self._positions.committed(partition)
-            state.noted = noted_offset(
-                note, f"the offset of topic {partition.topic}, partition {partition.number},"
-            )
+        state.committed, note = await self._positions.committed(partition)
+        state.noted = noted_offset(
+            note, f"the offset of topic {partition.topic}, partition {partition.number},"
+        )
 
     def _fresh(self, partition: Partition) -> _PartitionState:
         classifier, name = (
@@ -375,11 +374,12 @@ class ScanHandler:
         return self._masker
 
     def note(self, partition: Partition) -> str:
-        """The first offset that waits to be passed on."""
+        """The first offset that waits to be scanned or, where records are passed on, to be passed on."""
         state = self._partitions.get(partition)
-        if state is None or state.redaction is None:
+        if state is None:
             return ""
-        waits = state.noted if state.fresh else state.redaction.unsent
+        waits = state.scanner.oldest if state.redaction is None else state.redaction.unsent
+        waits = state.noted if state.fresh else waits
         return "" if waits is None else offset_note(waits)
 
     async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[ToWrite]:

@@ -71,7 +71,7 @@ class Redacted(msgspec.Struct, frozen=True):
 
 
 def offset_note(offset: int) -> str:
-    """What is committed beside an input's offset: the first offset that waits to be passed on."""
+    """What is committed beside an input's offset: the first offset that waits."""
     return f"{STORED_FORMAT}:{offset}"
 
 

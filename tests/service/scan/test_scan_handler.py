@@ -76,9 +76,13 @@ def log(message: str, time: str = TIME) -> bytes:
 class Earlier(NoPositions):
     """Gives those records, whatever is asked, and notes the offsets before which they are asked for."""
 
-    def __init__(self, asked: list[int], before: Sequence[Any]) -> None:
+    def __init__(self, asked: list[int], before: Sequence[Any], note: str) -> None:
         self._asked = asked
         self._before = before
+        self._note = note
+
+    async def committed(self, _partition: Partition) -> tuple[int, str]:
+        return len(self._before), self._note
 
     async def records_before(self, _partition: Partition, offset: int, _since: int) -> Sequence[Any]:
         self._asked.append(offset)
@@ -94,6 +98,7 @@ class Scan:
         before: Sequence[Any] = (),
         *,
         classifier: RecordClassifier = BUNDLED,
+        note: str = "",
     ) -> None:
         self.finders = Finders(scanner, (KEY,))
         self.registered = RegisteredCredentials(self.finders)
@@ -105,7 +110,7 @@ class Scan:
             ScanSettings(TOPICS, classifier_of=lambda _: classifier),
             self.registered,
             self.threads,
-            Earlier(self.asked, before),
+            Earlier(self.asked, before, note),
             clock=lambda: NOW,
         )
 
@@ -340,6 +345,21 @@ async def test_what_was_held_when_the_partition_moved_is_read_again(scanner: Pat
     leaks = [decode(output.value or b"") for output in await scan.poll(some[1:])]
     assert {leak.id for leak in leaks if isinstance(leak, Leak)} == {"p0@0"}
     assert scan.asked == [1]
+
+
+async def test_text_that_waited_when_a_process_died_is_scanned_though_no_record_comes(
+    scanner: PatternScanner,
+) -> None:
+    part = records([b"%s stdout P token=%s" % (TIME.encode(), OTHER.encode())])
+    before = Scan(scanner)
+    await before.handler.assigned(PARTITION)
+    assert await before.poll(part) == []
+    after = Scan(scanner, part, note=before.handler.note(PARTITION))
+    await after.handler.assigned(PARTITION)
+    ticks = [[*singly(await after.handler.tick(PARTITION, NOW + each * SECOND))] for each in (0, 6)]
+    told = [[decode(output.value or b"") for output in outputs] for outputs in ticks]
+    assert [{one.offset for one in some if isinstance(one, Leak)} for some in told] == [set(), {0}]
+    assert not after.handler.note(PARTITION)
 
 
 async def test_every_partition_of_work_is_told_how_far_an_input_has_got(scanner: PatternScanner) -> None:
