@@ -195,9 +195,12 @@ bench: $(STAMP) ## measure; see benchmarks/README.md
 fuzz: $(STAMP) ## fuzz every target for SECONDS (60) each; see tests/fuzz/__main__.py
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
-chaos: $(KAFKA) ## kill the service as `make test` does, TIMES (3) as often, and take its brokers away for long
+chaos: $(KAFKA) ## kill the service as `make test` does, TIMES (3) as often, judge random histories, and take its brokers away for long
+	@rm -rf build/random-histories
 	@CURFEWD_CHAOS=$(or $(TIMES),3) $(BIN)/pytest -n 2 --dist loadfile -k kill tests/kafka/test_stage_faults.py \
-	  $(addprefix tests/service/whole/test_,process_faults.py standbys.py replay_parity.py redacted_topic.py)
+	  tests/replay/test_random_histories.py $(addprefix tests/service/whole/test_,process_faults.py standbys.py \
+	  replay_parity.py redacted_topic.py random_histories_on_kafka.py); \
+	  failed=$$?; $(BIN)/python -m tests.random_histories.record benchmarks/results/random_histories.md; exit $$failed
 	@$(BIN)/pytest -n 2 --dist loadfile -m chaos -k "not kill" tests/service/whole # where they are: to collect all takes long
 
 chaos-revoke: $(KAFKA) $(OAUTH) stores ## kill the revoker and the detector KILLS (30) times, also with a provider that hangs and lies

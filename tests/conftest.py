@@ -116,7 +116,7 @@ SLOW: Final = """
     receive/test_receive_into_file redact/test_unexamined_text register/test_canary
     replay/test_archives_in_processes replay/test_baseline replay/test_believed_files replay/test_bucketed_history replay/test_cli
     replay/test_fingerprint_command replay/test_not_understood replay/test_pattern_trial
-    replay/test_facts replay/test_planted_secrets replay/test_remote_files replay/test_timeless replay/test_trust_in_replay
+    replay/test_facts replay/test_planted_secrets replay/test_random_histories replay/test_remote_files replay/test_timeless replay/test_trust_in_replay
     revoke/targets/test_aws_contract revoke/test_file_run scan/test_decode_chains scan/test_printed_forms
     scan/test_shares scenarios/test_github service/whole/test_http_attacks service/whole/test_run_command
     stages/test_finding_shares suggest/test_suggest_command terminal/test_completion test_extending

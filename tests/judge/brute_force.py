@@ -1,16 +1,22 @@
 """A judge that is slow and plain: it reads the whole set of events, loops over everything, keeps nothing.
 
-It is written from the rules as docs/rules.md states them, and shares no code with the judge and the ledger under
-test: of `detector` it knows only the shapes of events and policy and the names of rules. Tests hold the
-ledger to it on every finding and command.
+It is written from the rules as docs/rules.md states them. It shares no code with the judge, the ledger and the rules
+under test. Of `detector` it knows
+- the shapes of events (`values.events`) and the numbers of severities,
+- the shapes of a policy (`Policy`, `KindPolicy`, `RulePolicy`, `NetworkPolicy`, `Accept`): their fields, no method of
+  them. A policy comes from the reader of the configuration, so what the rules are by default is shared too.
+
+Globs, networks, kinds, canaries, candidates, leases, owners of identifiers, uids of findings and ids of commands are
+its own. Tests hold the ledger, replays and the service to it on every finding and command.
 """
 
 import ipaddress
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
 
 from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Accept, Policy
@@ -26,7 +32,7 @@ from detector.values.events import (
     TaskStarted,
 )
 from detector.values.findings import Severity
-from tests.judge.brute_history import NEVER, History
+from tests.judge.brute_history import NEVER, History, finding_uid
 
 FIVE_MINUTES = 5 * 60 * 10**9
 SHOWN = 20
@@ -140,6 +146,8 @@ def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) 
     skew, grace_period, age, rules = policy.skew, policy.grace_period, policy.max_task_age, dict(policy.rules)
     ipv4, ipv6, expected = policy.networks.ipv4_prefix, policy.networks.ipv6_prefix, policy.networks.expected
     for kind in (task_kind, credential_kind):
+        if kind == "canary-token" == credential_kind:
+            rules = {name: of_canary(name, rule) for name, rule in rules.items()}
         if kind is None or kind not in policy.kinds:
             continue
         tuning = policy.kinds[kind]
@@ -163,6 +171,16 @@ def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) 
                 command_delay=old.command_delay,
             )
     return KindPolicy(skew, grace_period, age, rules, NetworkPolicy(ipv4, ipv6, expected))
+
+
+def of_canary(name: str, rule: RulePolicy) -> RulePolicy:
+    """A rule for what opens nothing: each leak and use is critical, and nothing is asked for."""
+    if name in {"outlives-task", "unused-grant", "overlong-credential"}:
+        return msgspec.structs.replace(rule, enabled=False)
+    if name == "leaked-credential" or name.startswith("use-"):
+        enabled = rule.enabled or name in {"leaked-credential", "use-outside-scope"}
+        return RulePolicy(enabled=enabled, severity=Severity.CRITICAL, denied=Severity.CRITICAL)
+    return rule
 
 
 @dataclass
@@ -426,7 +444,7 @@ def accept_whole(accepts: tuple[Accept, ...], pieces: list[Piece]) -> list[Piece
         for piece in pieces:
             by_finding.setdefault((piece.rule, piece.key), []).append(piece)
         for (rule, key), all_of_it in by_finding.items():
-            uid = str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd"), f"{rule}/{key}"))
+            uid = finding_uid(rule, key)
             worst = accept.severity if accept.severity is not None else Severity.CRITICAL
             if accept.uid == uid and all(
                 piece.time <= accept.expiry and piece.severity <= worst for piece in all_of_it
@@ -436,8 +454,11 @@ def accept_whole(accepts: tuple[Accept, ...], pieces: list[Piece]) -> list[Piece
     return pieces
 
 
-def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
-    """The findings and commands of a set of events; rules judged at a later time fire up to `until` (ns)."""
+def judge(events: Iterable[AnyEvent], policy: Policy, until: int, clock: int = 0) -> Judgement:
+    """The findings and commands of a set of events; rules judged at a later time fire up to `until` (ns).
+
+    `clock` (ns) is what expiries are held against where a secret that nobody registered stands in a line without time.
+    """
     history = History.of(events, until)
     pieces: list[Piece] = []
     commands: dict[tuple[str, bool], Request] = {}
@@ -462,7 +483,7 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
                 severity = max(piece.severity for piece in behind)
                 commands[credential_id, escalated] = Request(earliest, reasons, severity)
         pieces += mine
-    pieces += accept_whole(policy.accepts, list(leaked_secrets(history, policy)))
+    pieces += accept_whole(policy.accepts, list(leaked_secrets(history, policy, clock)))
     pieces += accept_whole(policy.accepts, list(overdue_tasks(history, policy, until)))
     findings = summed(pieces)
     for (credential_id, escalated), request in commands.items():
@@ -473,7 +494,7 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
     return Judgement(findings, commands, unresolved(history), conflicts(history))
 
 
-def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
+def leaked_secrets(history: History, policy: Policy, clock: int) -> Iterator[Piece]:
     """Leaks of a known pattern that belong to no registered credential; the task is that of the first."""
     rules = policy.rules["leaked-secret"]
     found = [
@@ -490,8 +511,10 @@ def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
         task = min(same, key=lambda other: (other.time, other.source, other.id)).task_id
         start = history.start_of(task) if task is not None else None
         workload = start.workload if start is not None else None
+        dated = all(other.time_origin != "file" for other in same)
+        held = piece if dated else replace(piece, time=max(piece.time, clock))
         piece.accepted = is_accepted(
-            policy.accepts, piece, task=task, workload=workload, fingerprint=leak.fingerprint
+            policy.accepts, held, task=task, workload=workload, fingerprint=leak.fingerprint
         )
         yield piece
 

@@ -20,6 +20,17 @@ from detector.values.events import (
 )
 
 NEVER = float("inf")
+_CURFEWD = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
+
+
+def finding_uid(rule: str, key: str) -> str:
+    """The uid of a finding."""
+    return str(uuid.uuid5(_CURFEWD, f"{rule}/{key}"))
+
+
+def command_id(credential_id: str, *, escalated: bool) -> str:
+    """The id of a command."""
+    return str(uuid.uuid5(_CURFEWD, f"{credential_id}/{'escalated' if escalated else 'plain'}"))
 
 
 @dataclass
@@ -137,8 +148,7 @@ class History:
 
     def dead_at(self, credential_id: str, *, escalated: bool) -> float | None:
         """When a command for a credential was last said to have found or left it dead, None if that was never said."""
-        name = f"{credential_id}/{'escalated' if escalated else 'plain'}"
-        command = str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd"), name))
+        command = command_id(credential_id, escalated=escalated)
         return max(
             (
                 e.time if e.finished_at is None else e.finished_at

@@ -159,9 +159,10 @@ async def close(deployment: Deployment, partitions: int = INPUT_PARTITIONS) -> N
     await deployment.put((which, number, json.dumps(last).encode()) for number, last in enumerate(lasts))
 
 
-async def drained(deployment: Deployment) -> bool:
-    """Whether all records of the inputs and of work are scanned and judged, by the groups' offsets."""
-    for stage, topics in (("scan", deployment.inputs), ("judge", (f"{deployment.name}.work",))):
+async def drained(deployment: Deployment, *stages: str) -> bool:
+    """Whether all records of the inputs and of work are read by these stages, by default scanned and judged."""
+    for stage in stages or ("scan", "judge"):
+        topics = (f"{deployment.name}.work",) if stage == "judge" else deployment.inputs
         group = Streams(deployment.bootstrap, f"{deployment.name}-{stage}")
         done = await committed_offsets(group)
         for topic in topics:
