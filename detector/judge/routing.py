@@ -141,7 +141,8 @@ class ReportedFinding(msgspec.Struct, frozen=True, gc=False):
 class SentCommand(msgspec.Struct, frozen=True, gc=False):
     """A command that was sent, and its time. It is never withdrawn and never sent again.
 
-    `sent_at` is the watermark at which it was sent, in ns: from then on it may be carried out.
+    `sent_at` is when it was sent, in ns: from then on it may be carried out. It is the watermark, or the wall clock
+    less the watermark's delay if that is later: a watermark that was held is far behind, and goes on by a leap.
     """
 
     credential_id: str
@@ -150,9 +151,9 @@ class SentCommand(msgspec.Struct, frozen=True, gc=False):
     sent_at: int = BEGINNING
 
     @classmethod
-    def of(cls, command: Command, watermark: int) -> "SentCommand":
-        """That this command is sent at a watermark."""
-        return cls(command.credential.credential_id, command.escalated, command.time, watermark)
+    def of(cls, command: Command, sent_at: int) -> "SentCommand":
+        """That this command is sent at a time (ns)."""
+        return cls(command.credential.credential_id, command.escalated, command.time, sent_at)
 
 
 @final

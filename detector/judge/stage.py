@@ -359,10 +359,13 @@ class AggregateState:
         self.conclude(watermark)
         return self.judgement(watermark, digest)
 
-    def judgement(self, watermark: int, digest: FindingDigest = finding_digest) -> Judgement:
+    def judgement(
+        self, watermark: int, digest: FindingDigest = finding_digest, now: int = BEGINNING
+    ) -> Judgement:
         """What changes by what was concluded at this watermark.
 
         A finding counts as changed if its `digest` has changed, so a caller decides what its outputs tell apart.
+        Commands are sent at the watermark, or `now` (ns) if that is later: nobody can carry them out before.
 
         Raises:
             RuntimeError: nothing was concluded since the last judgement.
@@ -375,7 +378,7 @@ class AggregateState:
         judgement.deleted = verdicts.deleted
         for command in verdicts.commands:
             judgement.commands.append(command)
-            sent = SentCommand.of(command, watermark)
+            sent = SentCommand.of(command, max(watermark, now))
             self._sent[command.id] = sent
             judgement.changes.append((uid_key(SENT, command.id), msgspec.json.encode(sent)))
         if len(self._facts) >= self._compact_at:

@@ -3,22 +3,43 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from detector.values.times import SECOND
 
 BEGINNING: Final = -(1 << 63)  # earlier than any event
 IDLE: Final = 30 * SECOND
-FIRST: Final = 10 * SECOND  # how long to wait for all other sources, once the first one has reported
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """The partitions of the inputs that carry events, as the brokers listed them `at` a time (ns, wall clock)."""
+
+    at: int
+    names: frozenset[str] = frozenset()
+
+
+def source_name(topic: str, partition: int) -> str:
+    """The name of a partition of an input. The `topic` is masked."""
+    return f"{topic}-{partition}"
+
+
+class _Source(msgspec.Struct):
+    """How far one partition of the inputs has been read, when that was last heard, and when it was last listed (ns)."""
+
+    time: int
+    heard: int
+    listed: int
 
 
 class Watermark:
-    """Never goes back. `value` is in ns, None before the first report; `delay` is the policy's.
+    """Never goes back. `value` is in ns, None while an input has reported nothing; `delay` is the policy's.
 
-    The scan stage reports how far the events came in each partition that carries events, and it reports each one that
-    it takes over. One with unread records reports again and again, so it is not idle. The watermark is the least of
-    these, without the idle ones. If all are idle, it is the wall clock less the delay. The times of log records never
-    move it: anybody may print a line.
+    The scan stage reports how far each partition that carries events has come: its latest event time less the delay.
+    Once it has brought no event for a while, its reader reports since when it has all that was there, less the delay.
+    The watermark is the least of these, and nothing moves it but such reports: while nobody reads a partition, it
+    holds the watermark. So does a partition that was made since the inputs were listed: it may have events by then.
 
-    `value` and `sources` may come from the instance that had the partition before. Its sources count until they idle.
+    `value` and `sources` may come from the instance that had the partition before. `now` is the wall clock.
     """
 
     def __init__(
@@ -26,34 +47,49 @@ class Watermark:
     ) -> None:
         self.value = value
         self._delay = delay
-        self._heard = now
-        # By source: how far it has been read, and when it was last heard of.
-        self._sources = {name: (time, now) for name, time in (sources or {}).items()}
-        self._first: int | None = now if sources else None  # when the first source was heard of
+        self._sources = {name: _Source(time, now, now) for name, time in (sources or {}).items()}
+        self._inputs: Inputs | None = None
+        self._read = now  # until when all reports are known
 
     @property
     def sources(self) -> dict[str, int]:
-        """How far each partition of the inputs has been read, without the idle ones."""
-        return {name: time for name, (time, _) in self._sources.items()}
+        """How far each partition of the inputs has been read."""
+        return {name: source.time for name, source in self._sources.items()}
+
+    @property
+    def unreported(self) -> tuple[str, ...]:
+        """The partitions of the inputs that nobody has reported for a while: they hold the watermark."""
+        before = self._read - IDLE
+        return tuple(sorted(name for name, source in self._sources.items() if source.heard < before))
 
     def mark(self, source: str, time: int, now: int) -> None:
-        """Notes that one input partition was read up to a time, or was taken over by an instance that knows less."""
-        self._heard = now
-        if self._first is None:
-            self._first = now
-        before = self._sources.get(source)
-        self._sources[source] = (time if before is None else max(time, before[0]), now)
+        """Notes how far one input partition has come; `BEGINNING` if an instance has it that knows less."""
+        known = self._sources.setdefault(source, _Source(time, now, now))
+        known.heard = now
+        if time != BEGINNING:
+            known.time = time
 
-    def advance(self, now: int) -> int | None:
-        """Returns the watermark at a time of the wall clock."""
-        for source in [name for name, (_, heard) in self._sources.items() if now - heard > IDLE]:
-            del self._sources[source]
-        found: int | None = None
-        if self._sources:
-            if self._first is not None and now - self._first >= FIRST:
-                found = min(time for time, _ in self._sources.values())
-        elif now - self._heard > IDLE:
-            found = now - self._delay
-        if found is not None and found > (BEGINNING if self.value is None else self.value):
+    def read_until(self, time: int) -> None:
+        """Notes that all reports which were written until then (ns, wall clock) are known."""
+        self._read = max(self._read, time)
+
+    def advance(self, inputs: Inputs | None, now: int) -> int | None:
+        """Returns the watermark. It stands while it is not known which inputs there are."""
+        if inputs is None:
+            return self.value
+        if inputs is not self._inputs:
+            self._list(inputs, now)
+        found = min((source.time for source in self._sources.values()), default=now)
+        found = min(found, inputs.at - self._delay)
+        if found > (BEGINNING if self.value is None else self.value):
             self.value = found
         return self.value
+
+    def _list(self, inputs: Inputs, now: int) -> None:
+        """Takes which inputs there are. One that is gone holds no longer, once it is reported no more."""
+        self._inputs = inputs
+        for name in inputs.names:
+            self._sources.setdefault(name, _Source(BEGINNING, now, now)).listed = inputs.at
+        for name in self.unreported:
+            if inputs.at - self._sources[name].listed > IDLE:
+                del self._sources[name]

@@ -121,10 +121,11 @@ class Handler(Protocol):
     async def process(self, partition: Partition, records: Sequence[Any]) -> Sequence[ToWrite]:
         """The outputs of these records, changelog included. There is at least one record, and they are in order."""
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> Sequence[ToWrite]:
+    async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> Sequence[ToWrite]:
         """The outputs that are due at `now` (ns, wall clock). Called about once a second between polls.
 
-        `unread`: the partition has records that were not polled yet, such as those behind an open transaction.
+        All records that the partition had at `caught_up` (ns, wall clock) were polled, those that an open transaction
+        hid then too; 0 if that is true of no time since it was assigned.
         """
 
     async def committed(self, partition: Partition, offset: int | None) -> None:
@@ -146,7 +147,7 @@ class StatelessHandler:
     async def assigned(self, partition: Partition) -> None:
         """Nothing to load."""
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
+    async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> list[Output]:  # noqa: ARG002 - the protocol's signature
         """Nothing is due."""
         return []
 

@@ -27,17 +27,40 @@ from detector.kafka.stage_facts import (
 from detector.kafka.transactions import Poll, Transactions
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
 from detector.values.shortage import stop_if_lacking
+from detector.values.times import MILLISECOND
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 START_SECONDS: Final = 60.0
-# Waiting while no fetch is answered, not even with nothing. A handler may take half a minute without records for
-# half a minute without events: by then it must be certain that there were none.
+# Waiting while no fetch is answered, not even with nothing.
 SILENT_SECONDS: Final = 10.0
 
 
 class _PoisonError(Exception):
     """A poll holds something that cannot be processed. The next try is closer to finding it: no long pause."""
+
+
+class _Reached:
+    """As of when a partition was read to its end, though records may come all the time.
+
+    The end that a broker tells, which is no earlier than that of an open transaction, is that of some time after it was
+    asked. It was asked once the answer before had come.
+    """
+
+    def __init__(self) -> None:
+        self.caught_up = 0
+        self._asked = self._answered = 0
+        self._next: tuple[int, int] | None = None  # an end, and a time at which it was none
+
+    def look(self, position: int, end: int, answered: int) -> None:
+        """Takes the next offset to poll, and the end as of an answer at some time (ns)."""
+        if answered > self._answered:
+            self._asked, self._answered = self._answered, answered
+        if self._asked and (self._next is None or position >= end):
+            self._next = end, self._asked
+        if self._next is not None and position >= self._next[0]:
+            self.caught_up = max(self.caught_up, self._next[1])
+            self._next = None
 
 
 class PartitionContext(msgspec.Struct, frozen=True):
@@ -90,6 +113,7 @@ class PartitionWork:
         self._positioned = False
         self._next_tick = 0.0
         self._fetched: int | None = None
+        self._reached = _Reached()
         self._unanswered = 0.0
         self._failures = 0
         self.last_progress = time.monotonic()
@@ -187,6 +211,7 @@ class PartitionWork:
         except Exception as error:
             raise reaction(error, "starting a partition") from error
         self._offset = offset
+        self._reached = _Reached()
         self._handler_knows = True
         await self._context.handler.assigned(self.partition)
         self._note = self._context.handler.note(self.partition)
@@ -299,7 +324,7 @@ class PartitionWork:
             outputs += await self._process(records)
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + self._settings.tick_seconds
-            outputs += await handler.tick(partition, time.time_ns(), unread=await self._unread())
+            outputs += await handler.tick(partition, time.time_ns(), caught_up=await self._caught_up())
             offset = await self._idle_position() if offset is None else offset
         if offset is None and not outputs:
             return
@@ -332,12 +357,15 @@ class PartitionWork:
         position = int(await self._context.consumer.position(self._source))
         return position if position > self._offset else None
 
-    async def _unread(self) -> bool:
-        """Whether there are records that no poll gave yet, among them those that an open transaction hides."""
-        if not self._positioned:
-            return False
-        end = self._context.consumer.highwater(self._source)
-        return end is not None and end > int(await self._context.consumer.position(self._source))
+    async def _caught_up(self) -> int:
+        """The latest known time (ns) of which all records have been polled; 0 if there is none."""
+        if self._positioned:
+            consumer = self._context.consumer
+            position = int(await consumer.position(self._source))
+            end, answered = consumer.highwater(self._source), consumer.last_poll_timestamp(self._source)
+            if end is not None and answered is not None:
+                self._reached.look(position, end, answered * MILLISECOND)
+        return self._reached.caught_up
 
     async def _process(self, records: Sequence[Any]) -> Sequence[ToWrite]:
         refusal = self._poison.refusal(records)

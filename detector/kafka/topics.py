@@ -15,7 +15,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from detector.kafka.acls import Operation, Right, lacking
-from detector.kafka.clients import admin_client
+from detector.kafka.clients import admin_client, topic_ids
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.security import explain, retriable
 from detector.values.errors import RetryError, StopError
@@ -163,6 +163,17 @@ class TopicAdmin:
     async def partitions(self, awaited: Iterable[str] = ()) -> dict[str, int]:
         """How many partitions each topic has. While an `awaited` one is missing, it asks again, for some seconds."""
         return {name: partitions for name, (partitions, _) in (await self._counts(awaited)).items()}
+
+    async def existing(self, topics: Iterable[str]) -> set[str]:
+        """Those of these topics that there are; none from brokers before Kafka 2.8.
+
+        Raises:
+            StopError: the user may not know of one.
+        """
+        try:
+            return {*(await topic_ids(self._admin, topics) or ())}
+        except kafka.TopicAuthorizationFailedError as error:
+            raise StopError(f"{self._doing}: {_why(error, str(error.args[0]), 'Describe')}") from None
 
     async def create(self, plans: Sequence[TopicPlan]) -> Outcome:
         """Creates the missing topics and compares the others with their plans."""

@@ -78,7 +78,7 @@ class RevokeHandler:
             self._executor.take(command, partition.number, now)
         return outputs + await self._changes(partition, now)
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
+    async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> list[Output]:  # noqa: ARG002 - the protocol's signature
         """Writes what turns changed, and begins what may begin."""
         return await self._changes(partition, now)
 

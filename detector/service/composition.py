@@ -29,6 +29,7 @@ from detector.kafka.topic_follower import TopicFollower
 from detector.outputs.output import Run
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
+from detector.service.judge.event_inputs import EventInputs
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.standby_stores import StandbyStores
 from detector.service.judge.store_memory import StoreMemory
@@ -199,7 +200,11 @@ def store_of(worker: int | None) -> str:
 
 
 def judge_stage(
-    context: ProcessContext, settings: Settings, scanner: PatternScanner, changelog: KafkaChangelog
+    context: ProcessContext,
+    settings: Settings,
+    scanner: PatternScanner,
+    changelog: KafkaChangelog,
+    inputs: EventInputs,
 ) -> tuple[Stage, StandbyStores]:
     """The judge stage, under the policy of `settings`, and its copies of what other processes judge."""
     live, topics = context.live, context.live.topics
@@ -226,12 +231,11 @@ def judge_stage(
         changelog,
         time.time_ns,
         context.observer("judge"),
+        inputs=lambda: inputs.listed,
     )
     if context.view is not None:
         finders = context.registered.finders
-        view_context = ViewContext(
-            policy, patterns, finders.clean, id_of=lambda name: EventMasker(finders.finder).id(name)
-        )
+        view_context = ViewContext(policy, patterns, finders.clean, id_of=masked_id(context))
         context.view.judging(lambda: handler.stores, view_context)
     standbys = StandbyStores(
         topics.work.name,
@@ -258,6 +262,17 @@ def judge_stage(
         ),
         standbys,
     )
+
+
+def event_inputs(context: ProcessContext) -> EventInputs:
+    """Which inputs the judge stage waits for."""
+    return EventInputs(context.live, lambda: context.registered.topics, masked_id(context))
+
+
+def masked_id(context: ProcessContext) -> Callable[[str], str]:
+    """How names are masked, with what is recognised at that moment."""
+    finders = context.registered.finders
+    return lambda name: EventMasker(finders.finder).id(name)
 
 
 def with_masked_reasons(policy: Policy, clean: Clean) -> Policy:

@@ -14,7 +14,7 @@ def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tup
     `approving` says that it serves approvals.
 
     Inputs that only a glob names are among them if its one wildcard is a `*` at the end. Read on each input that
-    another glob matches is needed too.
+    another glob matches is needed too; of the judge stage alone Describe, if the input carries events.
     """
     topics = live.topics
     names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
@@ -28,6 +28,8 @@ def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tup
         names[topics.registry.name] |= {"Read", "Write"}
         names[topics.dead_letters.name].add("Write")
         groups += ["scan", "lookback"] if live.lookback else ["scan"]
+    else:
+        names |= {name: set() for name in _listed(live) if name not in names}
     if which != "scan":
         for topic in (topics.work, topics.registry, topics.state):
             names[topic.name] |= {"Read", "Write"}
@@ -54,6 +56,15 @@ def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tup
             if name != "lookback"
         ),
     )
+
+
+def _listed(live: KafkaSettings) -> list[str]:
+    """The inputs of which the judge stage asks how many partitions they have."""
+    inputs = live.inputs
+    return [
+        *(name for name in (*inputs.named, *inputs.prefixes) if name in inputs.events),
+        *inputs.outcomes,
+    ]
 
 
 def stages_of(live: KafkaSettings) -> tuple[str, ...]:

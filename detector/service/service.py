@@ -46,6 +46,7 @@ from detector.service.compiled_loops import compile_beside, compile_loops
 from detector.service.composition import (
     ProcessContext,
     classifier_in_topics,
+    event_inputs,
     fallback_key,
     input_positions,
     judge_stage,
@@ -57,6 +58,7 @@ from detector.service.hopeless import HopelessFailures
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import HttpServer, Page, Post, probe_answer
 from detector.service.id_key import agree_on_id_key
+from detector.service.judge.event_inputs import EventInputs
 from detector.service.judge.restore import Restoring
 from detector.service.judge.standby_stores import StandbyStores
 from detector.service.judge.store_memory import StoreMemory
@@ -385,6 +387,7 @@ class Service:
         stages: list[asyncio.Task[None]] = []
         others: list[asyncio.Task[None]] = []
         looking_back: DelayedReader | None = None
+        inputs: EventInputs | None = None
         async with contextlib.AsyncExitStack() as stack:
             if self._which != "judge":
                 positions = await self._lifecycle.retry(
@@ -400,10 +403,13 @@ class Service:
                     self._live.topics.state.name, context.connection, columns=True, floors=floors
                 )
                 stack.push_async_callback(changelog.close)
-                stages.append(self._lifecycle.watched(self._run_judge_stage(context, scanner, changelog)))
+                inputs = event_inputs(context)
+                others.append(self._lifecycle.watched(inputs.run(context.connection)))
+                judging = self._run_judge_stage(context, scanner, changelog, inputs)
+                stages.append(self._lifecycle.watched(judging))
             else:
                 others.append(self._lifecycle.watched(self._reloads.run(context.registered.finders)))
-            others.append(self._lifecycle.watched(self._sample(context, looking_back)))
+            others.append(self._lifecycle.watched(self._sample(context, looking_back, inputs)))
             others.append(self._lifecycle.watched(give_back()))
             self._readiness.waiting = "stopping" if self._lifecycle.stopping.is_set() else None
             await self._lifecycle.stopping.wait()
@@ -421,12 +427,16 @@ class Service:
             raise reaction(error, "connecting to Kafka") from error
 
     async def _run_judge_stage(
-        self, context: ProcessContext, scanner: PatternScanner, changelog: KafkaChangelog
+        self,
+        context: ProcessContext,
+        scanner: PatternScanner,
+        changelog: KafkaChangelog,
+        inputs: EventInputs,
     ) -> None:
         """Runs the judge stage, under one policy after another."""
         settings = self._settings
         while not self._lifecycle.stopping.is_set():
-            stage, self._standbys = judge_stage(context, settings, scanner, changelog)
+            stage, self._standbys = judge_stage(context, settings, scanner, changelog, inputs)
             running = asyncio.create_task(self._run_stage("judge", stage))
             try:
                 reloaded = None
@@ -470,13 +480,17 @@ class Service:
                 topic=topic,
             )
 
-    async def _sample(self, context: ProcessContext, looking_back: DelayedReader | None) -> None:
+    async def _sample(
+        self, context: ProcessContext, looking_back: DelayedReader | None, inputs: EventInputs | None
+    ) -> None:
         """Sets gauges once a second."""
         due = time.monotonic()
         registry = context.registered.registry
         while True:
             self._metrics.set(series.LOOP_DELAY, max(time.monotonic() - due, 0.0))
             self._sampling.sample(self._stages)
+            if inputs is not None:
+                self._sampling.sample_inputs(inputs.problem)
             if self._standbys is not None:
                 self._sampling.sample_standbys(self._standbys.held, self._standbys.lags())
             if looking_back is not None:

@@ -1,9 +1,11 @@
-"""What the work on one partition does with outputs that are too large for any broker; without a broker."""
+"""How the work on one partition is done, without a broker: outputs that no broker takes, and how far it was read."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detector.kafka.backlogs import Backlogs
 from detector.kafka.batches import Limits
@@ -11,7 +13,7 @@ from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
-from detector.kafka.partition_work import PartitionContext, PartitionWork
+from detector.kafka.partition_work import PartitionContext, PartitionWork, _Reached
 from detector.kafka.stage_facts import RefusalHandled
 from detector.kafka.transactions import Transactions
 
@@ -61,3 +63,45 @@ async def test_what_is_not_told_anywhere_is_lost(
     (fact,) = told
     assert isinstance(fact, RefusalHandled)
     assert (fact.refusal.output, fact.lost) == (LARGE, lost)
+
+
+# How long a fetch takes, when within that the broker looks at its end, how many records are appended before and after
+# that, and how many of those that were fetched are polled by the next tick.
+fetches = st.tuples(
+    st.integers(1, 5), st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.integers(0, 8)
+)
+
+
+@given(st.lists(fetches, max_size=40), st.data())
+def test_all_that_was_there_when_it_was_caught_up_has_been_polled(
+    some: list[tuple[int, int, int, int, int]], data: st.DataObject
+) -> None:
+    reached, now, end, position = _Reached(), 1, 0, 0
+    appended: list[int] = []  # when each record was
+    for seconds, looked, before, after, polled in some:
+        at = now + min(looked, seconds)
+        appended += [data.draw(st.integers(now, at)) for _ in range(before)]
+        end = len(appended)
+        appended += [at + 1] * after  # too late for this answer
+        now += seconds
+        position = min(position + polled, end)
+        if data.draw(st.booleans()):  # not every answer is seen: a tick comes once a second
+            reached.look(position, end, now)
+        assert (
+            sum(each <= reached.caught_up for each in sorted(appended)) <= position or not reached.caught_up
+        )
+        now += 1
+
+
+def test_it_is_caught_up_again_and_again_though_records_come_all_the_time() -> None:
+    reached = _Reached()
+    for second in range(1, 100):
+        reached.look(position=10 * second, end=10 * second + 10, answered=second)
+        assert second < 4 or reached.caught_up >= second - 3
+
+
+def test_it_is_not_caught_up_while_a_record_is_not_polled() -> None:
+    reached = _Reached()
+    for second in range(1, 100):
+        reached.look(position=5, end=6, answered=second)
+    assert reached.caught_up == 0

@@ -107,8 +107,8 @@ async def test_what_is_due_is_written_without_a_record(broker: Cluster) -> None:
             super().__init__(target)
             self.ticks: list[int] = []
 
-        async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
-            assert not unread
+        async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> list[Output]:
+            assert caught_up <= now
             self.ticks.append(now)
             due = len(self.ticks) == 3 and partition.number == 0
             headers = (("a", b"1"), ("b", None))

@@ -20,7 +20,7 @@ from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
 from detector.judge.terms import NEVER
 from detector.judge.totals import Totals
 from detector.judge.verdicts import judge_lone_secret
-from detector.judge.watermark import BEGINNING, Watermark
+from detector.judge.watermark import BEGINNING, Inputs, Watermark
 from detector.kafka.batches import FEW
 from detector.kafka.changelog import Changelog
 from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
@@ -59,7 +59,7 @@ from detector.values.stored_format import FORMAT_VALUE, check_headers
 from detector.values.times import MILLISECOND, SECOND
 
 POSITION_EVERY: Final = 5 * SECOND
-# There may be thousands of sources. If one was further than the store says, the watermark only waits a little longer.
+# There may be thousands of sources. If one was further than the store says, the watermark waits until it is reported.
 SOURCES_EVERY: Final = 5 * SECOND
 REWRITTEN_AT_ONCE: Final = 500  # aggregates, once a second
 
@@ -134,16 +134,18 @@ class JudgeHandler:
     """Handles the work topic.
 
     `run` puts findings into words. `clock` gives ns. `observe` gets each `Restoring`, `Restored` and
-    `JudgedTransaction`.
+    `JudgedTransaction`. `inputs` gives the inputs that were listed last, None if none were.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         settings: JudgeSettings,
         run: Run,
         changelog: Changelog,
         clock: Callable[[], int],
         observe: Callable[[Restoring | Restored | JudgedTransaction], None] = lambda _: None,
+        *,
+        inputs: Callable[[], Inputs | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
@@ -153,6 +155,7 @@ class JudgeHandler:
         self._changelog = changelog
         self._clock = clock
         self._observe = observe
+        self._inputs = inputs
         self._work: dict[Partition, _Work] = {}
         self._broken: set[Partition] = set()
         self.local_stores = LocalStores(settings.directory, settings.memory)
@@ -235,7 +238,7 @@ class JudgeHandler:
                 late += fact.time < oldest
             if state is not None:
                 state.take(fact, decoded, before)
-        work.watermark.advance(now)
+        work.watermark.advance(self._inputs(), now)
         work.late, work.polled = late, True
         return outputs + self._judge(partition, work, poll)
 
@@ -259,10 +262,11 @@ class JudgeHandler:
             state.take(first.fact, first.value, _value_of(work.watermark))
         return state
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[ToWrite]:  # noqa: ARG002 - the protocol's signature
+    async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> list[ToWrite]:
         """Judges the aggregates whose timer has come."""
         work = self._work[partition]
-        work.watermark.advance(now)
+        work.watermark.read_until(caught_up)
+        work.watermark.advance(self._inputs(), now)
         if work.dirty and work.position is None and now - work.saved >= POSITION_EVERY:
             # Asked before the transaction: if it commits, no other instance can have written meanwhile, and all that
             # stands before this end is ours. Asked after it, another instance might have had the partition.
@@ -324,6 +328,7 @@ class JudgeHandler:
                 late=work.late,
                 expired=work.expired,
                 watermark=work.watermark.value,
+                unreported=work.watermark.unreported,
                 cached=work.weight,
                 totals=work.totals,
                 disk=disk,
@@ -397,9 +402,10 @@ class JudgeHandler:
         self._judge_secrets(partition, work, poll, watermark)
         work.recent = 0
         output = self._conclude(poll, watermark)
+        now = self._clock() - self._policy.watermark_delay
         for key, cached in poll.touched.items():
             state = cached.state
-            judgement = state.judgement(watermark, output.digest)
+            judgement = state.judgement(watermark, output.digest, now)
             if judgement.changes:
                 changes += changelog_changes(cached.digest, judgement)
                 work.note_timer(judgement.timer)

@@ -75,9 +75,9 @@ class MeasuredHandler:
         pending.outputs += outputs
         return outputs
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> Sequence[ToWrite]:
+    async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> Sequence[ToWrite]:
         """See `Handler`."""
-        outputs = await self._inner.tick(partition, now, unread=unread)
+        outputs = await self._inner.tick(partition, now, caught_up=caught_up)
         self._of(partition).outputs += outputs
         return outputs
 

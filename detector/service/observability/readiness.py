@@ -20,6 +20,7 @@ from detector.values.times import SECOND
 STALLED_SECONDS: Final = 300.0
 # More than the loop stands still on a machine that is far too busy, or while a large pattern is compiled.
 HUNG_SECONDS: Final = 30.0
+_NAMED: Final = 3  # inputs in the line that says what is waited for
 
 
 class StandbyCopies(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class Readiness:
         self._assigned: set[StageName] = set()
         self._stalled: dict[StageName, str | None] = {}
         self._restored: dict[StageName, int] = {}
+        self._inputs: str | None = None
         self.standbys = StandbyCopies()
 
     def loop_turned(self) -> None:
@@ -100,6 +102,21 @@ class Readiness:
             reason = f"{stage}: {behind_seconds:.0f} s behind"
         self._stages[stage] = reason
 
+    def update_inputs(self, unreported: Sequence[str], problem: str | None) -> None:
+        """Which partitions of the inputs hold the watermark. `problem` is why it is not known which there are."""
+        self._inputs = None if problem is None else f"judge: {problem}"
+        if problem is None and unreported:
+            several = len(unreported) > 1
+            which = (
+                f"{len(unreported)} partitions of inputs hold" if several else "1 partition of an input holds"
+            )
+            them, more = "them" if several else "it", len(unreported) - _NAMED
+            self._inputs = (
+                f"judge: {which} the watermark, as no scan stage reports {them}: {', '.join(unreported[:_NAMED])}"
+                f"{f' and {more} more' if more > 0 else ''}. Start the scan stage, or look in its log for why it does not "
+                f"read {them}"
+            )
+
     def update_stalled(self, stage: StageName, stalled: Mapping[Partition, float]) -> None:
         """For how many seconds partitions with records to read have made no progress."""
         hung = [partition for partition, seconds in stalled.items() if seconds > STALLED_SECONDS]
@@ -125,4 +142,7 @@ class Readiness:
         stages = [*self._stages.values()] or [
             "no stage has started yet"
         ]  # the probes' thread may ask before one has
-        return next((reason for reason in (self.alive(), self.waiting, *stages) if reason is not None), None)
+        return next(
+            (reason for reason in (self.alive(), self.waiting, *stages, self._inputs) if reason is not None),
+            None,
+        )

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from detector.kafka.handlers import Partition
 from detector.kafka.stage_facts import PartitionStopped
+from detector.service.judge.reports import JudgedTransaction
 from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput, StageName
 from detector.service.observability.metrics import Metrics
@@ -50,6 +51,7 @@ class Sampling:
         self._now = now
         self._newest_ms: dict[tuple[StageName, Partition], int] = {}
         self._unread_since: dict[tuple[StageName, Partition], float] = {}  # where nothing was read yet
+        self._unreported: dict[int, tuple[str, ...]] = {}  # inputs that a partition of work waits for
         self._unfindable = 0
 
     def observe(self, stage: StageName, fact: Any) -> None:
@@ -60,6 +62,10 @@ class Sampling:
         elif isinstance(fact, PartitionStopped):
             self._newest_ms.pop((stage, fact.partition), None)
             self._unread_since.pop((stage, fact.partition), None)
+            if stage == "judge":
+                self._unreported.pop(fact.partition.number, None)
+        elif isinstance(fact, JudgedTransaction):
+            self._unreported[fact.partition] = fact.unreported
 
     def sample(self, stages: Mapping[StageName, SampledStage]) -> None:
         """Sets gauges and readiness to how the stages are now."""
@@ -75,6 +81,15 @@ class Sampling:
             self._readiness.update(name, partitions, behind, stage.problem)
             self._readiness.update_stalled(name, stalled)
             self._operator_log.update(name, partitions)
+
+    def sample_inputs(self, problem: str | None) -> None:
+        """Tells which inputs hold the watermark. `problem` is why it is not known which there are."""
+        names = sorted({name for some in self._unreported.values() for name in some})
+        self._readiness.update_inputs(names, problem)
+        self._metrics.clear(series.UNREPORTED)
+        topics = Counter(self._metrics.bounded("topic", name.rpartition("-")[0]) for name in names)
+        for topic, count in topics.items():
+            self._metrics.set(series.UNREPORTED, count, topic)
 
     def sample_standbys(self, held: int, lags: Mapping[Partition, int]) -> None:
         """Takes how many standby copies are kept, and how far those are behind that were at the end before."""

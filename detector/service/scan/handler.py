@@ -21,7 +21,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, Owners, encode, registry_key, without_terms
-from detector.judge.watermark import BEGINNING, IDLE
+from detector.judge.watermark import BEGINNING, IDLE, source_name
 from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
 from detector.records.record_columns import size_of
@@ -46,7 +46,7 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
-AGAIN: Final = IDLE // 3  # how often a partition that is not idle says where it is, though it got no further
+AGAIN: Final = IDLE // 3  # how often a partition says where it is, though no event came
 
 ClassifierOf = Callable[[str], RecordClassifier]
 TrustOf = Callable[[str], InputTrust | None]
@@ -149,8 +149,8 @@ class _PartitionState:
       first that waits to be scanned or passed on, if one does.
     - `waiting_since` is since when (ns) text waits for later records, `quiet_since` since when no record has come.
     - `fresh` until the records before the first poll have been read again.
-    - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last, and
-      `reported_at` when (ns).
+    - `latest` is how far the events came, as `ScanFacts` has it, and `came` when the last of them was read, or when the
+      partition was assigned. `reported` is what the work topic got last, and `reported_at` when (ns).
     - `announced` once the work topic knows of the partition.
     - `pending` are the issues that wait for the commit.
     """
@@ -161,6 +161,7 @@ class _PartitionState:
         scanner: PartitionScanner,
         redaction: Redaction | None,
         pending: PendingIssues,
+        now: int,
     ) -> None:
         self.partition = partition
         self.scanner = scanner
@@ -171,11 +172,21 @@ class _PartitionState:
         self.quiet_since = 0
         self.fresh = True
         self.latest: int | None = None
+        self.came = now
         self.reported: int | None = None
         self.reported_at = 0
         self.announced = False
         self.pending = pending
         self.times = PollTimes()
+
+    def progress(self, caught_up: int, delay: int) -> int:
+        """How far it has come: its latest event less the delay, or, while none comes, how long all of it is read.
+
+        All that was there at `caught_up` (ns) has been read.
+        """
+        if caught_up - self.came >= IDLE:
+            return caught_up - delay
+        return BEGINNING if self.latest is None else self.latest - delay
 
     def scan(
         self, finders: Finders, records: Sequence[Any], now: int, sent_until: int | None = None
@@ -259,7 +270,8 @@ class ScanHandler:
         trust = settings.trust_of(partition.topic)
         scanner = PartitionScanner(partition.topic, partition.number, classifier, trust, skew=settings.skew)
         redaction = None if name is None else Redaction(partition, name, classifier, settings.unexamined)
-        return _PartitionState(partition, scanner, redaction, PendingIssues(self._registered.registry))
+        pending = PendingIssues(self._registered.registry)
+        return _PartitionState(partition, scanner, redaction, pending, self._clock())
 
     def _state(self, partition: Partition) -> _PartitionState:
         return self._partitions.get(partition) or self._partitions.setdefault(
@@ -282,8 +294,9 @@ class ScanHandler:
         seconds = time.monotonic() - began
         outputs = self._outputs(partition, state, scan.facts, state.times.read(records))
         latest = scan.facts.latest
-        if latest is not None and (state.latest is None or latest > state.latest):
-            state.latest = latest
+        if latest is not None:
+            state.latest = latest if state.latest is None else max(latest, state.latest)
+            state.came = state.quiet_since
         self._observe(_scanned_poll(partition, records, scan.facts, seconds, state.scanner))
         return [*first, *outputs, *self._passed_on(state, scan.passed_on)]
 
@@ -382,11 +395,8 @@ class ScanHandler:
         waits = state.noted if state.fresh else waits
         return "" if waits is None else offset_note(waits)
 
-    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[ToWrite]:
-        """Scans text that has waited long enough, and reports the progress of this partition to the work topic.
-
-        One with unread records is not idle: it says again how far it is, so that the watermark waits for it.
-        """
+    async def tick(self, partition: Partition, now: int, *, caught_up: int = 0) -> list[ToWrite]:
+        """Scans text that has waited long enough, and reports the progress of this partition to the work topic."""
         state = self._state(partition)
         outputs: list[ToWrite] = [*self._announce(partition, state)]
         if state.fresh and state.noted is not None:  # it may be long until a record comes
@@ -397,10 +407,9 @@ class ScanHandler:
             outputs += self._outputs(partition, state, scan.facts, state.times.earlier())
             outputs += self._passed_on(state, scan.passed_on)
         news = state.latest != state.reported
-        if state.announced and (news or (unread and now - state.reported_at >= AGAIN)):
+        if state.announced and (news or now - state.reported_at >= AGAIN):
             state.reported, state.reported_at = state.latest, now
-            time = BEGINNING if state.latest is None else state.latest - self._settings.delay
-            outputs += self._progress(partition, time)
+            outputs += self._progress(partition, state.progress(caught_up, self._settings.delay))
         return outputs
 
     def _announce(self, partition: Partition, state: _PartitionState) -> list[Output]:
@@ -410,11 +419,11 @@ class ScanHandler:
         """
         if state.announced or not state.scanner.believes_events:
             return []
-        state.announced = True
+        state.announced, state.reported_at = True, self._clock()
         return self._progress(partition, BEGINNING)
 
     def _progress(self, partition: Partition, time: int) -> list[Output]:
-        source = f"{self._masking().id(partition.topic)}-{partition.number}"
+        source = source_name(self._masking().id(partition.topic), partition.number)
         key, value = f"m:{source}".encode(), encode(InputProgress(source, time))
         return [
             Output(self._topics.work, key, value, FORMAT_HEADERS, partition=number)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from detector.judge.policy import Policy
-from detector.judge.routing import Fact, encode, route
+from detector.judge.routing import Fact, InputProgress, encode, route
+from detector.judge.watermark import Inputs
 from detector.kafka.changelog import Change, ChangelogSpan
 from detector.kafka.handlers import Output, Partition, singly
 from detector.outputs.output import Run
@@ -83,9 +84,10 @@ class World:
         compact_every: int = 256,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="curfewd-", dir=MEMORY if MEMORY.is_dir() else None))
-        self.clock = clock
+        self.clock = self._began = clock
         self.work: list[list[Record]] = [[] for _ in range(partitions)]
         self.offsets = [0] * partitions
+        self._sources: set[str] = set()
         self.logs = Logs(partitions)
         self.findings: list[tuple[str, dict[str, Any]]] = []
         self.deleted: list[str] = []
@@ -98,7 +100,20 @@ class World:
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 
     def _start(self) -> JudgeHandler:
-        return JudgeHandler(self._settings, RUN, self.logs, lambda: self.clock, self.facts.append)
+        return JudgeHandler(
+            self._settings,
+            RUN,
+            self.logs,
+            lambda: self.clock,
+            self.facts.append,
+            inputs=self._listed,
+        )
+
+    def _listed(self) -> Inputs | None:
+        """The inputs that have reported; without one the watermark follows the clock, half a minute after the start."""
+        if not self._sources and self.clock - self._began < IDLE:
+            return None
+        return Inputs(self.clock, frozenset(self._sources))
 
     async def open(self) -> None:
         for partition in self.partitions:
@@ -112,7 +127,13 @@ class World:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def send(self, key: str, payload: Fact) -> None:
+        if isinstance(payload, InputProgress):
+            self._sources.add(payload.source)
         self.write(Output(TOPICS.work, key.encode(), encode(payload)))
+
+    def _everywhere(self, progress: InputProgress) -> None:
+        for work in self.work:
+            work.append(Record(len(work), b"m:", encode(progress)))
 
     def write(self, output: Output) -> None:
         """One record of a transaction that is through."""
@@ -154,7 +175,7 @@ class World:
 
     async def tick(self) -> None:
         for partition in self.partitions:
-            outputs = await self.handler.tick(partition, self.clock)
+            outputs = await self.handler.tick(partition, self.clock, caught_up=self.clock)
             if outputs:
                 for output in singly(outputs):
                     self.write(output)
@@ -196,9 +217,11 @@ class World:
                 await self.poll(number, 100)
 
     async def settle(self, until: int, policy: Policy) -> None:
-        """All inputs fall silent, and the watermark comes to `until`."""
-        await self.drain()
+        """All inputs are read to their ends, and the watermark comes to `until`."""
         self.clock = until + policy.watermark_delay
+        for source in sorted(self._sources):
+            self._everywhere(InputProgress(source, until))
+        await self.drain()
         for _ in range(4):
             await self.tick()
             await self.drain()

@@ -24,6 +24,7 @@ from detector.kafka.stage_facts import (
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.sightings import NoPatterns
+from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
 from detector.service.observability import series
@@ -124,6 +125,37 @@ def test_a_topic_that_moved_away_has_no_lag_here() -> None:
     watched.look()
     assert watched.value(series.LAG, topic="logs") is None
     assert watched.value(series.LAG, topic="audit") == 3
+
+
+def test_inputs_that_nobody_reads_are_named_with_what_to_do() -> None:
+    watched = Observed()
+    watched.look()
+    watched.sampling.sample_inputs(None)
+    assert watched.readiness.ready() is None
+
+    def unread(number: int, *names: str) -> None:
+        watched.sampling.observe("judge", JudgedTransaction(number, unreported=names))
+        watched.sampling.sample_inputs(None)
+
+    unread(0, "ci-0")
+    assert watched.readiness.ready() == (
+        "judge: 1 partition of an input holds the watermark, as no scan stage reports it: ci-0. Start the scan stage, or "
+        "look in its log for why it does not read it"
+    )
+    unread(1, "audit-0", "audit-1", "audit-2", "ci-0")
+    assert watched.readiness.ready() == (
+        "judge: 4 partitions of inputs hold the watermark, as no scan stage reports them: audit-0, audit-1, audit-2 and 1 "
+        "more. Start the scan stage, or look in its log for why it does not read them"
+    )
+    shown = watched.metrics.registry.get_sample_value
+    assert shown(series.UNREPORTED.shown, {"topic": "audit"}) == 3
+    assert shown(series.UNREPORTED.shown, {"topic": "ci"}) == 1
+    watched.sampling.observe("judge", PartitionStopped(Partition("work", 1), "moved"))
+    watched.sampling.sample_inputs("nobody lists them")
+    assert watched.readiness.ready() == "judge: nobody lists them"
+    unread(0)
+    assert watched.readiness.ready() is None
+    assert shown(series.UNREPORTED.shown, {"topic": "audit"}) is None
 
 
 def test_a_partition_that_hangs_makes_the_process_unhealthy_and_one_that_goes_on_does_not() -> None:

@@ -105,13 +105,14 @@ class Scan:
         self.registered.complete.set()
         self.threads = ThreadPoolExecutor(1)
         self.asked: list[int] = []
+        self.now = NOW
 
         self.handler = ScanHandler(
             ScanSettings(TOPICS, classifier_of=lambda _: classifier),
             self.registered,
             self.threads,
             Earlier(self.asked, before, note),
-            clock=lambda: NOW,
+            clock=lambda: self.now,
         )
 
     async def poll(self, some: Sequence[Any]) -> list[Output]:
@@ -331,7 +332,8 @@ async def test_held_text_is_scanned_after_some_seconds(scanner: PatternScanner) 
     assert await scan.handler.tick(PARTITION, NOW + SECOND) == []
     later = [*singly(await scan.handler.tick(PARTITION, NOW + 6 * SECOND))]
     assert {type(decode(output.value or b"")) for output in later} == {Leak}
-    assert await scan.handler.tick(PARTITION, NOW + 20 * SECOND) == []
+    after = [*singly(await scan.handler.tick(PARTITION, NOW + 20 * SECOND))]
+    assert {type(decode(output.value or b"")) for output in after} == {InputProgress}
 
 
 async def test_what_was_held_when_the_partition_moved_is_read_again(scanner: PatternScanner) -> None:
@@ -418,24 +420,40 @@ async def test_that_a_partition_is_taken_is_told_before_anything_of_it(scanner: 
     assert await scan.handler.tick(idle, NOW) == []
 
 
-async def test_a_partition_with_unread_records_says_again_how_far_it_is(scanner: PatternScanner) -> None:
+async def test_a_partition_says_again_how_far_it_is(scanner: PatternScanner) -> None:
     scan, behind = Scan(scanner), Partition(PARTITION.topic, PARTITION.number + 1)
     await scan.handler.assigned(PARTITION)
     await scan.poll(records([event("task.started", 0, task_id="t")]))
     told = [*singly(await scan.handler.tick(PARTITION, NOW))]
-    assert [await scan.handler.tick(PARTITION, NOW + after, unread=True) for after in (0, 9 * SECOND)] == [
-        [],
-        [],
-    ]
-    assert await scan.handler.tick(PARTITION, NOW + 60 * SECOND) == []
-    assert await scan.handler.tick(PARTITION, NOW + 61 * SECOND, unread=True) == told
-    assert await scan.handler.tick(PARTITION, NOW + 62 * SECOND, unread=True) == []
-    announced = [*singly(await scan.handler.tick(behind, NOW, unread=True))]
-    later = [*singly(await scan.handler.tick(behind, NOW + 10 * SECOND, unread=True))]
+    assert await scan.handler.tick(PARTITION, NOW + 9 * SECOND) == []
+    assert await scan.handler.tick(PARTITION, NOW + 10 * SECOND) == told
+    assert await scan.handler.tick(PARTITION, NOW + 11 * SECOND) == []
+    announced = [*singly(await scan.handler.tick(behind, NOW))]
+    later = [*singly(await scan.handler.tick(behind, NOW + 10 * SECOND))]
     assert later
     assert {decode(output.value or b"") for output in (*announced, *later)} == {
         InputProgress(f"{behind.topic}-{behind.number}", BEGINNING)
     }
+
+
+async def test_a_partition_without_events_is_as_far_as_all_of_it_is_read(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    await scan.poll(records([event("task.started", 0, task_id="t")]))
+    latest = parse_rfc3339(TIME) - 10 * SECOND
+    for after, caught_up, reported in (
+        (10, 10, latest),
+        (40, 29, latest),  # in half a minute before its end there was an event
+        (60, 35, NOW + 25 * SECOND),
+        (80, 35, NOW + 25 * SECOND),  # what came since is not read
+        (90, 85, NOW + 75 * SECOND),
+    ):
+        marks = await scan.handler.tick(PARTITION, NOW + after * SECOND, caught_up=NOW + caught_up * SECOND)
+        assert {decode(mark.value or b"") for mark in singly(marks)} == {InputProgress("logs-0", reported)}
+    scan.now = NOW + 90 * SECOND
+    await scan.poll(records([event("task.started", 1, task_id="t2")]))
+    again = await scan.handler.tick(PARTITION, NOW + 101 * SECOND, caught_up=NOW + 100 * SECOND)
+    assert {decode(mark.value or b"") for mark in singly(again)} == {InputProgress("logs-0", latest)}
 
 
 async def test_patterns_are_swapped_between_polls(scanner: PatternScanner) -> None:

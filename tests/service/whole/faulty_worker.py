@@ -18,13 +18,13 @@ from typing import Any
 import msgspec
 
 from detector.configuration.settings import Settings
-from detector.judge import watermark
 from detector.kafka import assignment, standbys
 from detector.kafka.stage_facts import TransactionStep
 from detector.service.command import DONE, FAILED
 from detector.service.observability.logs import make_log, route_libraries
 from detector.service.observability.measuring import StageName
 from detector.service.rights import Which
+from detector.service.scan import handler
 from detector.service.service import Service
 from detector.values.errors import CurfewdError
 from detector.values.times import HOUR, SECOND
@@ -80,7 +80,7 @@ def main() -> int:
     args = parser.parse_args()
     for module in (assignment, standbys):
         vars(module)["NEAR"] = args.near
-    vars(watermark)["IDLE"] = HOUR
+    vars(handler)["IDLE"] = HOUR
     return served(lambda log: FaultyService(args.config, args.stage, log, args))
 
 

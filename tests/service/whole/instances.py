@@ -38,9 +38,12 @@ Slice = list[tuple[int, int, bytes]]  # the number of the input, the partition, 
 
 
 class Instance:
-    """One process, with a folder of state and a log of its own that outlive it."""
+    """One process, with a folder of state and a log of its own that outlive it. `command` is what it runs,
+    else `tests.service.whole.faulty_worker`.
+    """
 
-    def __init__(self, deployment: Deployment, name: str) -> None:
+    def __init__(self, deployment: Deployment, name: str, *command: str) -> None:
+        self._command = command or ("tests.service.whole.faulty_worker",)
         self.state = deployment.folder / f"state-{name}"
         self.log = deployment.folder / f"{name}.log"
         self._deployment = deployment
@@ -51,17 +54,10 @@ class Instance:
         self.process: subprocess.Popen[bytes]
 
     def start(self, *options: str) -> None:
-        """Starts it, again too; `options` are those of `tests.service.whole.faulty_worker`."""
+        """Starts it, again too; `options` are those of its command."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tests.service.whole.faulty_worker",
-                    "--config",
-                    self._config,
-                    *options,
-                ],
+                [sys.executable, "-m", *self._command, "--config", self._config, *options],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

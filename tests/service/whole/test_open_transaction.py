@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from detector.judge.watermark import FIRST, IDLE
+from detector.judge.watermark import IDLE
+from detector.service.scan.handler import AGAIN
 from detector.values.times import SECOND, format_rfc3339
 from tests.broker import Cluster
 from tests.ingest.streams import until
 from tests.service.whole.deployment import Deployment
 from tests.small_history import KEY_TEXT, identifier_of
 
-PAUSE: Final = (IDLE + FIRST) // SECOND + 10  # more than until the watermark goes on without idle partitions
+PAUSE: Final = (IDLE + AGAIN) // SECOND + 10  # more than until the watermark goes on without idle partitions
 
 
 def told(kind: str, seconds: int, /, **data: Any) -> bytes:
