@@ -32,6 +32,7 @@ from detector.values.events import (
     TaskStarted,
 )
 from detector.values.findings import Command, Finding
+from detector.values.times import MILLISECOND
 
 TASK: Final = "t:"
 CANDIDATES: Final = "k:"
@@ -205,10 +206,33 @@ class LeakWithdrawal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
 
 @final
 class InputProgress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="mark"):
-    """How far one partition of an input, `source`, has been read: its latest event time less the delay, in ns."""
+    """How far one partition of an input, `source`, has been read, in ns (`detector.judge.watermark`)."""
 
     source: str
     time: int
+
+
+@final
+class WorkProgress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="reached"):
+    """How far one `partition` of work has been judged: `time` in the first round, the later ones `behind` it, in ms.
+
+    It is short, as all partitions report to all.
+    """
+
+    partition: int
+    time: int
+    behind: tuple[int, ...]
+
+    @classmethod
+    def of(cls, partition: int, times: tuple[int, ...]) -> "WorkProgress":
+        """The report of a partition that has come so far in each round (ns), rounded down."""
+        first, *others = (time // MILLISECOND for time in times)
+        return cls(partition, first, tuple(first - time for time in others))
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """How far it has come in each round, in ns."""
+        return tuple((self.time - behind) * MILLISECOND for behind in (0, *self.behind))
 
 
 Fact: TypeAlias = (
@@ -235,6 +259,7 @@ Fact: TypeAlias = (
     | FindingDeleted
     | LeakWithdrawal
     | InputProgress
+    | WorkProgress
 )
 Routed: TypeAlias = tuple[str, Fact]  # the key of an aggregate, and a fact for it
 

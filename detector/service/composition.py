@@ -224,6 +224,7 @@ def judge_stage(
             ),
             settings.service.cache_size,
             work_dated=longest_backdating(topics.work.retention),
+            work_partitions=topics.work.partitions,
             memory=context.store_memory,
             findings_id=context.ids.get("findings", ""),
         ),

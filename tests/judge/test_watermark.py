@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.watermark import BEGINNING, IDLE, Inputs, Watermark
+from detector.judge.watermark import BEGINNING, IDLE, ROUNDS, Inputs, Watermark, pause_between_reports
 from detector.values.times import HOUR, MINUTE, SECOND
 
 T0 = 1_800_000_000 * SECOND
@@ -120,6 +121,52 @@ def test_what_the_holder_before_knew_counts() -> None:
     assert watermark.advance(listed(T0 + MINUTE, A, B), T0 + MINUTE) == T0 - HOUR
     watermark.mark(B, T0 - MINUTE, T0 + MINUTE)
     assert watermark.advance(listed(T0 + MINUTE, A, B), T0 + MINUTE) == T0 - MINUTE
+
+
+def test_all_partitions_of_work_are_waited_for_in_each_round() -> None:
+    work = ("work-0", "work-1")
+    both = [Watermark(DELAY, T0, T0 - HOUR, work=work) for _ in work]
+    for watermark in both:
+        watermark.mark(A, T0 - DELAY, T0)
+    for done in range(ROUNDS):
+        for watermark in both:
+            assert watermark.advance(listed(T0, A), T0) == T0 - HOUR
+            assert watermark.reached == (T0 - DELAY,) * (done + 1) + (BEGINNING,) * (ROUNDS - done - 1)
+        reports = [watermark.reached for watermark in both]
+        for watermark in both:
+            watermark.mark_work(0, reports[0], T0)
+        assert both[0].advance(listed(T0, A), T0) == T0 - HOUR  # the other is behind
+        for watermark in both:
+            watermark.mark_work(1, reports[1], T0)
+    assert [watermark.advance(listed(T0, A), T0) for watermark in both] == [T0 - DELAY] * 2
+
+
+def test_a_partition_of_work_that_nobody_judges_is_told() -> None:
+    watermark = Watermark(DELAY, T0, T0 - HOUR, {A: T0 - DELAY}, work=("work-0", "work-1"))
+    later = T0 + IDLE + SECOND
+    watermark.mark(A, later, later)
+    watermark.mark_work(0, (later,) * ROUNDS, later)
+    watermark.read_until(later)
+    assert watermark.advance(listed(later, A), later) == T0 - HOUR
+    assert watermark.unreported == ("work-1",)
+    watermark.mark_work(1, (later - DELAY,) * ROUNDS, later)
+    watermark.mark_work(1, (BEGINNING,) * ROUNDS, later)  # another judges it now, and has yet to hear of all
+    assert watermark.advance(listed(later, A), later) == later - DELAY
+    assert not watermark.unreported
+
+
+@pytest.mark.parametrize(("partition", "times"), [(1, (T0,) * ROUNDS), (-1, (T0,) * ROUNDS), (0, (T0,))])
+def test_a_report_of_no_partition_of_work_is_refused(partition: int, times: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="no progress"):
+        Watermark(DELAY, T0, work=("work-0",)).mark_work(partition, times, T0)
+
+
+def test_many_partitions_of_work_report_less_often() -> None:
+    for partitions in (1, 16, 64, 65, 256):
+        pause = pause_between_reports(partitions, news=True)
+        assert pause >= 2 * SECOND
+        assert partitions * SECOND <= 32 * pause  # each gets so many a second
+    assert pause_between_reports(16, news=True) < pause_between_reports(16, news=False) < IDLE
 
 
 names = st.sampled_from((A, B, C))

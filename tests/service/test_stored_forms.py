@@ -28,6 +28,7 @@ from detector.judge.routing import (
     Recall,
     ReportedFinding,
     SentCommand,
+    WorkProgress,
     decode,
     encode,
     registry_key,
@@ -145,6 +146,7 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         FindingOpened,
         FindingOver,
         FindingDeleted,
+        WorkProgress,
     }
     assert seen | later == set(typing.get_args(Fact))
 
@@ -160,6 +162,15 @@ def test_a_fact_that_0_1_0_did_not_know_has_a_form_of_its_own() -> None:
         7,
         "stdout",
     )
+    assert encode(fact) == value
+
+
+def test_how_far_work_is_judged_has_a_form_of_its_own() -> None:
+    value = b'["reached",3,1777593600123,[0,10000]]'
+    fact = decode(value)
+    assert fact == WorkProgress.of(3, (1777593600123456789, 1777593600123999999, 1777593590123000000))
+    assert isinstance(fact, WorkProgress)
+    assert fact.times == (1777593600123000000, 1777593600123000000, 1777593590123000000)
     assert encode(fact) == value
 
 

@@ -5,9 +5,8 @@ the store, encodes what a judgement gives, and keeps timers and the watermark.
 """
 
 import contextlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +14,12 @@ import msgspec
 
 from detector.judge.policy import Policy
 from detector.judge.resting import is_secret, reported, rested, rests
-from detector.judge.routing import Fact, InputProgress, decode, encode, registry_key
+from detector.judge.routing import Fact, InputProgress, WorkProgress, decode, encode, registry_key
 from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
 from detector.judge.terms import NEVER
 from detector.judge.totals import Totals
 from detector.judge.verdicts import judge_lone_secret
-from detector.judge.watermark import BEGINNING, Inputs, Watermark
+from detector.judge.watermark import BEGINNING, Inputs, Watermark, source_name
 from detector.kafka.batches import FEW
 from detector.kafka.changelog import Changelog
 from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
@@ -50,6 +49,7 @@ from detector.service.judge.store import (
 )
 from detector.service.judge.store_memory import StoreMemory
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
+from detector.service.judge.work import Work
 from detector.service.record_times import LONGEST, output_timestamp
 from detector.values.errors import CurfewdError, RetryError
 from detector.values.events import Event, Leak
@@ -81,7 +81,8 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     `cache_size` bounds the state of a partition in memory, in things of 2 KB.
 
     An aggregate keeps at least `compact_every` facts one by one before it compacts the old ones.
-    `work_dated` is how far back a record of work may be dated, in ns. `findings_id` is the id of the findings topic,
+    `work_dated` is how far back a record of work may be dated, in ns. Each of the `work_partitions` gets the progress
+    of each. `findings_id` is the id of the findings topic,
     empty if the brokers tell none.
     """
 
@@ -91,43 +92,9 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     cache_size: int = 100_000
     compact_every: int = 256
     work_dated: int = LONGEST
+    work_partitions: int = 1
     memory: StoreMemory | None = None
     findings_id: str = ""
-
-
-class _Work:
-    """One partition of work. What is staged reaches the store only after the commit."""
-
-    def __init__(self, store: Store, watermark: Watermark, findings_id: str) -> None:
-        self.store = store
-        self.watermark = watermark
-        self.logged = self.logging = watermark.value
-        self.sources: AbstractSet[str] = watermark.sources.keys()
-        self.sourced = 0
-        self.cached: OrderedDict[str, CachedAggregate] = OrderedDict()
-        self.weight = 0
-        self.recent = 0  # how many of the cached aggregates the last transaction touched
-        self.staged: list[Change] = []
-        self.totals = self.logged_totals = store.totals()
-        self.format_logged = store.format() == FORMAT_VALUE
-        self.findings_id = (store.get(FINDINGS_ID) or b"").decode()
-        # Which aggregates have written their findings into a topic that was made anew: up to this digest.
-        self.rewritten = b"" if findings_id and self.findings_id not in {"", findings_id} else None
-        self.saved = 0
-        self.looked = 0  # no timer is earlier than this
-        self.due = 0  # nor than this, of those in the store
-        self.due_staged = NEVER  # nor than this, of the others
-        self.dirty = False  # whether the store has more than its `Position` says
-        self.position: Position | None = None  # to be written after the next commit
-        self.polled = False  # whether the open transaction has records
-        self.late = 0
-        self.expired: Counter[str] = Counter()
-        self.causes: list[OutputCause] = []
-
-    def note_timer(self, timer: int | None) -> None:
-        """Notes the timer of an aggregate that is to be stored."""
-        if timer is not None and timer < self.due_staged:
-            self.due_staged = timer
 
 
 class JudgeHandler:
@@ -156,7 +123,7 @@ class JudgeHandler:
         self._clock = clock
         self._observe = observe
         self._inputs = inputs
-        self._work: dict[Partition, _Work] = {}
+        self._work: dict[Partition, Work] = {}
         self._broken: set[Partition] = set()
         self.local_stores = LocalStores(settings.directory, settings.memory)
 
@@ -189,9 +156,18 @@ class JudgeHandler:
         )
         try:
             with self._guard(partition):  # what is damaged may show only now
-                watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
+                watermark = Watermark(
+                    self._policy.watermark_delay,
+                    now,
+                    store.watermark(),
+                    store.sources(),
+                    work=[
+                        source_name(partition.topic, number)
+                        for number in range(self._settings.work_partitions)
+                    ],
+                )
                 self.local_stores.note(partition, store.position())
-                self._work[partition] = _Work(store, watermark, self._settings.findings_id)
+                self._work[partition] = Work(store, watermark, self._settings.findings_id)
         except CurfewdError:
             store.close()  # what stays open cannot be opened again
             raise
@@ -224,6 +200,9 @@ class JudgeHandler:
                 fact = known
                 if type(fact) is InputProgress:
                     work.watermark.mark(fact.source, fact.time, now)
+                    continue
+                if type(fact) is WorkProgress:
+                    work.watermark.mark_work(fact.partition, fact.times, now)
                     continue
                 cached = touched.get(key)
                 if cached is not None:
@@ -273,6 +252,7 @@ class JudgeHandler:
             _, end, topic_id = await self._changelog.span(partition.number)
             work.position = Position(end, now, topic_id)
         outputs = self._judge(partition, work, self._written_again(partition, work))
+        outputs += work.progress(self._settings.topics.work, partition.number, now)
         if not (outputs or work.staged or work.polled):  # no commit follows, but the watermark has moved on
             self._report(partition, work)
         return outputs
@@ -319,7 +299,7 @@ class JudgeHandler:
         """Nothing: all that is left over is in the state."""
         return ""
 
-    def _report(self, partition: Partition, work: _Work) -> None:
+    def _report(self, partition: Partition, work: Work) -> None:
         with self._guard(partition):
             disk = work.store.size()
         self._observe(
@@ -357,7 +337,7 @@ class JudgeHandler:
         what = "an entry of the state cannot be read" if damaged else "the store failed"
         return RetryError(f"{what}: {type(error).__name__}")
 
-    def _touch(self, partition: Partition, work: _Work, poll: Poll, key: str) -> AggregateState:
+    def _touch(self, partition: Partition, work: Work, poll: Poll, key: str) -> AggregateState:
         """Has an aggregate judged, from memory or from the store."""
         cached = work.cached.get(key)
         if cached is not None:
@@ -373,7 +353,7 @@ class JudgeHandler:
         poll.touched[key] = cached
         return cached.state
 
-    def _written_again(self, partition: Partition, work: _Work) -> Poll:
+    def _written_again(self, partition: Partition, work: Work) -> Poll:
         """A poll in which some findings are given again, if their topic was made anew. In it are no records."""
         poll = Poll()
         if work.rewritten is not None:
@@ -384,14 +364,14 @@ class JudgeHandler:
             work.rewritten = found[-1][0] if len(found) == REWRITTEN_AT_ONCE else None
         return poll
 
-    def _stored(self, partition: Partition, work: _Work, digest: bytes) -> bool:
+    def _stored(self, partition: Partition, work: Work, digest: bytes) -> bool:
         """Whether the store knows anything of an aggregate."""
         try:  # without `_guard`, which costs more than the look
             return work.store.knows(digest)
         except Exception as error:
             raise self._failed(partition, error) from error
 
-    def _judge(self, partition: Partition, work: _Work, poll: Poll) -> list[ToWrite]:
+    def _judge(self, partition: Partition, work: Work, poll: Poll) -> list[ToWrite]:
         """Judges the aggregates of a poll, and those whose timer has come."""
         watermark = _value_of(work.watermark)
         outputs: list[ToWrite] = []
@@ -426,7 +406,7 @@ class JudgeHandler:
         work.staged += changes
         return outputs + self._changelog_records(partition, changes)
 
-    def _judge_secrets(self, partition: Partition, work: _Work, poll: Poll, watermark: int) -> None:
+    def _judge_secrets(self, partition: Partition, work: Work, poll: Poll, watermark: int) -> None:
         """Judges the secrets of which one leak is known. Whatever ends at once is left to its aggregate."""
         for key in poll.secrets:
             first = poll.resting.get(key)
@@ -439,7 +419,7 @@ class JudgeHandler:
                 del poll.resting[key]
                 self._touch(partition, work, poll, key).take(first.fact, first.value, watermark)
 
-    def _rest(self, work: _Work, poll: Poll, output: TopicOutput, changes: list[Change]) -> list[Output]:
+    def _rest(self, work: Work, poll: Poll, output: TopicOutput, changes: list[Change]) -> list[Output]:
         """Keeps the facts that only wait, or are reported and wait: adds to the `changes`, and returns what follows."""
         watermark, policy = _value_of(work.watermark), self._policy
         outputs: list[Output] = []
@@ -486,7 +466,7 @@ class JudgeHandler:
         stamps = [self._clock() // MILLISECOND] * len(changes)
         return [PassedOn(topic, columns_of_parts(number, keys, values, stamps))]
 
-    def _sums(self, work: _Work, *, written: bool) -> list[Change]:
+    def _sums(self, work: Work, *, written: bool) -> list[Change]:
         """The watermark, if anything else is `written`, and the totals. With the first of them, the format."""
         sums: list[Change] = []
         if written and work.watermark.value != work.logged:
@@ -512,7 +492,7 @@ class JudgeHandler:
             work.findings_id = findings_id
         return sums
 
-    def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
+    def _due(self, partition: Partition, work: Work, watermark: int) -> list[str]:
         """The keys of the aggregates whose timer has come. Timers are not in the changelog."""
         keys: list[str] = []
         if watermark < work.due:
@@ -569,7 +549,7 @@ class JudgeHandler:
         output.close()
         return output.records[0]
 
-    def _trim(self, work: _Work) -> None:
+    def _trim(self, work: Work) -> None:
         """Drops the aggregates that were unused for longest; the store has them.
 
         Those of the last transaction stay: the next one is likely to touch them, and loading a busy one is slow.

@@ -23,8 +23,8 @@ class JudgedTransaction(msgspec.Struct, frozen=True):
     """One committed transaction of one partition of work.
 
     `late` counts events that came more than the lateness after the watermark. `expired` counts by source the events
-    that no credential claimed in time. `unreported` are the partitions of the inputs that hold the watermark, as nobody
-    has reported them for a while. `cached` says how much of the state is in memory. `totals` and `disk` (bytes)
+    that no credential claimed in time. `unreported` are the partitions of inputs and work that hold the watermark, as
+    nobody has reported them for a while. `cached` says how much of the state is in memory. `totals` and `disk` (bytes)
     cover the whole partition. `causes` lists the outputs that records led to, not those that time alone led to.
     """
 

@@ -20,7 +20,7 @@ from detector.values.times import SECOND
 STALLED_SECONDS: Final = 300.0
 # More than the loop stands still on a machine that is far too busy, or while a large pattern is compiled.
 HUNG_SECONDS: Final = 30.0
-_NAMED: Final = 3  # inputs in the line that says what is waited for
+_NAMED: Final = 3  # partitions in the line that says what is waited for
 
 
 class StandbyCopies(msgspec.Struct, frozen=True):
@@ -103,18 +103,17 @@ class Readiness:
         self._stages[stage] = reason
 
     def update_inputs(self, unreported: Sequence[str], problem: str | None) -> None:
-        """Which partitions of the inputs hold the watermark. `problem` is why it is not known which there are."""
+        """Which partitions hold the watermark. `problem` is why it is not known which inputs there are."""
         self._inputs = None if problem is None else f"judge: {problem}"
         if problem is None and unreported:
-            several = len(unreported) > 1
-            which = (
-                f"{len(unreported)} partitions of inputs hold" if several else "1 partition of an input holds"
+            several, more = len(unreported) > 1, len(unreported) - _NAMED
+            which, them = (
+                (f"{len(unreported)} partitions hold", "them") if several else ("1 partition holds", "it")
             )
-            them, more = "them" if several else "it", len(unreported) - _NAMED
             self._inputs = (
-                f"judge: {which} the watermark, as no scan stage reports {them}: {', '.join(unreported[:_NAMED])}"
-                f"{f' and {more} more' if more > 0 else ''}. Start the scan stage, or look in its log for why it does not "
-                f"read {them}"
+                f"judge: {which} the watermark, as nobody reports {them}: {', '.join(unreported[:_NAMED])}"
+                f"{f' and {more} more' if more > 0 else ''}. Start the stage that reads {them} (inputs: scan, work: judge), "
+                "or look in its log for why it does not"
             )
 
     def update_stalled(self, stage: StageName, stalled: Mapping[Partition, float]) -> None:

@@ -166,9 +166,9 @@ WATERMARK: Final = Series(
     "The lowest watermark of this process's partitions of `work`, in Unix time; 0 while there is none.",
 )
 UNREPORTED: Final = Series(
-    "curfewd_unreported_inputs",
+    "curfewd_unreported_partitions",
     "gauge",
-    "Partitions that carry events, and that no scan stage has reported to the judge stage for half a minute: they hold the "
+    "Partitions of inputs that carry events, and of `work`, that nobody has reported for half a minute: they hold the "
     "watermark.",
     ("topic",),
 )

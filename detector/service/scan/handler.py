@@ -21,7 +21,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, Owners, encode, registry_key, without_terms
-from detector.judge.watermark import BEGINNING, IDLE, source_name
+from detector.judge.watermark import AGAIN, BEGINNING, IDLE, source_name
 from detector.kafka.handlers import Output, Partition, PassedOn, Refusal, ToWrite
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
 from detector.records.record_columns import size_of
@@ -46,7 +46,6 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
-AGAIN: Final = IDLE // 3  # how often a partition says where it is, though no event came
 
 ClassifierOf = Callable[[str], RecordClassifier]
 TrustOf = Callable[[str], InputTrust | None]

@@ -14,7 +14,7 @@ import msgspec
 
 from detector.judge.policy import Policy
 from detector.judge.routing import Fact, InputProgress, encode, route
-from detector.judge.watermark import Inputs
+from detector.judge.watermark import ROUNDS, Inputs, pause_between_reports
 from detector.kafka.changelog import Change, ChangelogSpan
 from detector.kafka.handlers import Output, Partition, singly
 from detector.outputs.output import Run
@@ -30,6 +30,7 @@ from detector.values.times import SECOND
 TOPICS = Topics()
 RUN = Run({}, lambda text: text)
 IDLE = 31 * SECOND
+PAUSE = pause_between_reports(1, news=True)
 # Stores are opened a thousand times. A disk takes four times the CPU for that, and RocksDB waits for it.
 MEMORY = Path("/dev/shm")  # noqa: S108 - the stores stand in a folder of their own there
 
@@ -88,6 +89,7 @@ class World:
         self.work: list[list[Record]] = [[] for _ in range(partitions)]
         self.offsets = [0] * partitions
         self._sources: set[str] = set()
+        self._pauses = 0  # between ticks, which the clock leaves out
         self.logs = Logs(partitions)
         self.findings: list[tuple[str, dict[str, Any]]] = []
         self.deleted: list[str] = []
@@ -95,7 +97,9 @@ class World:
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
         self.facts: list[JudgedTransaction | Restored | Restoring] = []
-        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cache_size, compact_every)
+        self._settings = JudgeSettings(
+            policy, self.directory / "stores", TOPICS, cache_size, compact_every, work_partitions=partitions
+        )
         self.handler = self._start()
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 
@@ -131,6 +135,11 @@ class World:
             self._sources.add(payload.source)
         self.write(Output(TOPICS.work, key.encode(), encode(payload)))
 
+    def report(self, source: str, time: int) -> None:
+        """A scan instance has read a partition of an input up to a time."""
+        self._sources.add(source)
+        self._everywhere(InputProgress(source, time))
+
     def _everywhere(self, progress: InputProgress) -> None:
         for work in self.work:
             work.append(Record(len(work), b"m:", encode(progress)))
@@ -138,7 +147,8 @@ class World:
     def write(self, output: Output) -> None:
         """One record of a transaction that is through."""
         if output.topic == TOPICS.work:
-            where = self.work[zlib.crc32(output.key or b"") % len(self.work)]
+            hashed = zlib.crc32(output.key or b"") % len(self.work)
+            where = self.work[hashed if output.partition is None else output.partition]
             stamp = -1 if output.timestamp_ms is None else output.timestamp_ms
             where.append(Record(len(where), output.key, output.value, stamp))
         elif output.topic == TOPICS.state:
@@ -174,12 +184,21 @@ class World:
             await self.handler.committed(partition, self.offsets[number] if records else None)
 
     async def tick(self) -> None:
-        for partition in self.partitions:
-            outputs = await self.handler.tick(partition, self.clock, caught_up=self.clock)
-            if outputs:
-                for output in singly(outputs):
-                    self.write(output)
-                await self.handler.committed(partition, None)
+        for number in range(len(self.partitions)):
+            await self.tick_one(number)
+
+    async def tick_one(self, number: int) -> None:
+        partition = self.partitions[number]
+        self._pauses += PAUSE
+        outputs = await self.handler.tick(partition, self.clock + self._pauses, caught_up=self.clock)
+        if outputs:
+            for output in singly(outputs):
+                self.write(output)
+            await self.handler.committed(partition, None)
+
+    def waits(self, number: int) -> bool:
+        """Whether a partition has records that were not polled."""
+        return self.offsets[number] < len(self.work[number])
 
     async def restart(
         self, *, store: str = "kept", spare: Path | None = None, policy: Policy | None = None
@@ -212,9 +231,11 @@ class World:
 
     async def drain(self) -> None:
         """Everything that waits, and what follows from it."""
-        while any(offset < len(work) for offset, work in zip(self.offsets, self.work, strict=True)):
-            for number in range(len(self.work)):
-                await self.poll(number, 100)
+        for _ in range(ROUNDS + 1):
+            while any(offset < len(work) for offset, work in zip(self.offsets, self.work, strict=True)):
+                for number in range(len(self.work)):
+                    await self.poll(number, 100)
+            await self.tick()
 
     async def settle(self, until: int, policy: Policy) -> None:
         """All inputs are read to their ends, and the watermark comes to `until`."""

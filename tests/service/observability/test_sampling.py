@@ -139,13 +139,13 @@ def test_inputs_that_nobody_reads_are_named_with_what_to_do() -> None:
 
     unread(0, "ci-0")
     assert watched.readiness.ready() == (
-        "judge: 1 partition of an input holds the watermark, as no scan stage reports it: ci-0. Start the scan stage, or "
-        "look in its log for why it does not read it"
+        "judge: 1 partition holds the watermark, as nobody reports it: ci-0. Start the stage that reads it (inputs: scan, "
+        "work: judge), or look in its log for why it does not"
     )
     unread(1, "audit-0", "audit-1", "audit-2", "ci-0")
     assert watched.readiness.ready() == (
-        "judge: 4 partitions of inputs hold the watermark, as no scan stage reports them: audit-0, audit-1, audit-2 and 1 "
-        "more. Start the scan stage, or look in its log for why it does not read them"
+        "judge: 4 partitions hold the watermark, as nobody reports them: audit-0, audit-1, audit-2 and 1 more. Start the "
+        "stage that reads them (inputs: scan, work: judge), or look in its log for why it does not"
     )
     shown = watched.metrics.registry.get_sample_value
     assert shown(series.UNREPORTED.shown, {"topic": "audit"}) == 3

@@ -135,11 +135,6 @@ class Disturbed(Deployment):
 
     async def _read(self, stage: str, topics: Sequence[str]) -> bool:
         async with admin(self.bootstrap) as client:
-            group = f"{self.name}-{stage}"
-            read = {
-                source: meta.offset
-                for source, meta in (await client.list_consumer_group_offsets(group)).items()
-            }
             told = await client.describe_topics(list(topics))
         sources = [
             TopicPartition(topic["topic"], each["partition"])
@@ -152,6 +147,12 @@ class Disturbed(Deployment):
         async with consumer:
             consumer.assign(sources)
             ends = await consumer.end_offsets(sources)
+        async with admin(self.bootstrap) as client:  # behind the ends: progress is reported all the time
+            group = f"{self.name}-{stage}"
+            read = {
+                source: meta.offset
+                for source, meta in (await client.list_consumer_group_offsets(group)).items()
+            }
         return bool(sources) and all(read.get(source, 0) >= end for source, end in ends.items())
 
     async def agrees(self, expected: Expected) -> None:

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from detector.judge.watermark import IDLE
-from detector.service.scan.handler import AGAIN
+from detector.judge.watermark import AGAIN, IDLE
 from detector.values.times import SECOND, format_rfc3339
 from tests.broker import Cluster
 from tests.ingest.streams import until

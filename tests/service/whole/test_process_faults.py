@@ -193,9 +193,8 @@ async def test_partitions_are_added(broker: Cluster, tmp_path: Path) -> None:
         topics = Streams(deployment.bootstrap, deployment.name)
         for name in deployment.inputs:
             await grown(topics, name, 6)
-        # For so long that they are found before all that is known of is idle.
         taken = until(service.telling("partition taken", 12, stage="scan"), "the new partitions")
-        await meanwhile(deployment, more, taken, seconds=20)
+        await meanwhile(deployment, more, taken)  # the watermark waits for those that nobody has found yet
         await close(deployment, 6)
         await agreed(deployment, production.expected)
         await check_once(deployment, production)

@@ -73,10 +73,10 @@ async def test_nothing_is_revoked_while_no_scan_stage_reads(broker: Cluster, tmp
         assert await deployment.commands() == []
         code, why = await asyncio.to_thread(ask, judge.log, "probes", "/readyz")
         assert code == 503
-        assert "4 partitions of inputs hold the watermark" in why
+        assert "4 partitions hold the watermark" in why
         assert f"{deployment.inputs[1]}-0" in why
         _, page = await asyncio.to_thread(ask, judge.log, "listen", "/metrics")
-        assert f'curfewd_unreported_inputs{{topic="{deployment.inputs[1]}"}} 4.0' in page
+        assert f'curfewd_unreported_partitions{{topic="{deployment.inputs[1]}"}} 4.0' in page
 
         scan.start()
 

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from aiokafka.admin import NewTopic
 
-from detector.kafka.clients import offset_reader, stop_consumer
-from detector.kafka.connection import ConnectionSettings
 from tests.broker import Cluster
 from tests.command_line import curfewd
 from tests.ingest.streams import admin, until
@@ -24,6 +22,7 @@ from tests.service.whole.deployment import (
     summary,
     terminate,
 )
+from tests.service.whole.instances import drained
 from tests.service.whole.test_replay_parity import HELD, PATIENT, UNTIL
 from tests.small_history import KEY_TEXT, write
 
@@ -143,24 +142,7 @@ async def read_all(deployment: Deployment) -> bool:
 
 async def judged_all(deployment: Deployment) -> bool:
     """Whether both stages have committed all that there is."""
-    if not await deployment.ready():
-        return False
-    groups = {"scan": deployment.inputs, "judge": [f"{deployment.name}.work"]}
-    clients = ConnectionSettings(deployment.bootstrap)
-    reader = offset_reader(clients)
-    await reader.start()
-    try:
-        async with admin(deployment.bootstrap) as client:
-            for stage, topics in groups.items():
-                offsets = await client.list_consumer_group_offsets(f"{deployment.name}-{stage}")
-                if {source.topic for source in offsets} != set(topics):
-                    return False
-                end = await reader.end_offsets(list(offsets))
-                if any(end[source] > each.offset for source, each in offsets.items()):
-                    return False
-    finally:
-        await stop_consumer(reader)
-    return True
+    return await deployment.ready() and await drained(deployment)
 
 
 async def test_all_of_them_made_anew_while_it_is_down(broker: Cluster, tmp_path: Path) -> None:

@@ -170,7 +170,14 @@ async def test_it_goes_on_as_the_version_before_would_have(upgraded: Upgraded, s
     await upgraded.put(upgraded.inputs("the-end.jsonl"))
     await upgraded.quiet(looked=False)  # half a minute later the clock moves the watermark on
 
-    expected = {uid: plain_only(each) for uid, each in standing(told(archive, "findings")).items()}
+    # Those of commands that are sent only now come five minutes after: 0.1.0 did not wait for the clock.
+    earlier = {json.loads(each.value or b"")["subject"] for each in archive.records("revocations")}
+    expected = {
+        uid: plain_only(each)
+        for uid, each in standing(told(archive, "findings")).items()
+        if each[0] != REVOCATION_UNCONFIRMED or each[-1]["credential_id"] in earlier
+    }
+    assert REVOCATION_UNCONFIRMED in {rule for rule, *_ in expected.values()}
     commands = sorted_commands(value for _, value in told(archive, "revocations"))
     assert len(expected) > 30
     assert len(commands) > 20
