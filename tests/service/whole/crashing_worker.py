@@ -22,7 +22,7 @@ from tests.service.whole.faulty_worker import served
 CRASHES: Final = b"crash-the-scan-with-"
 TAKES_LONG: Final = b"scan-for-seconds-"
 TAKES_MUCH: Final = b"the-scan-takes-much-"
-_MUCH: Final = 300 << 20  # bytes
+_MUCH: Final = 600 << 20  # bytes: more than the limit that tests give all of the process
 
 
 class Crashing(SpanDecoder):
