@@ -178,9 +178,13 @@ async def test_it_goes_on_as_the_version_before_would_have(upgraded: Upgraded, s
         if each[0] != REVOCATION_UNCONFIRMED or each[-1]["credential_id"] in earlier
     }
     assert REVOCATION_UNCONFIRMED in {rule for rule, *_ in expected.values()}
-    commands = sorted_commands(value for _, value in told(archive, "revocations"))
+    commands = [
+        each
+        for each in sorted_commands(value for _, value in told(archive, "revocations"))
+        if each["data"]["reasons"] != [REVOCATION_UNCONFIRMED] or each["subject"] in earlier
+    ]
     assert len(expected) > 30
-    assert len(commands) > 20
+    assert len(commands) >= 20
 
     async def all_said() -> bool:
         return await upgraded.findings() == expected and await upgraded.commands() == commands
