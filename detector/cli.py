@@ -53,8 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         jobs = hasattr(options, "jobs")  # the line is not masked: that takes memory
         say(f"curfewd: {'out of memory: try again with --jobs 1, or on fewer files' if jobs else MEMORY}")
         return USAGE
-    except (CurfewdError, OSError) as error:
-        _tell(f"curfewd: {_reason(error)}")
+    except CurfewdError as error:
+        _tell(f"curfewd: {error}")
+        return USAGE
+    except OSError as error:
+        what = f"{shown(error.filename)}: " if isinstance(error.filename, str) else ""
+        _tell(f"curfewd: {what}{why(error)}")
         return USAGE
     except Exception as error:  # noqa: BLE001 - its text may contain what was read: only the places are printed
         return _crashed(error)
@@ -71,13 +75,6 @@ def _masked(line: str) -> str:
     from detector.scan.message_masks import masked_message  # noqa: PLC0415
 
     return masked_message(line)
-
-
-def _reason(error: CurfewdError | OSError) -> str:
-    if isinstance(error, OSError):
-        what = f"{shown(error.filename)}: " if isinstance(error.filename, str) else ""
-        return f"{what}{why(error)}"
-    return str(error)
 
 
 def _crashed(error: BaseException) -> int:

@@ -4,7 +4,7 @@ import pytest
 
 from detector.judge.policy import Accept, Policy
 from detector.judge.totals import Exposure
-from detector.values.times import DAY, HOUR, MINUTE, SECOND
+from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from tests.service.judge.test_judge_over_time import (
     POLICY,
     T0,
@@ -55,7 +55,7 @@ def test_time_alone_ends_it_with_the_expiry_and_adds_what_it_brings() -> None:
         assert exposure(one) == Exposure(1, rules)
         await one.until(T0 + HOUR)
         assert exposure(one).credentials == 1
-        await one.until(T0 + HOUR + 1)
+        await one.until(T0 + HOUR + MILLISECOND)
         assert exposure(one) == Exposure()
 
     run_story(story)
@@ -75,7 +75,7 @@ def test_what_is_forgotten_is_not_exposed() -> None:
 def test_a_renewal_exposes_again_what_had_expired() -> None:
     async def story(one: Story) -> None:
         await one.apply(start(), issue(expires=T0 + MINUTE), leak(T0 + SECOND))
-        await one.until(T0 + MINUTE + 1)
+        await one.until(T0 + MINUTE + MILLISECOND)
         assert exposure(one) == Exposure()
         await one.apply(issue(at=T0 + 30 * SECOND, expires=T0 + DAY))
         assert exposure(one).credentials == 1

@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,12 @@ NODES = 3
 SHORT = ("--session", "1.5")
 POSITION_SECONDS = 8  # a holder notes every five how far its store is, with what it writes next
 FETCHED_SECONDS = 5  # copies are some seconds behind, and do not know it
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(tmp_path / "nodes", NODES) as cluster:
+        yield cluster
 
 
 def with_standbys(deployment: Deployment, count: int = 1) -> None:
@@ -140,11 +146,10 @@ async def test_holders_and_keepers_of_copies_are_killed_and_nothing_is_lost_or_t
 
 @pytest.mark.chaos
 async def test_half_the_files_of_stores_are_lost_on_three_brokers_and_none_is_believed(
-    tmp_path: Path,
+    three: Cluster, tmp_path: Path
 ) -> None:
     """Holders and keepers of copies are killed in turn, and come back with what is left."""
-    with Cluster(tmp_path / "nodes", NODES) as three:
-        await harmed(three.bootstrap, tmp_path, ("halved",) * 3 * MANY)
+    await harmed(three.bootstrap, tmp_path, ("halved",) * 3 * MANY)
 
 
 async def harmed(bootstrap: str, folder: Path, harms: tuple[str, ...]) -> None:
