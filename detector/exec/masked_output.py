@@ -1,6 +1,7 @@
 """Passes on what a command prints with its secrets masked: through pipes, or a terminal of its own where we have one.
 
-The scanner is loaded while the command runs already. If it cannot be, nothing that the command prints is shown.
+The scanner is loaded while the command runs already. If it cannot be, or fails later, nothing of what the command then
+prints is shown, and the command goes on.
 """
 
 import fcntl
@@ -17,14 +18,20 @@ from typing import Final, NamedTuple
 
 from detector.exec.child import IGNORED_BY_PYTHON, cannot_run, spawn
 from detector.redact.stream_redactor import StreamRedactor
+from detector.terminal.output import printable
+from detector.values.errors import CurfewdError
 from detector.values.secrets import Secret
 
 _CHUNK: Final = 512 * 1024
-_IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
-_DRAIN_SECONDS: Final = 1.0  # for processes that hold the output open when the command has ended
+_DROPPED: Final = 4096  # bytes that are read to be dropped: memory may be what is short
+_IDLE_MS: Final = 200  # what may go on in the next line waits no longer for it
+_DRAIN_MS: Final = 1000  # for processes that hold the output open when the command has ended
 _BEGUN: Final = 4  # bytes of a secret at the end of a line that waits: no prompt
 _SIZE: Final = b"\0" * 8
-_UNMASKED: Final = b"curfewd: the output cannot be masked, so it is not shown: "
+_FAILED: Final = "‹masking failed›"  # stands for the output from there on
+_SAID: Final = (
+    "curfewd: exec: masking failed ({}): from here on the output is not shown, and the command runs on"
+)
 
 
 class Outputs(NamedTuple):
@@ -128,13 +135,17 @@ def passing_on(
     """
     ended = threading.Event()
     begun = [secret.reveal() for secret in secrets]
-    threads = [
-        threading.Thread(
-            target=_pass_on,
-            args=(source, target, masking, ended, begun if source == outputs.terminal else None),
-        )
-        for source, target in outputs.sources
-    ]
+    said = threading.Lock()  # by the first of the outputs that fails
+
+    def pass_on(source: int, target: int) -> None:
+        reader = _Reader(source, ended)
+        failure = _masked(reader, target, masking, begun if source == outputs.terminal else None)
+        if failure is not None:
+            if said.acquire(blocking=False):
+                _write_line(2, _SAID.format(failure))
+            reader.drop(lambda: _write_line(target, _FAILED))
+
+    threads = [threading.Thread(target=pass_on, args=pair) for pair in outputs.sources]
     for thread in threads:
         thread.start()
     with _typing(outputs.terminal, ended):
@@ -146,34 +157,55 @@ def passing_on(
                 thread.join()
 
 
-def _pass_on(
-    source: int,
-    target: int,
-    masking: Callable[[], StreamRedactor],
-    ended: threading.Event,
-    begun: Sequence[bytes] | None,
-) -> None:
+class _Reader:
+    """Reads an output of the command, until its end, or until nothing more has come when the command has ended."""
+
+    def __init__(self, source: int, ended: threading.Event) -> None:
+        self._source = source
+        self._ended = ended
+        self._poll = select.poll()  # unlike select(2) it takes any descriptor
+        self._poll.register(source, select.POLLIN)
+        self._came = False
+
+    def read(self, most: int = _CHUNK) -> bytes | None:
+        """What has come; empty when nothing has for a while. None at the end."""
+        ending = self._ended.is_set()
+        if not self._poll.poll(_DRAIN_MS if ending else _IDLE_MS):
+            return None if ending else b""
+        chunk = _read(self._source, most)
+        self._came = self._came or bool(chunk)
+        return chunk or None
+
+    def drop(self, show: Callable[[], None]) -> None:
+        """Reads the rest, so that the command can write it. `show` is called once, where there is an output at all."""
+        shown = False
+        while True:
+            if self._came and not shown:
+                show()
+                shown = True
+            if (shown and self._ended.is_set()) or self.read(_DROPPED) is None:
+                return
+
+
+def _masked(
+    reader: _Reader, target: int, masking: Callable[[], StreamRedactor], begun: Sequence[bytes] | None
+) -> str | None:
+    """Writes what is read to `target`, masked. Returns why it could not."""
     try:
         redacting = masking()
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing may pass unmasked, and the command goes on
-        _write(target, _UNMASKED + type(error).__name__.encode() + b"\n")
-        while _read(source):
-            pass
-        return
-    while True:
-        wait = _DRAIN_SECONDS if ended.is_set() else _IDLE_SECONDS
-        if not select.select([source], [], [], wait)[0]:
-            if ended.is_set() and wait == _DRAIN_SECONDS:
-                break
-            held = redacting.waiting
-            prompt = begun is not None and held and not _begins(held, begun)
-            _write(target, redacting.idle() + (redacting.pause() if prompt else b""))
-            continue
-        chunk = _read(source)
-        if not chunk:
-            break
-        _write(target, redacting.feed(chunk))
-    _write(target, redacting.end())
+        while (chunk := reader.read()) is not None:
+            _write(target, redacting.feed(chunk) if chunk else _idle(redacting, begun))
+        _write(target, redacting.end())
+    except BaseException as error:  # noqa: BLE001 - whatever it is, nothing may pass unmasked, and the command goes on
+        return str(error) if isinstance(error, CurfewdError) else type(error).__name__
+    return None
+
+
+def _idle(redacting: StreamRedactor, begun: Sequence[bytes] | None) -> bytes:
+    """What may be passed on because nothing has come for a while: on a terminal a prompt too."""
+    held = redacting.waiting
+    prompt = begun is not None and held and not _begins(held, begun)
+    return redacting.idle() + (redacting.pause() if prompt else b"")
 
 
 def _begins(held: bytes, secrets: Sequence[bytes]) -> bool:
@@ -185,20 +217,28 @@ def _begins(held: bytes, secrets: Sequence[bytes]) -> bool:
     )
 
 
-def _read(source: int) -> bytes:
+def _read(source: int, most: int = _CHUNK) -> bytes:
     try:
-        return os.read(source, _CHUNK)
+        return os.read(source, most)
     except OSError:
         return b""  # a terminal that nobody has open any more
 
 
 def _write(target: int, data: bytes) -> None:
     left = memoryview(data)
-    try:
-        while left:
+    while left:
+        try:
             left = left[os.write(target, left) :]
-    except OSError:
-        return  # its reader has gone: the command's output goes nowhere
+        except BlockingIOError:  # full, and somebody who shares it has made it return at once
+            select.select([], [target], [])
+        except OSError:
+            return  # its reader has gone: the command's output goes nowhere
+
+
+def _write_line(target: int, text: str) -> None:
+    """A line of ours. A terminal that is raw goes to the left at a carriage return alone."""
+    end = "\r\n" if os.isatty(target) else "\n"
+    _write(target, f"{printable(text)}{end}".encode())
 
 
 @contextmanager
@@ -215,7 +255,7 @@ def _typing(terminal: int | None, ended: threading.Event) -> Iterator[None]:
 
     def pass_on() -> None:
         while not ended.is_set():
-            if select.select([0], [], [], _IDLE_SECONDS)[0]:
+            if select.select([0], [], [], _IDLE_MS / 1000)[0]:
                 data = _read(0)
                 if not data:
                     _write(terminal, b"\x04")  # the end of what is typed

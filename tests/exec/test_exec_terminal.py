@@ -1,10 +1,17 @@
 """A job under `curfewd exec` on a real terminal, with its output masked and not."""
 
+import os
+import select
 import shlex
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
-from tests.exec.running import EXEC, TOKEN, ends_in, environment, run, terminal
+import pytest
+
+from tests.exec.running import EXEC, TOKEN, ends_in, environment, run, terminal, until
 
 ASKS = """
 import os, signal, sys
@@ -82,13 +89,124 @@ def test_masked_pipes_stay_two_streams_and_hide_encoded_secrets(tmp_path: Path) 
     assert done.stderr.decode() == "err ‹known-credential:33›\n"
 
 
+FAILED: Final = "‹masking failed›"
+# Its own code runs as lines are searched: in time, or as the file is loaded.
+PLUGIN: Final = """
+import re
+from detect_secrets.plugins.base import RegexBasedDetector
+
+class Failing(RegexBasedDetector):
+    secret_type = "Failing"
+    denylist = [re.compile("fail-[0-9]{8}")]
+
+    def analyze_string(self, string):
+        raise {error}
+"""
+MUCH: Final = "seq 200000"  # more than a pipe or a terminal holds
+FAILS: Final = f'echo "key fail-48203917 $DEPLOY_TOKEN"; {MUCH}; echo "$DEPLOY_TOKEN"; exit 7'
+
+
+def failing(folder: Path, error: str = "MemoryError", *, loading: bool = False) -> tuple[str, ...]:
+    """A configuration with which masking fails at `fail-48203917`, or as soon as it is loaded."""
+    plugin = f"raise {error}" if loading else PLUGIN.replace("{error}", error)
+    (folder / "failing.py").write_text(plugin)
+    (folder / "curfewd.toml").write_text('[patterns]\nplugins = ["failing.py"]\n')
+    return ("--config", "curfewd.toml", "--secret-env", "DEPLOY_TOKEN", "--mask")
+
+
+@pytest.mark.parametrize("error", ["MemoryError", "SystemExit"])
+@pytest.mark.parametrize("stream", [1, 2], ids=["stdout", "stderr"])
+def test_a_job_ends_as_it_does_though_masking_fails(tmp_path: Path, stream: int, error: str) -> None:
+    script = f'echo "before $DEPLOY_TOKEN" >&{stream}; sleep 3; ({FAILS}) >&{stream}'
+    done = run(tmp_path, *failing(tmp_path, error), "--", "sh", "-c", script)
+    assert done.returncode == 7
+    said = f"curfewd: exec: masking failed ({error}): from here on the output is not shown, and the command runs on\n"
+    shown = f"before ‹known-credential:33›\n{FAILED}\n"
+    out, err = (shown, said) if stream == 1 else ("", "".join(sorted_lines(shown, said)))
+    assert done.stdout.decode() == out
+    assert "".join(sorted_lines(done.stderr.decode())) == "".join(sorted_lines(err))
+
+
+def sorted_lines(*texts: str) -> list[str]:
+    return sorted(line for text in texts for line in text.splitlines(keepends=True))
+
+
+def test_two_streams_that_fail_are_said_once_and_nothing_of_them_shows(tmp_path: Path) -> None:
+    script = f"({FAILS}) & ({FAILS}) >&2; wait; exit 5"
+    done = run(tmp_path, *failing(tmp_path), "--", "sh", "-c", script)
+    assert (done.returncode, done.stdout.decode()) == (5, f"{FAILED}\n")
+    first, second = done.stderr.decode().splitlines()
+    assert {first, second} == {
+        FAILED,
+        "curfewd: exec: masking failed (MemoryError): from here on the output is not shown, and the command runs on",
+    }
+
+
+def test_masking_that_fails_on_a_terminal_lets_the_job_go_on(tmp_path: Path) -> None:
+    arguments = failing(tmp_path)
+    with terminal(
+        tmp_path, *exec_line(*arguments, "--", "sh", "-c", f"echo before; sleep 3; {FAILS}")
+    ) as screen:
+        screen.sees("before")
+        screen.sees(FAILED)
+        assert screen.ends() == 7
+    assert TOKEN.encode() not in screen.shown
+    assert screen.shown.count(b"masking failed (MemoryError)") == 1
+    assert (
+        b"runs on\r\n" in screen.shown
+    )  # the terminal is raw: a line feed alone would not go back to the left
+    assert f"{FAILED}\r\n".encode() in screen.shown
+
+
+@pytest.mark.parametrize("target", ["&-", "/dev/full"], ids=["closed", "full"])
+@pytest.mark.parametrize("stream", [1, 2], ids=["stdout", "stderr"])
+@pytest.mark.parametrize("job", [FAILS, f"{MUCH}; exit 7"], ids=["failing", "masking"])
+def test_a_job_ends_though_its_masked_output_goes_nowhere(
+    tmp_path: Path, target: str, stream: int, job: str
+) -> None:
+    line = shlex.join(exec_line(*failing(tmp_path), "--", "sh", "-c", f"({job}) >&{stream}"))
+    done = subprocess.run(
+        ["sh", "-c", f"{line} {stream}>{target}"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 7
+    assert TOKEN.encode() not in done.stdout + done.stderr
+    assert done.stderr.count(b"masking failed (MemoryError)") == (job == FAILS and stream == 1)
+    assert ends_in(tmp_path)["deploy/1"]["exit_code"] == 7
+
+
+def test_what_a_slow_reader_does_not_wait_for_is_not_lost(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # as Node and others leave a pipe that they share with us
+    line = exec_line("--mask", "--", "sh", "-c", f"{MUCH}; exit 7")
+    process = subprocess.Popen(line, cwd=tmp_path, env=environment(tmp_path), stdout=writing)
+    os.close(writing)
+    until(lambda: select.select([reading], [], [], 0)[0])
+    time.sleep(1)  # it finds the pipe full
+    with os.fdopen(reading, "rb") as lines:
+        assert lines.read().splitlines() == [str(number).encode() for number in range(1, 200_001)]
+    assert process.wait(60) == 7
+
+
 def test_output_that_cannot_be_masked_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text('[[pattern]]\nid = "x"\nregex = "("\n')
     (tmp_path / "curfewd.toml").write_text('[patterns]\npaths = ["broken.toml"]\n')
-    done = run(
-        tmp_path, "--config", "curfewd.toml", "--mask", "--", "sh", "-c", 'echo "$DEPLOY_TOKEN"; exit 2',
-        environ=environment(tmp_path),
-    )  # fmt: skip
+    script = f'echo "$DEPLOY_TOKEN"; {MUCH}; exit 2'
+    done = run(tmp_path, "--config", "curfewd.toml", "--mask", "--", "sh", "-c", script)
     assert done.returncode == 2
-    assert TOKEN not in (done.stdout + done.stderr).decode()
-    assert "cannot be masked" in done.stdout.decode()
+    assert done.stdout.decode() == f"{FAILED}\n"
+    [said] = done.stderr.decode().splitlines()
+    assert said.startswith("curfewd: exec: masking failed (")
+    assert "broken.toml" in said
+
+
+@pytest.mark.parametrize(("prints", "shown"), [(MUCH, f"{FAILED}\n"), (":", "")], ids=["prints", "is silent"])
+def test_a_job_ends_though_masking_cannot_be_loaded(tmp_path: Path, prints: str, shown: str) -> None:
+    arguments = failing(tmp_path, "SystemExit", loading=True)
+    done = run(tmp_path, *arguments, "--", "sh", "-c", f"sleep 30 & {prints}; exit 7")
+    assert (done.returncode, done.stdout.decode()) == (7, shown)
+    assert done.stderr.count(b"masking failed") == 1
