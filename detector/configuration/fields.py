@@ -172,7 +172,8 @@ class FieldReader:
     """Reads tables by their fields. It collects everything that is wrong instead of stopping at the first mistake.
 
     `errors` are mistakes in the configuration. `unmet` are files and environment variables that this machine lacks:
-    only the part of the program that needs them stops.
+    only the part of the program that needs them stops. `secret_variables` are environment variables that were asked
+    for a secret, there or not.
     """
 
     def __init__(self, file: TomlFile) -> None:
@@ -180,6 +181,7 @@ class FieldReader:
         self.folder = Path(file.path).parent
         self.errors: list[ConfigError] = []
         self.unmet: list[ConfigError] = []
+        self.secret_variables: set[str] = set()
 
     def fail(self, reason: str, *keys: Key) -> None:
         """Adds a mistake at a key."""

@@ -178,6 +178,7 @@ def read_receive(
     if settings.probes == settings.listen and settings.probes.port:
         own.fail(f"receive.probes: {settings.probes} is receive.listen too", "receive", "probes")
     reader.errors += own.errors
+    reader.secret_variables |= own.secret_variables
     return msgspec.structs.replace(
         settings, unmet=tuple(own.unmet), warnings=tuple(_unread(settings.sources, kafka))
     )

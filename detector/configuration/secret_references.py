@@ -23,6 +23,7 @@ def secret_of_variable(
     reader: FieldReader, variable: str, environ: Mapping[str, str], *keys: Key
 ) -> Secret | None:
     """The secret in an environment variable. If there is none, the reader lists it as missing."""
+    reader.secret_variables.add(variable)
     value = environ.get(variable)
     if not value:
         reader.missing(f"the environment variable {variable} with the secret is not set", *keys)

@@ -102,7 +102,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The whole configuration. The first of `keys` makes the fingerprints that are written.
 
     `kafka` is None without a `[kafka]` table. `unmet` is what `[kafka]` and `[service]` need and this machine lacks,
-    such as a certificate's file. A replay does without it.
+    such as a certificate's file. A replay does without it. `secret_variables` are the environment variables that the
+    configuration names, or takes by default, for a secret.
     """
 
     keys: tuple[DeploymentKey, ...] = ()
@@ -118,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True):
     receive: ReceiveSettings = ReceiveSettings()
     warnings: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()
+    secret_variables: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: str | None, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -315,6 +317,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         warnings.append(
             f"[scan] forms leaves out {', '.join(unseen)}: a secret that is printed so is not looked for, and no leak"
         )
+    revoke, receive = read_revoke(reader, data), read_receive(reader, data, environ, kafka)
     settings = Settings(
         keys=keys,
         policy=policy,
@@ -325,10 +328,11 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         service=service,
         sources=read_sources(reader, data),
         trust=trust,
-        revoke=read_revoke(reader, data),
-        receive=read_receive(reader, data, environ, kafka),
+        revoke=revoke,
+        receive=receive,
         warnings=tuple(warnings),
         unmet=tuple(reader.unmet),
+        secret_variables=frozenset(reader.secret_variables),
     )
     return settings, sorted(reader.errors, key=lambda error: error.line or 0)
 
@@ -390,7 +394,7 @@ def _keys(reader: FieldReader, key_file: str | None, environ: Mapping[str, str])
             reader.fail(f"key_file: {error}", "key_file")
     for i, table in enumerate(reader.tables(reader.file.data.get("keys", []), "keys")):
         try:
-            found.append(_key_of_table(table, reader.fields(table, KEY_FIELDS, "keys", i), folder, environ))
+            found.append(_key_of_table(reader, table, i, environ))
         except ValueError as error:
             reader.fail(f"keys: {error}", "keys", i)
     unique = {key.material: key for key in reversed(found)}
@@ -398,12 +402,14 @@ def _keys(reader: FieldReader, key_file: str | None, environ: Mapping[str, str])
 
 
 def _key_of_table(
-    table: Mapping[str, Any], values: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
+    reader: FieldReader, table: Mapping[str, Any], number: int, environ: Mapping[str, str]
 ) -> DeploymentKey:
+    values = reader.fields(table, KEY_FIELDS, "keys", number)
     if "id" not in table or ("file" in table) == ("env" in table):
         raise ValueError("each needs an id, and either file or env")
     if "file" in values:
-        return _key_of_file(folder / values["file"], values["id"])
+        return _key_of_file(reader.folder / values["file"], values["id"])
+    reader.secret_variables.add(values["env"])
     text = environ.get(values["env"])
     if not text:
         raise ValueError(f"the environment variable {values['env']} is not set")

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from detector.exec import child
 from detector.exec.arguments import Request
@@ -21,8 +21,18 @@ from detector.values.bounded_files import secret_in
 from detector.values.errors import InputError, UsageError
 from detector.values.secrets import DeploymentKey, Secret
 
+if TYPE_CHECKING:
+    from detector.configuration.settings import Settings
+
 SOURCE: Final = "curfewd-exec"
-_OWN: Final = (KEY_VARIABLE, TOKEN_VARIABLE)  # variables that are for us, and for no job
+# Variables that hold secrets of curfewd by default: they are for no job. A configuration names others.
+OWN_VARIABLES: Final = (
+    KEY_VARIABLE,
+    TOKEN_VARIABLE,
+    "CURFEWD_KAFKA_PASSWORD",
+    "CURFEWD_KAFKA_CLIENT_SECRET",
+    "CURFEWD_VIEW_TOKEN",
+)
 
 _UNSENT: Final = 2  # as what cannot be opened
 _PR_SET_DUMPABLE: Final = 4  # prctl(2)
@@ -44,26 +54,30 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
         UsageError: the request cannot be carried out. Nothing ran.
     """
     mask = child.block_signals()
-    if any(environ.get(name) for name in _OWN):
+    settings = _settings_of(request.config, environ)
+    own = {*OWN_VARIABLES, *(() if settings is None else settings.secret_variables)}
+    if any(environ.get(name) for name in own):
         _hide()
-    destination = destination_of(request.to, environ, _security_of(request.config))
+    destination = destination_of(request.to, environ, _security_of(settings))
     spool = Spool(spool_folder(environ), destination.address)
     if request.flush:
         return _flush(spool, destination, say)
-    keys = _keys_of(request.config, environ)
+    keys = keys_of(environ) if settings is None else settings.keys
     held = [*_of_variables(request.variables, environ), *_of_files(request.files)]
     planted = _planted(request, environ)
     lines = _first_events(request, held, keys)
     secrets = [one.secret for one in held]
+    given = {name: value for name, value in environ.items() if name not in own}
+    given[TASK_VARIABLE] = request.task.task_id
     for name, canary in planted.items():
         fields = canary_fields(request.task.task_id, name, canary)
         secrets.append(Secret(canary.secret.encode()))
         lines.append(issued(SOURCE, time.time_ns(), fields, secrets[-1], keys))
-        environ = {**environ, **canary.variables(name)}
+        given |= canary.variables(name)
     file, kept = spooled(spool, lines, say)
     heartbeats = Heartbeats(destination, SOURCE, request.task.task_id, request.lease)
     sender = SenderProcess(Sending(file, kept, destination, heartbeats, SOURCE, request.task.task_id))
-    ending = _run(request, environ, mask, sender, secrets, say)
+    ending = _run(request, given, mask, sender, secrets, say)
     _tell_end(sender, request, ending, say)
     file.close()
     return child.die_as(ending)
@@ -71,14 +85,12 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
 
 def _run(  # noqa: PLR0913, PLR0917 - what a command needs
     request: Request,
-    environ: Mapping[str, str],
+    given: Mapping[str, str],
     mask: frozenset[int],
     sender: SenderProcess,
     secrets: Sequence[Secret],
     say: Say,
 ) -> child.Ending:
-    given = {name: value for name, value in environ.items() if name not in _OWN}
-    given[TASK_VARIABLE] = request.task.task_id
     try:
         if request.masked:
             from detector.exec.masking import run_masked  # noqa: PLC0415 - only then the scanner is loaded
@@ -180,23 +192,17 @@ def _of_files(paths: Sequence[str]) -> list[_Held]:
     return found
 
 
-def _keys_of(config: str | None, environ: Mapping[str, str]) -> tuple[DeploymentKey, ...]:
-    if config is None:
-        return keys_of(environ)
-    from detector.configuration.settings import Settings  # noqa: PLC0415 - only where there is a configuration
-
-    return Settings.load(config, environ).keys
-
-
-def _security_of(config: str | None) -> Callable[[], Any] | None:
-    """How Kafka is reached, if a configuration says it."""
+def _settings_of(config: str | None, environ: Mapping[str, str]) -> "Settings | None":
     if config is None:
         return None
+    from detector.configuration.settings import Settings  # noqa: PLC0415 - only where there is a configuration
 
-    def security() -> Any:
-        from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+    return Settings.load(config, environ)
 
-        kafka = Settings.load(config).kafka
-        return None if kafka is None else kafka.security
 
-    return security
+def _security_of(settings: "Settings | None") -> Callable[[], Any] | None:
+    """How Kafka is reached, if a configuration says it."""
+    if settings is None:
+        return None
+    kafka = settings.kafka
+    return lambda: None if kafka is None else kafka.security

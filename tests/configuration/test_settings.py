@@ -221,3 +221,21 @@ def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
 def test_lines_are_right_behind_multiline_text_and_arrays(tmp_path: Path) -> None:
     text = '[patterns]\ndisable = [\n  "a",\n]\n[[accept]]\nreason = """\nexpiry = 1\n"""\nexpiry = "soon"\nrule = "x*"\n'
     assert [message.split(": ")[0] for message in messages(tmp_path, text)] == ["curfewd.toml:9"]
+
+
+def test_a_variable_for_a_secret_is_told_also_where_it_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / "curfewd.toml").write_text(
+        """
+[kafka]
+bootstrap = "127.0.0.1:9092"
+[kafka.security]
+protocol = "SASL_SSL"
+mechanism = "OAUTHBEARER"
+token_endpoint = "https://login.example/token"
+oauth_client_id = "curfewd"
+client_secret_env = "TEAM_CLIENT_SECRET"
+"""
+    )
+    settings = Settings.load(str(tmp_path / "curfewd.toml"), {})
+    assert settings.secret_variables == {"TEAM_CLIENT_SECRET"}
+    assert len(settings.unmet) == 1

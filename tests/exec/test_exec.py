@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from detector.configuration.reference_page import page
 from detector.exec.child import CannotRunError, spawn
+from detector.exec.command import OWN_VARIABLES
 from detector.values.times import SECOND, format_rfc3339, parse_rfc3339
 from tests.command_line import curfewd
 from tests.exec.running import EXEC, TOKEN, children_of, ends_in, environment, events_in, run, spooled, until
@@ -80,26 +84,103 @@ def test_streams_and_arguments_reach_the_command_as_they_are(tmp_path: Path) -> 
     assert done.stderr == b"--|-x|a b|"
 
 
-def test_the_command_gets_neither_our_key_nor_our_token(tmp_path: Path) -> None:
-    environ = environment(tmp_path, CURFEWD_KEY="00" * 16, CURFEWD_TOKEN="for-the-receiver", KEPT="yes")
-    done = run(tmp_path, "--secret-env", "DEPLOY_TOKEN", "--", "env", environ=environ)
-    lines = done.stdout.decode().splitlines()
-    assert "KEPT=yes" in lines
-    assert not [line for line in lines if line.startswith(("CURFEWD_KEY=", "CURFEWD_TOKEN="))]
-    assert events_in(tmp_path)[1]["data"]["identifiers"][0]["scheme"] == "hmac-sha256"
+CONFIGURATION: Final = """
+[[keys]]
+id = "new"
+env = "TEAM_KEY"
+
+[kafka]
+bootstrap = "127.0.0.1:9092"
+event_topics = ["pushes"]
+
+[kafka.security]
+protocol = "SASL_SSL"
+mechanism = "PLAIN"
+username = "curfewd"
+password_env = "TEAM_PASSWORD"
+key_password_env = "TEAM_PASSPHRASE"
+cert_file = "client.pem"
+
+[[trust]]
+topics = ["pushes"]
+signature = "github"
+sources = ["github"]
+keys = [{ id = "hook", env = "TEAM_HOOK" }]
+
+[[receive.source]]
+name = "github"
+type = "github"
+topic = "pushes"
+secrets = ["env:TEAM_WEBHOOK"]
+"""
+NAMED: Final = {
+    "TEAM_KEY": "11" * 16,
+    "TEAM_PASSWORD": "made-up-password",
+    "TEAM_PASSPHRASE": "made-up-passphrase",
+    "TEAM_HOOK": "made-up-hook-secret-of-32-letters",
+    "TEAM_WEBHOOK": "made-up-webhook-secret-of-32-let",
+}
 
 
-@pytest.mark.parametrize(("variable", "dumpable"), [("CURFEWD_KEY", "0"), ("UNRELATED", "1")])
-def test_the_command_cannot_read_our_key_from_our_memory(
-    tmp_path: Path, variable: str, dumpable: str
+def configured(folder: Path) -> tuple[str, ...]:
+    """The arguments for a configuration that names the variables in `NAMED`."""
+    (folder / "curfewd.toml").write_text(CONFIGURATION)
+    (folder / "client.pem").touch()
+    return ("--config", "curfewd.toml")
+
+
+def test_the_command_gets_no_secret_of_curfewd(tmp_path: Path) -> None:
+    own = dict.fromkeys(OWN_VARIABLES, "00" * 16)
+    environ = environment(tmp_path, **own, **NAMED, KEPT="yes")
+    done = run(
+        tmp_path, *configured(tmp_path), "--secret-env", "DEPLOY_TOKEN", "--", "env", "-0", environ=environ
+    )
+    given = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
+    assert given["KEPT"] == "yes"
+    assert given["DEPLOY_TOKEN"] == TOKEN
+    assert {*given} & {*own, *NAMED} == set()
+    identifiers = events_in(tmp_path)[1]["data"]["identifiers"]
+    assert [one.get("key_id") for one in identifiers] == [None, "new"]
+
+
+def test_the_command_gets_no_secret_that_has_a_name_by_default(tmp_path: Path) -> None:
+    environ = environment(tmp_path, **dict.fromkeys(OWN_VARIABLES, "00" * 16))
+    given = run(tmp_path, "--", "env", environ=environ).stdout.decode().splitlines()
+    assert [line for line in given if line.split("=")[0] in OWN_VARIABLES] == []
+
+
+def test_all_variables_on_the_page_of_the_configuration_are_kept_from_the_command() -> None:
+    named = set(re.findall(r"^\| `(CURFEWD_\w+)` \|", page(), re.MULTILINE))
+    assert len(named) > 3
+    assert named <= {*OWN_VARIABLES}
+
+
+def test_no_key_of_the_configuration_names_a_variable_that_is_not_tried_here() -> None:
+    assert re.findall(r"^\| `(\w*env)` \|", page(), re.MULTILINE) == [
+        "env",
+        "key_password_env",
+        "password_env",
+        "client_secret_env",  # in test_settings
+        "env",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "dumpable"),
+    [*(({name: "00" * 16}, "0") for name in OWN_VARIABLES), (NAMED, "0"), ({"UNRELATED": "x"}, "1")],
+    ids=[*OWN_VARIABLES, "of a configuration", "unrelated"],
+)
+def test_the_command_cannot_read_our_secrets_from_our_memory(
+    tmp_path: Path, variables: dict[str, str], dumpable: str
 ) -> None:
-    code = """
+    arguments = configured(tmp_path) if variables == NAMED else ()
+    code = f"""
 import ctypes
 from detector import cli
-cli.main(["exec", "--task", "a", "--to", "events.jsonl", "--", "true"])
+cli.main(["exec", "--task", "a", "--to", "events.jsonl", *{arguments!r}, "--", "true"])
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE: 0 hides environ and memory from others of the same user
 """
-    environ = environment(tmp_path, **{variable: "00" * 16})
+    environ = environment(tmp_path, **variables)
     done = subprocess.run(
         [sys.executable, "-c", code], env=environ, cwd=tmp_path, check=True, capture_output=True
     )
