@@ -14,8 +14,9 @@ from detector.register.destinations import TOKEN_VARIABLE, Destination, destinat
 from detector.register.heartbeats import Heartbeats, heartbeat
 from detector.register.identifiers import KEY_VARIABLE, keys_of
 from detector.register.messages import ended
+from detector.register.shown_secrets import refuse_shown
 from detector.register.spool import Spool, spool_folder, spooled
-from detector.register.task import TASK_VARIABLE, canary_fields, issued, refuse_shown
+from detector.register.task import TASK_VARIABLE, canary_fields, issued
 from detector.terminal.output import shown
 from detector.values.bounded_files import secret_in
 from detector.values.errors import InputError, UsageError
@@ -165,9 +166,7 @@ def _first_events(request: Request, held: Sequence[_Held], keys: Sequence[Deploy
                 else f" (with a deployment key in {KEY_VARIABLE} other secrets can be registered too)"
             )
             raise InputError(f"exec: the secret in {name}: {error}{hint}") from None
-    for line in lines:
-        for _, secret in held:
-            refuse_shown(line, secret)
+    refuse_shown(lines, [secret for _, secret in held])
     return lines
 
 

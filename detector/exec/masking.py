@@ -1,22 +1,18 @@
 """Runs a command with its output masked. Importing this loads the scanner's modules."""
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from detector.configuration.settings import Settings
 from detector.exec import child
 from detector.exec.arguments import Request
 from detector.exec.masked_output import passing_on, start, to_terminal
 from detector.redact.stream_redactor import StreamRedactor
-from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.register.shown_secrets import index_of
 from detector.scan.redactor import Redactor
 from detector.scan.scanner_loader import load_scanner
-from detector.values.secrets import DeploymentKey, Secret
-
-_SHORTEST_LINE: Final = 16  # bytes of a line of a secret that is masked by itself
+from detector.values.secrets import Secret
 
 
 def run_masked(
@@ -51,15 +47,4 @@ def _masking(config: str | None, secrets: Sequence[Secret]) -> Callable[[], Stre
 
 def _redactor(config: str | None, secrets: Sequence[Secret]) -> Redactor:
     scanner, _ = load_scanner(Settings.load(config).patterns)
-    key = DeploymentKey.of(os.urandom(32))  # for this process: here the secrets themselves are known
-    ring = KeyRing([key])
-    parts = [*secrets, *(line for secret in secrets for line in _lines(secret))]
-    return Redactor(
-        scanner, KnownIndex([one for part in parts for one in ring.identifiers(part)], [key]), None
-    )
-
-
-def _lines(secret: Secret) -> list[Secret]:
-    """The lines of a secret that has several: a log may write something before each."""
-    lines = secret.reveal().split()
-    return [Secret(line) for line in lines if len(line) >= _SHORTEST_LINE] if len(lines) > 1 else []
+    return Redactor(scanner, index_of(secrets), None)

@@ -1,6 +1,5 @@
 """A task that tells curfewd of itself: that it started, which credentials it has, and how it ended."""
 
-import json
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from detector.register.destinations import Destination, destination_of
 from detector.register.heartbeats import Heartbeats, heartbeat, lease_of
 from detector.register.identifiers import identifiers_of, keys_of
 from detector.register.messages import OUTCOMES, ended, event
+from detector.register.shown_secrets import refuse_shown
 from detector.register.spool import Spool, SpoolFullError, spool_folder, spooled
 from detector.values.errors import UsageError
 from detector.values.registrable import CANARY_KIND
@@ -72,29 +72,15 @@ def issued(
 
     Raises:
         InputError: the secret cannot be registered. The message does not hold it.
-        UsageError: a field holds the secret, or is no JSON.
+        UsageError: a field shows the secret, in whatever form, or is no JSON.
     """
     full = {**fields, "identifiers": [*identifiers_of(secret, keys), *fields.get("identifiers", ())]}
     try:
         line = event("credential.issued", source, now, full)
     except (TypeError, ValueError, RecursionError):
         raise UsageError("a field of the credential cannot be written as JSON") from None
-    refuse_shown(line, secret)
+    refuse_shown([line], [secret])
     return line
-
-
-def refuse_shown(line: bytes, secret: Secret) -> None:
-    """Raises an error if an event shows a secret.
-
-    Raises:
-        UsageError: it does. The message does not hold it.
-    """
-    text = secret.reveal()
-    escaped = json.dumps(text.decode(errors="replace"), ensure_ascii=False)[1:-1].encode()
-    if text in line or escaped in line:
-        raise UsageError(
-            "a secret stands in the id of the task, or in another field: it would be sent as text"
-        )
 
 
 def canary_fields(task_id: str, name: str, canary: Canary) -> dict[str, Any]:
@@ -229,7 +215,8 @@ class Task:
             "revocation": revocation,
         }
         line = issued(self._source, now, fields, held, self._keys)
-        refuse_shown(self._start, held)
+        self._running()
+        refuse_shown([self._start], [held])
         self._tell(line)
         return credential_id
 

@@ -1,5 +1,8 @@
 """`curfewd exec` tells of a job, and the job does not notice."""
 
+import base64
+import codecs
+import gzip
 import json
 import os
 import re
@@ -416,6 +419,65 @@ def test_what_cannot_be_carried_out_runs_nothing(
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "events.jsonl").exists()
     assert spooled(tmp_path) == []
+
+
+FORMS: Final = {
+    "base64": base64.b64encode(TOKEN.encode()).decode(),
+    "base64 of more": base64.b64encode(f"by:{TOKEN}!".encode()).decode(),
+    "base64url": base64.urlsafe_b64encode(f"?>~{TOKEN}".encode()).decode().rstrip("="),
+    "hex": TOKEN.encode().hex(),
+    "upper hex": TOKEN.encode().hex().upper(),
+    "base32": base64.b32encode(TOKEN.encode()).decode(),
+    "percent": "".join(f"%{byte:02X}" for byte in TOKEN.encode()),
+    "escaped": "".join(f"\\x{byte:02x}" for byte in TOKEN.encode()),
+    "gzip": base64.b64encode(gzip.compress(TOKEN.encode())).decode(),
+    "hex of base64": base64.b64encode(TOKEN.encode()).hex(),
+    "reversed": TOKEN[::-1],
+    "rot13": codecs.encode(TOKEN, "rot13"),
+    "swapped case": TOKEN.swapcase(),
+    "a character short": TOKEN[:-1],
+    "spaced": "-".join(TOKEN),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_id_that_shows_the_secret_in_another_form_runs_nothing(tmp_path: Path, form: str) -> None:
+    done = run(tmp_path, "--secret-env", "DEPLOY_TOKEN", "--", "touch", "ran", task=f"deploy/{FORMS[form]}")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"stands in the id of the task, or in another field" in done.stderr
+    assert FORMS[form] not in done.stderr.decode()
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "events.jsonl").exists()
+    assert spooled(tmp_path) == []
+
+
+@pytest.mark.parametrize("option", ["--kind", "--owner", "--group", "--workload", "--parent"])
+def test_no_option_may_show_the_secret_in_another_form(tmp_path: Path, option: str) -> None:
+    done = run(
+        tmp_path, option, f"by {FORMS['base64']}", "--secret-env", "DEPLOY_TOKEN", "--", "touch", "ran"
+    )
+    assert done.returncode == 2
+    assert b"stands in the id of the task, or in another field" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_line_of_a_secret_may_not_be_shown_in_another_form(tmp_path: Path) -> None:
+    lines = ["9fKq2LxTz8WbVn4RmYcH", "Zt5Jp7QdXs1GvBk3LwNr"]
+    (tmp_path / "key").write_text("\n".join(lines))
+    shown = lines[1].encode().hex()
+    done = run(tmp_path, "--secret-file", "key", "--", "touch", "ran", task=f"deploy/{shown}",
+               environ=environment(tmp_path, CURFEWD_KEY="00" * 16))  # fmt: skip
+    assert done.returncode == 2
+    assert b"stands in the id of the task, or in another field" in done.stderr
+
+
+def test_a_long_id_that_shows_no_secret_is_told(tmp_path: Path) -> None:
+    task = f"acme/shop/{base64.b64encode(b'something else that is as long as the token').decode()}/{'7' * 40}"
+    assert (
+        run(tmp_path, "--secret-env", "DEPLOY_TOKEN", "--canary", "hex", "--", "true", task=task).returncode
+        == 0
+    )
+    assert ends_in(tmp_path)[task]["outcome"] == "succeeded"
 
 
 @pytest.mark.parametrize(

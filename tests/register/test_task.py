@@ -1,6 +1,7 @@
 """A task tells of itself to a file, an HTTP server, and later what it could not tell at once."""
 
 import asyncio
+import base64
 import hashlib
 import json
 import logging
@@ -236,6 +237,30 @@ def test_a_secret_in_another_field_is_not_told(tmp_path: Path) -> None:
     with Task("a/1", to=str(out)) as task, pytest.raises(UsageError, match="stands in the id"):
         task.credential(TOKEN, name=f"token-{TOKEN}")
     assert TOKEN not in out.read_text()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": TOKEN.encode().hex()},
+        {"kind": base64.b64encode(TOKEN.encode()).decode()},
+        {"grants": [{"actions": ["git.push"], "resources": [base64.b64encode(TOKEN.encode()).decode()]}]},
+        {"revocation": {"handle": {"part1": TOKEN[:16], "part2": TOKEN[16:]}}},
+    ],
+    ids=["name", "kind", "grants", "revocation"],
+)
+def test_a_secret_in_another_form_in_another_field_is_not_told(
+    tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    out = tmp_path / "events.jsonl"
+    with Task("a/1", to=str(out)) as task, pytest.raises(UsageError, match="stands in the id"):
+        task.credential(TOKEN, **fields)
+    assert [event["type"] for event in events_in(out)] == ["task.started", "task.ended"]
+
+
+def test_a_task_whose_id_shows_the_secret_registers_no_credential(tmp_path: Path) -> None:
+    with Task(f"a/{TOKEN.encode().hex()}", to=str(tmp_path / "o")) as task, pytest.raises(UsageError):
+        task.credential(TOKEN)
 
 
 def test_a_task_that_does_not_run_says_so(tmp_path: Path) -> None:
