@@ -53,6 +53,7 @@ def act_record(act: Act, clean: Clean) -> dict[str, Any]:
         **_about(act.what, case.command, case.target, clean),
         "step": case.step + 1,
         "words": visible(cut(clean(act.words))),
+        **({"found": {key: visible(clean(each)) for key, each in case.found.items()}} if case.found else {}),
         **({"approved": visible(clean(case.approved))} if case.approved else {}),
     }
 

@@ -40,6 +40,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an
       outcome has said that it is.
     - `proved`: an outcome has said so since acting was asked for, or asked for again, at `target`.
+    - `found`: see `Observation`; `about` is the command with it. `asked`: a digest of the plan that was decided over
+      last, since `asked_at`; what approvers said before was about another one, `early` ones too (name and time).
     - `digest`: of what the command is about, see `differs`. `differing`: another command came with its id.
     - `retried`: when a person asked last to try it again.
     - `left`: what was left undone. `approved`: who approved it, for a person. `outcomes`: how many there were.
@@ -85,6 +87,17 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
     differing: bool = False
     retried: int = 0
+    found: dict[str, str] = {}
+    asked: str = ""
+    asked_at: int = 0
+    early: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def about(self) -> RevocationCommand:
+        """The command as the target gets it: it names what was found."""
+        if not self.found:
+            return self.command
+        return msgspec.structs.replace(self.command, revocation={**self.command.revocation, **self.found})
 
     @property
     def open(self) -> bool:
@@ -187,4 +200,4 @@ def kept(case: Case) -> Case:
     command = msgspec.structs.replace(
         case.command, revocation={}, identifiers=(), reasons=(), finding_uids=()
     )
-    return case.changed(command=command, before_how="", seen_how="", did=(), left="")
+    return case.changed(command=command, before_how="", seen_how="", did=(), left="", found={}, early=())

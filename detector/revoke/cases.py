@@ -1,7 +1,8 @@
 """A case: one command on its way from received to its outcome, as a value. Nothing here asks a provider or a clock.
 
     waiting ──► held ──► acting: look ──► act, step by step ──► prove ──► ended
-       └───────────────────►
+       └───────────────────►      │
+       ◄──────────────────────────┘ it is something else than what was decided over
 
 `held`, `refused` and `going` take a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled`
 take it on from there, by what the target answered. Each gives the case as it is then, and the outcome to tell, if
@@ -12,7 +13,11 @@ A provider that knows nothing of a name proves nothing by that: the name may be 
 dead only if this case saw it there before.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Final
+
+import msgspec
 
 from detector.revoke.case import NEVER, Case, Move, cut, nanoseconds, proof_of
 from detector.revoke.outcomes import DEAD, Outcome, Verdict
@@ -25,6 +30,7 @@ from detector.revoke.target import (
     State,
     UnavailableError,
 )
+from detector.values.approvals import Approval
 from detector.values.times import SECOND
 
 STILL_LIVE: Final = "every step was done, and the credential is still live"
@@ -33,6 +39,7 @@ NOTHING: Final = (
     "nothing of this name is there: it never was, or was deleted before anybody looked. If it was deleted, tell curfewd so "
     "with a credential.revoked; else look for the credential, revoke it by hand, and correct what its issuer registers"
 )
+ELSEWHERE: Final = "it is called otherwise now than what was decided over, so the rest was left: try it again"
 DIFFERING: Final = "another command came with this id and says something else, and was left out: one of the two is forged or wrong"
 
 
@@ -70,7 +77,7 @@ def left_alone(case: Case, reason: str, now: int) -> Changed:
         return _finish(case.changed(left=reason), Plan((), "", 0.0), now)
     if case.did or case.tried:
         return _end(case, "failed", now, proof=proof_of(case), detail=reason)
-    return case.changed(phase="waiting", due=0), None
+    return case.changed(phase="waiting", due=0, began=None), None
 
 
 def aimed(case: Case, target: str, place: str) -> Case:
@@ -94,7 +101,20 @@ def aimed(case: Case, target: str, place: str) -> Case:
         seen_how="",
         control=None,
         proved=False,
+        found={},
     )
+
+
+def asked(case: Case, plan: Plan, approvals: Iterable[Approval], now: int) -> Case:
+    """This plan is decided over. What was said of another one before is no approval of it, whatever its time."""
+    about = (case.target, case.place, [step.words for step in plan.steps])
+    digest = hashlib.sha256(msgspec.json.encode(about)).hexdigest()[:32]
+    if digest == case.asked:
+        return case
+    if not case.asked:
+        return case.changed(asked=digest)
+    early = tuple((one.approver, one.time) for one in approvals if one.approves and one.time > now)
+    return case.changed(asked=digest, asked_at=now, early=early)
 
 
 def going(case: Case, target: str, approved: str, now: int, patience: int) -> Case:
@@ -142,6 +162,9 @@ def again(case: Case, asked: int, by: str) -> Case:
         digest=case.digest,
         differing=case.differing,
         retried=asked,
+        asked=case.asked,
+        asked_at=case.asked_at,
+        early=case.early,
     )
 
 
@@ -166,7 +189,25 @@ def restored(case: Case) -> Case:
 
 
 def looked(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
-    """A probe before a step."""
+    """A probe before a step. If it led to something that was not decided over, that is decided first."""
+    case, outcome = _looked(case, plan, seen, now)
+    if case.move != "act" or not case.open or not _elsewhere(case, seen):
+        return case, outcome
+    if case.did or case.tried or case.rounds:  # what was done is proved, and a person says how it goes on
+        until = now + nanoseconds(plan.within)
+        return case.changed(move="prove", left=ELSEWHERE, later=0, prove_until=until), None
+    due = now + SECOND if case.found else 0
+    found = {**case.found, **seen.found}
+    return case.changed(phase="waiting", move="look", due=due, began=None, found=found), None
+
+
+def _elsewhere(case: Case, seen: Observation) -> bool:
+    """Whether what was seen is not what the command names."""
+    named = case.about.revocation
+    return any(named.get(name) != value for name, value in seen.found.items())
+
+
+def _looked(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
     case = _saw(case, seen)
     if not case.before or (seen.state == "live" and case.before in {"unknown", "absent"}):
         # Where nothing works, it says nothing that it does not either.
@@ -213,6 +254,8 @@ def stepped(case: Case, plan: Plan, words: str, now: int) -> Changed:
 
 def proved(case: Case, plan: Plan, seen: Observation, now: int, again: int) -> Changed:
     """A probe after a step. Probes go on until `prove_until`. `again` is when to repeat what did not take (ns)."""
+    if seen.state != "live" and _elsewhere(case, seen):  # it says nothing of what was acted on
+        seen = msgspec.structs.replace(seen, state="unknown")
     case = _saw(case, seen)
     dead = seen.state == "dead" or (seen.state == "absent" and _was_there(case))
     if dead and seen.control is not False:

@@ -32,6 +32,9 @@ class Deciding(Protocol):
     def retried(self, command_id: str) -> tuple[int, str]:
         """When a person asked last to try it again (ns; 0 if nobody did), and who."""
 
+    def said(self, command_id: str) -> Sequence[Approval]:
+        """What approvers have said of a command."""
+
 
 class Configured:
     """`Deciding` by the `[revoke]` table. `approvals_of` gives the verified approvals of a command."""
@@ -62,6 +65,10 @@ class Configured:
     def stopped(self, proposal: Proposal, now: int) -> Held | Refused | None:
         """See `Deciding`."""
         return stopped(proposal, self._settings, now, self._approvals_of(proposal.command.id))
+
+    def said(self, command_id: str) -> Sequence[Approval]:
+        """See `Deciding`."""
+        return self._approvals_of(command_id)
 
     def retried(self, command_id: str) -> tuple[int, str]:
         """See `Deciding`."""

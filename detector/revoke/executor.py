@@ -31,6 +31,7 @@ from detector.revoke.rails import Act as Let
 from detector.revoke.rails import Held, History, Proposal, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Plan, RefusedError, Target
+from detector.revoke.target_tables import TableTarget
 from detector.revoke.turn import CANCEL_SECONDS, Turns, TurnSettings
 from detector.values.approvals import RETRIABLE
 from detector.values.findings import command_id
@@ -304,7 +305,7 @@ class Executor:
             reason = f"the configuration has no target {case.target} any more that takes it, or it points elsewhere now"
             self._note(entry, cases.left_alone(case, reason, now))
             return False
-        stop = self._deciding.stopped(Proposal(case.command, case.target, found[1]), now)
+        stop = self._deciding.stopped(_proposal(case, found[1]), now)
         if stop is not None and case.move != "prove":  # what was done is proved in any case
             if isinstance(stop, Held):
                 self._note(entry, cases.held(case, stop, "", now))
@@ -344,7 +345,9 @@ class Executor:
             found = self._deciding.target_of(case.command)
             name = found.name
             case = cases.aimed(case, name, found.place)
-            proposal = Proposal(case.command, name, checked_plan(found.target.plan(case.command)))
+            plan = checked_plan(found.target.plan(_taken(case, found)))
+            case = cases.asked(case, plan, self._deciding.said(case.command.id), now)
+            proposal = _proposal(case, plan)
         except RefusedError as error:
             return cases.refused(case.changed(target=name), str(error), now)
         except Exception as error:  # noqa: BLE001 - a target must not end the work of others
@@ -367,7 +370,10 @@ class Executor:
 
     def _note(self, entry: _Entry, changed: Changed) -> None:
         """Takes a case as it is now, to be stored."""
+        was = entry.case
         entry.case, outcome = changed
+        if entry.case.phase == "waiting" and was.began is not None:  # it is decided anew
+            self._give_back(was, was.began)
         self._changed[entry.case.partition][entry.case.command.id] = entry
         if outcome is not None:
             entry.outcomes.append(outcome)
@@ -376,10 +382,12 @@ class Executor:
 
     def _take_back(self, case: Case) -> None:
         """What was refused, or dead before anything was done, leaves its place under the limits to others."""
-        if case.began is None or case.counts:
-            return
+        if case.began is not None and not case.counts:
+            self._give_back(case, case.began)
+
+    def _give_back(self, case: Case, began: int) -> None:
         if self._history is not None:
-            self._history.take_back(Let(case.began, case.target, case.command.owner))
+            self._history.take_back(Let(began, case.target, case.command.owner))
         self._freed += 1
 
     def _use_freed(self, now: int) -> None:
@@ -397,7 +405,7 @@ class Executor:
         if found is None or case.place not in {"", found.place}:
             return None
         try:
-            return found.target, checked_plan(found.target.plan(case.command))
+            return found.target, checked_plan(found.target.plan(case.about))
         except Exception:  # noqa: BLE001 - the settings may have changed since it was decided
             return None
 
@@ -439,6 +447,21 @@ class Executor:
         self._active.pop(entry.case.command.id, None)
         if entry.case.open:
             self._queue.add(entry, self._clock())
+
+
+def _taken(case: Case, by: TableTarget) -> RevocationCommand:
+    """The command as the target gets it.
+
+    Raises:
+        RefusedError: it takes the command, but not what was found for it.
+    """
+    if case.found and not by.takes(case.about):
+        raise RefusedError(f"what was found for it is none that {by.name} takes: its match says so")
+    return case.about
+
+
+def _proposal(case: Case, plan: Plan) -> Proposal:
+    return Proposal(case.command, case.target, plan, case.found, case.asked_at, case.early)
 
 
 def plan_words(plan: Plan) -> str:

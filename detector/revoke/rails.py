@@ -12,7 +12,7 @@ In this order; the first that applies decides:
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -39,11 +39,18 @@ _SKEW: Final = 5 * MINUTE  # how far ahead of this machine the clock of an appro
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """What would be done: the command, the name of the table of the target that takes it, and the target's plan."""
+    """What would be done: the command, the name of the table of the target that takes it, and the target's plan.
+
+    - `found`: what the target found for it, see `Observation`.
+    - `since`: what was approved until then (ns) was another plan; `early` are such approvals whose clocks were ahead.
+    """
 
     command: RevocationCommand
     target: str
     plan: Plan
+    found: Mapping[str, str] = {}
+    since: int = 0
+    early: tuple[tuple[str, int], ...] = ()
 
 
 class Go(msgspec.Struct, frozen=True):
@@ -139,7 +146,7 @@ def decide(
 
     `approvals` are those of this command, verified; the settings say whose count and how long.
     """
-    people = _approved_by(_given(proposal.command, settings, now, approvals))
+    people = _approved_by(_given(proposal, settings, now, approvals))
     return (
         stopped(proposal, settings, now, approvals)
         or _unapproved(proposal, settings, now, people, _said(proposal.command, settings, approvals))
@@ -156,7 +163,7 @@ def stopped(
     refused = _refused(proposal, settings)
     if refused is not None:
         return refused
-    given = _given(proposal.command, settings, now, approvals)
+    given = _given(proposal, settings, now, approvals)
     denied = {approval.approver for approval in given if approval.denies}
     if denied:
         return Refused("denied", f"denied by {', '.join(sorted(denied))}")
@@ -172,7 +179,7 @@ def _approved_by(given: Iterable[Approval]) -> tuple[str, ...]:
 def _refused(proposal: Proposal, settings: RevokeSettings) -> Refused | None:
     if settings.never:
         never = GlobSet(tuple(glob.casefold() for glob in settings.never))
-        names = list(islice(_names(proposal.command), _MOST_NAMES + 1))
+        names = list(islice(_names(proposal), _MOST_NAMES + 1))
         if len(names) > _MOST_NAMES:
             return Refused("never", "its handle has too many names to compare with revoke.never")
         if any(never.matches(name.casefold()) for name in names):
@@ -204,9 +211,14 @@ def covers(scope: Scope, proposal: Proposal) -> bool:
     return all(any(map(GlobSet(globs).matches, values)) for _, globs, values in _compared(proposal, scope))
 
 
-def _names(command: RevocationCommand) -> Iterator[str]:
-    """All by which a credential and its principal may be called: its id, its identifiers, texts of the handle."""
+def _names(proposal: Proposal) -> Iterator[str]:
+    """All by which a credential and its principal may be called: its id, its identifiers, texts of the handle.
+
+    And what the target found: the handle may name something else.
+    """
+    command = proposal.command
     yield command.credential_id
+    yield from proposal.found.values()
     yield from (identifier.value for identifier in command.identifiers)
     stack: list[Any] = [command.revocation]
     while stack:
@@ -220,17 +232,24 @@ def _names(command: RevocationCommand) -> Iterator[str]:
 
 
 def _given(
-    command: RevocationCommand, settings: RevokeSettings, now: int, approvals: Sequence[Approval]
+    proposal: Proposal, settings: RevokeSettings, now: int, approvals: Sequence[Approval]
 ) -> list[Approval]:
-    """What counts: of this command, by an approver of the configuration. Approvals not too old, nor of the future.
+    """What counts: of this command, by an approver of the configuration.
 
+    Approvals of this very plan, not too old, nor of the future.
     A denial counts whatever its time: nobody's clock undoes it.
     """
     return [
         one
-        for one in _said(command, settings, approvals)
-        if one.denies or now - settings.approval_age <= one.time <= now + _SKEW
+        for one in _said(proposal.command, settings, approvals)
+        if one.denies
+        or (now - settings.approval_age <= one.time <= now + _SKEW and not _of_another(proposal, one))
     ]
+
+
+def _of_another(proposal: Proposal, approval: Approval) -> bool:
+    """Whether it was said before this plan was asked about."""
+    return approval.time <= proposal.since or (approval.approver, approval.time) in proposal.early
 
 
 def _said(
@@ -267,6 +286,9 @@ def _unapproved(
     so_far = f", {len(people)} so far ({', '.join(people)})" if people else ""
     reason = f"needs {counted(needed, 'approval')}{so_far}: {why}"
     early = {one.approver: one.time - _SKEW for one in said if one.time > now + _SKEW}
+    of_another = {one.approver for one in said if one.approves and _of_another(proposal, one)} - {*people}
+    if of_another:
+        reason += f"; what {', '.join(sorted(of_another))} approved before was about something else"
     if early:
         reason += (
             f"; what {', '.join(sorted(early))} said is of the future: set the clock there, and say it again"

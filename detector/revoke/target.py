@@ -4,8 +4,10 @@ A target is a class with three methods: `plan`, `revoke` and `probe`. The revoke
 
 1. `plan` says in words what would be done. It asks nobody. Without `mode = "act"` nothing else is called.
 2. `probe` looks the credential up: does the handle belong to it, and is it still alive? If it is dead already, the
-   outcome is `gone-already`; if the handle belongs to something else, or names nothing, `refused`.
-3. `revoke` carries out one step of the plan. The next step follows after its delay.
+   outcome is `gone-already`; if the handle belongs to something else, or names nothing, `refused`. If the look-up leads
+   to something that the handle does not name, `found` says so: it begins again at 1, with that.
+3. `revoke` carries out one step of the plan, on exactly what the command names now. The next step follows after its
+   delay.
 4. `probe` again, until the credential is dead or the plan's `within` has passed. Dead is `confirmed`; one that is
    still live is revoked again until the deadline, and then `failed`; what cannot be known is `done-unproved`. Where a
    later step has a delay, `probe` is called before it too, and the outcome so far is told.
@@ -14,7 +16,7 @@ Any of them may be called again after a crash, for a step that was carried out a
 when it is repeated.
 """
 
-from typing import ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Final, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +24,9 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.values.errors import CurfewdError
 
 State = Literal["live", "dead", "absent", "unknown"]
+MOST_FOUND: Final = 32
+LONGEST_FOUND: Final = 2048  # characters
+_Text = Annotated[str, msgspec.Meta(max_length=LONGEST_FOUND)]
 
 
 class RefusedError(CurfewdError):
@@ -95,11 +100,16 @@ class Observation(msgspec.Struct, frozen=True):
     - `how`: by what it is known, for a person: "GET /v1/auth/token/lookup-accessor answered 403".
     - `control`: whether a credential that must go on working does so: a provider that refuses everything proves
       nothing. None if none was tried. With False nothing counts as proved.
+    - `found`: what the credential turned out to be: fields of the revocation object as they should be, such as the
+      `role` that was found by its comment, and whose it is, by fields that the command need not have. The rails, the
+      approvers and the plan are asked again if the command does not say so, and from then on the command has them.
+      Names, no secrets.
     """
 
     state: State
     how: str
     control: bool | None = None
+    found: Annotated[dict[_Text, _Text], msgspec.Meta(max_length=MOST_FOUND)] = {}
 
 
 class Target(Protocol):

@@ -93,7 +93,7 @@ class Turns:
             note(change)
 
         probes, stored = 0, case.before
-        while case.open and case.due <= self._clock():
+        while case.phase == "acting" and case.due <= self._clock():
             if case.move == "act" and stored_first(case, plan, stored):
                 break
             if case.move != "prove":
@@ -134,14 +134,16 @@ class Turns:
         return cases.proved(case, plan, answer, now, now + self._backoff(case.rounds))
 
     async def _look(self, case: Case, target: Target) -> Observation:
-        seen = checked(await self._call(target.probe(case.command)))
+        seen = checked(await self._call(target.probe(case.about)))
+        if any(self._clean(text) != text for text in seen.found.values()):
+            raise RefusedError("what was found for it is called like a secret, and would be written down")
         return msgspec.structs.replace(seen, how=self._words(seen.how))
 
     async def _act(self, case: Case, target: Target, plan: Plan) -> str:
         if case.step >= len(plan.steps):  # the settings have changed, or the plan is empty
             return "there is nothing left to do"
         await self._recorded(Act("acting", case, plan.steps[case.step].words))
-        words = self._words(str(await self._call(target.revoke(case.command, case.step))))
+        words = self._words(str(await self._call(target.revoke(case.about, case.step))))
         await self._recorded(Act("acted", case, words))
         return words
 

@@ -5,7 +5,7 @@ Tests of the revoker use it. What a real provider does is shown by the tests of 
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -15,6 +15,7 @@ from detector.revoke.rails import Decision, Go, History, Proposal
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, Target
 from detector.revoke.target_tables import TableTarget, find_target
+from detector.values.approvals import Approval
 
 Trouble = Callable[[str], Any]
 
@@ -122,6 +123,10 @@ class OpenRails:
 
     def retried(self, command_id: str) -> tuple[int, str]:
         return self.asked.get(command_id, (0, ""))
+
+    def said(self, command_id: str) -> Sequence[Approval]:
+        del command_id
+        return ()
 
     def stopped(self, proposal: Proposal, now: int) -> None:
         """Nothing stops it."""

@@ -346,3 +346,23 @@ def test_the_most_severe_are_decided_first_then_the_escalated_then_the_oldest() 
         command(5, severity=Severity.HIGH, time=NOW - HOUR),
     ]
     assert [each.id[-1] for each in sorted(commands, key=urgency)] == ["3", "4", "2", "1", "5"]
+
+
+def test_what_was_found_is_a_name_as_those_of_the_handle() -> None:
+    one = msgspec.structs.replace(proposal(), found={"role": "Break_Glass"})
+    assert isinstance(decide(one, History(), acting(never=("break_*",)), NOW), Refused)
+    assert decide(one, History(), acting(never=("etl_*",)), NOW) == Go()
+
+
+def test_what_was_said_of_another_plan_approves_nothing() -> None:
+    """Not by a clock that was ahead either; a denial stands."""
+    rules = acting(approvals=(ApprovalRule(1),))
+    one = msgspec.structs.replace(proposal(), since=NOW - SECOND, early=(("bob", NOW + SECOND),))
+    before = [said("alice", ago=SECOND), said("bob", ago=-SECOND)]
+    held = decide(one, History(), rules, NOW, before)
+    assert isinstance(held, Held)
+    assert "what alice, bob approved before was about something else" in held.reason
+    assert decide(one, History(), rules, NOW, [*before, said("carol")]) == Go(("carol",))
+    assert decide(one, History(), rules, NOW, [*before, said("bob", ago=-2 * SECOND)]) == Go(("bob",))
+    denied = decide(one, History(), rules, NOW, [said("carol"), said("alice", "deny", ago=MINUTE)])
+    assert isinstance(denied, Refused)

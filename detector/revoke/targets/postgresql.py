@@ -147,7 +147,7 @@ class PostgresTarget:
             ]
             return f"ended {counted(sum(counts), 'session')} of {visible(self._named(command))}"
         async with session(self._servers[0], self._login) as connection:
-            role = await self._look_up(connection, command)
+            role = await self._exactly(connection, command)
             if step == _DISABLE:
                 await _call(connection, "SELECT curfewd.disable($1, $2)", role)
                 return f"ALTER ROLE {visible(role.name)} NOLOGIN"
@@ -162,9 +162,10 @@ class PostgresTarget:
         """
         seen = [await self._seen(address, command) for address in self._servers]
         return Observation(
-            state=state_of(state for state, _ in seen),
-            how="; ".join(how for _, how in seen),
+            state=state_of(state for state, _, _ in seen),
+            how="; ".join(how for _, how, _ in seen),
             control=await self._control(),
+            found=next(({"role": name} for _, _, name in seen if name), {}),
         )
 
     async def close(self) -> None:
@@ -200,6 +201,20 @@ class PostgresTarget:
             )
         return _Role(row["role_id"], row["name"], row["can_login"], row["sessions"], row["valid_until"])
 
+    async def _exactly(self, connection: asyncpg.Connection, command: RevocationCommand) -> _Role:
+        """The credential's role, which the command must name: nobody has decided over another one.
+
+        Raises:
+            RefusedError, GoneError: as for `_look_up`.
+            UnavailableError: it is called otherwise now.
+        """
+        role = await self._look_up(connection, command)
+        if role.name != self._named(command):
+            raise UnavailableError(
+                f"the role is called {visible(role.name)} now, which has to be decided over first"
+            )
+        return role
+
     async def _terminate(
         self, address: Address, command: RevocationCommand, *, must_be_disabled: bool
     ) -> int:
@@ -207,7 +222,7 @@ class PostgresTarget:
         deadline, ended = time.monotonic() + self._options.timeout, 0
         async with session(address, self._login) as connection:
             while True:
-                role = await self._look_up(connection, command)
+                role = await self._exactly(connection, command)
                 waiting = must_be_disabled and role.can_login
                 if not waiting and not role.sessions:
                     return ended
@@ -225,17 +240,19 @@ class PostgresTarget:
                     )
                 await asyncio.sleep(_PAUSE)
 
-    async def _seen(self, address: Address, command: RevocationCommand) -> tuple[State, str]:
+    async def _seen(self, address: Address, command: RevocationCommand) -> tuple[State, str, str]:
+        """How it is at one server, how this is known, and what the role is called there."""
         async with session(address, self._login) as connection:
             try:
                 role = await self._look_up(connection, command)
             except GoneError as error:
-                return "absent", f"{address}: {error}"
+                return "absent", f"{address}: {error}", ""
         until = f", VALID UNTIL {role.valid_until}" if role.valid_until else ""
         login = "LOGIN" if role.can_login else "NOLOGIN"
         return (
             "dead" if role.dead else "live",
             f"{address}: {visible(role.name)} has {login}{until}, {counted(role.sessions, 'session')}",
+            role.name,
         )
 
     async def _control(self) -> bool:

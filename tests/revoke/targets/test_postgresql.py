@@ -282,8 +282,13 @@ async def test_a_renamed_role_is_not_taken_for_a_dead_one(
     role = await made()
     await admin.execute(f"ALTER ROLE {quote(role)} RENAME TO {quote(role + '-hidden')}")
     revoker, asked = target(postgres, granted), command(role)
-    assert (await revoker.probe(asked)).state == "live"
-    assert "-hidden" in await revoker.revoke(asked, DISABLE)
+    seen = await revoker.probe(asked)
+    assert (seen.state, seen.found) == ("live", {"role": f"{role}-hidden"})
+    for step in (DISABLE, TERMINATE):  # nobody has decided over that role
+        with pytest.raises(UnavailableError, match="is called"):
+            await revoker.revoke(asked, step)
+    renamed = command(seen.found["role"], asked.credential_id)
+    assert "-hidden" in await revoker.revoke(renamed, DISABLE)
     assert (await revoker.probe(asked)).state == "dead"
 
 

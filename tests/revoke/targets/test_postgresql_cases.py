@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,23 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from detector.configuration.revoke_settings import (
+    ApprovalRule,
+    Approver,
+    Limits,
+    RevokeSettings,
+    Scope,
+    SecretFile,
+    TargetTable,
+)
+from detector.revoke.audit_records import act_record
+from detector.revoke.deciding import Configured
 from detector.revoke.executor import ExecutorSettings
+from detector.revoke.target import UnavailableError
+from detector.revoke.target_tables import TableTarget
 from detector.revoke.targets.postgresql import PostgresOptions, PostgresTarget
 from detector.revoke.turn import TurnSettings
+from detector.values.approvals import Approval
 from detector.values.times import MILLISECOND, SECOND
 from tests.revoke.recording import OpenRails
 from tests.revoke.running import Running, command
@@ -135,3 +150,128 @@ async def test_a_role_that_owns_something_is_confirmed_dead_and_kept(
     assert outcome.verdict == "confirmed"
     assert "is for a person" in outcome.detail
     await revoker.crash()
+
+
+def under_rails(
+    postgres: Postgres,
+    password_file: Path,
+    before: Running | None = None,
+    said: Sequence[Approval] = (),
+    match: dict[str, tuple[str, ...]] | None = None,
+    **changes: Any,
+) -> Running:
+    made = PostgresTarget(
+        PostgresOptions(host="127.0.0.1", port=postgres.port, password_file=str(password_file))
+    )
+    settings = RevokeSettings(
+        given=True, mode="act", approvers=(Approver("ann", SecretFile("ann", "")),), **changes
+    )
+    table = TargetTable("db", "postgresql", match=match or {})
+    rails = Configured(settings, (TableTarget(table, made),), lambda _: said)
+    return Running(rails, None if before is None else before.stored, SETTINGS, TURNS)
+
+
+async def test_the_rails_are_asked_about_the_role_that_was_found(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    """The handle names no role; the comment of one that must never be touched names the credential."""
+    role = await made(admin)
+    revoker = under_rails(postgres, password_file, never=(role,))
+    revoker.take([asked("no_such_role", role)])
+    await revoker.settle()
+    assert revoker.stored.verdicts == ["refused"]
+    assert "revoke.never names it" in revoker.stored.outcomes[0][1].detail
+    assert revoker.acts == []
+    (await postgres.connect(role, PASSWORD)).terminate()
+    await revoker.crash()
+
+
+async def test_the_name_of_the_handle_still_counts_for_the_rails(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    revoker = under_rails(postgres, password_file, approvals=(ApprovalRule(1, Scope()),))
+    revoker.take([asked("no_such_role", role)])
+    await revoker.until(lambda: revoker.stored.verdicts == ["held"])
+    await revoker.crash()
+    approved = [Approval(asked("x", role).id, "ann", "approve", time.time_ns())]
+    revoker = under_rails(postgres, password_file, revoker, approved, approvals=(ApprovalRule(1, Scope()),))
+    await revoker.until(lambda: revoker.stored.verdicts == ["held", "held"])
+    await revoker.crash()
+    revoker = under_rails(postgres, password_file, revoker, approved, never=("no_such_*",))
+    await revoker.settle()
+    assert revoker.stored.verdicts[-1] == "refused"
+    (await postgres.connect(role, PASSWORD)).terminate()
+    await revoker.crash()
+
+
+async def test_an_approval_is_of_the_role_that_it_was_asked_for(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    rule = (ApprovalRule(1, Scope()),)
+    command_id = asked("x", role).id
+    said = [Approval(command_id, "ann", "approve", time.time_ns())]
+    revoker = under_rails(postgres, password_file, said=said, approvals=rule)
+    revoker.take([asked("no_such_role", role)])
+    await revoker.until(lambda: revoker.stored.verdicts == ["held"])
+    detail = revoker.stored.outcomes[0][1].detail
+    assert f"ALTER ROLE {role} NOLOGIN" in detail
+    assert "what ann approved before was about something else" in detail
+    await revoker.crash()
+    revoker = under_rails(postgres, password_file, revoker, said, approvals=rule)
+    await revoker.until(lambda: not revoker.executor.busy and bool(list(revoker.executor.open)))
+    assert revoker.stored.verdicts == ["held"]  # a restart makes it no approval of the other
+    said.append(Approval(command_id, "ann", "approve", time.time_ns()))
+    revoker.executor.wake(command_id)
+    await revoker.settle()
+    assert revoker.stored.verdicts == ["held", "confirmed"]
+    await revoker.crash()
+
+
+async def test_plan_and_audit_name_the_role_that_was_found(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    await admin.execute(f"ALTER ROLE {role} RENAME TO {role}_hidden")
+    revoker = under_rails(postgres, password_file, limits=Limits(per_minute=1))
+    revoker.take([asked(role)])
+    await revoker.settle()
+    assert revoker.stored.verdicts == ["confirmed"]  # and it counts once for the limits
+    lines = [act_record(act, str) for act in revoker.acts]
+    begun = [line for line in lines if line["act"] == "acting"]
+    assert [line["words"] for line in begun] == [
+        f"ALTER ROLE {role}_hidden NOLOGIN",
+        f"end the sessions of {role}_hidden",
+    ]
+    assert all(line["found"] == {"role": f"{role}_hidden"} for line in begun)
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await postgres.connect(f"{role}_hidden", PASSWORD)
+    await revoker.crash()
+
+
+async def test_what_was_found_must_be_one_that_the_target_takes(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    revoker = under_rails(postgres, password_file, match={"role": ("no_such_*",)})
+    revoker.take([asked("no_such_role", role)])
+    await revoker.settle()
+    assert revoker.stored.verdicts == ["refused"]
+    (await postgres.connect(role, PASSWORD)).terminate()
+    await revoker.crash()
+
+
+async def test_a_role_that_is_renamed_between_look_and_act_is_decided_anew(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    target = PostgresTarget(
+        PostgresOptions(host="127.0.0.1", port=postgres.port, password_file=str(password_file))
+    )
+    assert (await target.probe(asked(role))).found == {"role": role}
+    await admin.execute(f"ALTER ROLE {role} RENAME TO {role}_hidden")
+    for step in range(2):
+        with pytest.raises(UnavailableError, match="is called"):
+            await target.revoke(asked(role), step)
+    (await postgres.connect(f"{role}_hidden", PASSWORD)).terminate()
