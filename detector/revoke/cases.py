@@ -254,7 +254,9 @@ def stepped(case: Case, plan: Plan, words: str, now: int) -> Changed:
 
 def proved(case: Case, plan: Plan, seen: Observation, now: int, again: int) -> Changed:
     """A probe after a step. Probes go on until `prove_until`. `again` is when to repeat what did not take (ns)."""
-    if seen.state != "live" and _elsewhere(case, seen):  # it says nothing of what was acted on
+    named = case.about.revocation
+    if seen.state != "live" and any(named.get(name, value) != value for name, value in seen.found.items()):
+        # what was acted on is something else
         seen = msgspec.structs.replace(seen, state="unknown")
     case = _saw(case, seen)
     dead = seen.state == "dead" or (seen.state == "absent" and _was_there(case))

@@ -831,3 +831,67 @@ async def test_a_wait_that_is_none_ends_nothing(after: Any) -> None:
     running.take([command()])
     await running.settle()
     assert running.stored.verdicts == ["failed"]
+
+
+class _Finding(RecordingTarget):
+    """It finds whose the credential is; `whose` may change."""
+
+    whose = "break_glass"
+
+    async def probe(self, command: RevocationCommand) -> Observation:
+        seen = await super().probe(command)
+        return msgspec.structs.replace(seen, found={"user": self.whose})
+
+
+async def test_the_rails_see_whose_a_credential_is_that_has_an_id_only() -> None:
+    target = _Finding()
+    target.live.add("cred-1")
+    running = Running(configured(target, never=("break_glass",)))
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["refused"]
+    assert not target.revoked
+    running = Running(configured(target, never=("somebody",)))
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"]
+
+
+async def test_what_turns_out_to_be_something_else_after_an_act_is_left() -> None:
+    target = _Finding(RecordingOptions(steps=(Step("disable it"), Step("delete it", delay=0.2))))
+    target.live.add("cred-1")
+    running = Running(configured(target))
+    running.take([command()])
+    await running.until(lambda: bool(running.stored.verdicts))
+    target.whose = "somebody"
+    await running.settle()
+    assert [step for _, _, step in target.revoked] == [0]
+    assert "called otherwise now" in running.stored.outcomes[-1][1].detail
+    assert running.stored.verdicts[-1] == "done-unproved"
+
+
+async def test_a_name_that_is_a_secret_is_not_stored() -> None:
+    target = _Finding()
+    target.live.add("cred-1")
+    running = Running(configured(target), clean=lambda text: text.replace("break_glass", "‹secret›"))
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["refused"]
+    assert not [each for each in running.stored.versions if b"break_glass" in each]
+
+
+async def test_who_is_found_to_be_another_each_time_is_not_asked_for_without_a_pause() -> None:
+    target = _Finding()
+    target.live.add("cred-1")
+
+    def another(what: str) -> None:
+        if what == "probe":
+            target.whose += "x"
+
+    target.trouble = another
+    running = Running(configured(target))
+    running.take([command()])
+    await running.until(lambda: target.probes["cred-1"] > 1)
+    (case,) = running.executor.open
+    assert case.due > running.clock()
+    assert not target.revoked

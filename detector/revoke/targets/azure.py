@@ -20,6 +20,7 @@ from detector.revoke.target import (
     UnavailableError,
 )
 from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import (
@@ -38,6 +39,11 @@ _OK: Final = frozenset({200, 204})
 _NOT_FOUND: Final = 404
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LIVES: Final = "access tokens that were issued already live for about an hour"
+_NAMED: Final = {
+    "servicePrincipals": "displayName,appId",
+    "applications": "displayName,appId",
+    "users": "displayName,userPrincipalName",
+}
 _TOKEN_KINDS: Final = frozenset({"azure-token"})
 
 
@@ -134,7 +140,7 @@ class AzureTarget:
         """
         del step  # there is one
         handle = self._handle(command)
-        state, how = await self._look(command, handle)
+        state, how, _ = await self._look(command, handle)
         if state != "live":
             if _is_token(command, handle):
                 return f"nothing to do: {how}"
@@ -159,9 +165,9 @@ class AzureTarget:
             RefusedError, UnavailableError: it cannot be said.
         """
         handle = self._handle(command)
-        state, how = await self._look(command, handle)
+        state, how, found = await self._look(command, handle)
         if state == "live":
-            return Observation("live", how)
+            return Observation("live", how, found=found)
         if _is_token(command, handle):
             return Observation("unknown", f"{how}; {_LIVES}", control=True)
         return Observation(state, how, control=True)
@@ -202,8 +208,8 @@ class AzureTarget:
             "`method` is none of disable-service-principal, remove-secret, revoke-sign-in-sessions"
         )
 
-    async def _look(self, command: RevocationCommand, handle: _Handle) -> tuple[State, str]:
-        """How the object is, and how that is known.
+    async def _look(self, command: RevocationCommand, handle: _Handle) -> tuple[State, str, dict[str, str]]:
+        """How the object is, how that is known, and what it is called.
 
         Raises:
             RefusedError: the object is not the command's.
@@ -212,16 +218,26 @@ class AzureTarget:
         field = "accountEnabled" if handle.kind == "servicePrincipals" else "signInSessionsValidFromDateTime"
         field = "passwordCredentials" if handle.key_id else field
         answer = await self._http.ask(
-            "GET", ("v1.0", handle.kind, handle.id), query={"$select": f"id,{field}"}
+            "GET", ("v1.0", handle.kind, handle.id), query={"$select": f"id,{_NAMED[handle.kind]},{field}"}
         )
         if answer.status == _NOT_FOUND:
             if not isinstance(answer.fields().get("error"), dict):
                 raise UnavailableError(
                     f"{self._http.host} answers HTTP 404, but not as Graph does: check url"
                 )
-            return "absent", f"Graph has no {handle.words} {handle.id}"
+            return "absent", f"Graph has no {handle.words} {handle.id}", {}
         self._check(answer)
-        value = answer.fields().get(field)
+        facts = answer.fields()
+        expected = optional(command, "object_id", _ID)
+        if expected and facts.get("id") != expected:  # a user's name may go to somebody else
+            raise RefusedError(f"the {handle.words} {handle.id} is another object than before")
+        found = found_names(
+            facts, object_id="id", display_name="displayName", app_id="appId", user_name="userPrincipalName"
+        )
+        return *self._judged(command, handle, facts.get(field)), found
+
+    def _judged(self, command: RevocationCommand, handle: _Handle, value: object) -> tuple[State, str]:
+        """How the object is, by the field that says so, and how that is known."""
         if handle.key_id:
             return self._secret(command, handle, value)
         if handle.kind == "servicePrincipals":

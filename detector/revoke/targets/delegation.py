@@ -47,11 +47,12 @@ class Statement(msgspec.Struct, frozen=True):
     how: _Text = ""
     control: bool | None = None
     refused: _Text | None = None
+    found: dict[_Text, _Text] = {}
 
     def observation(self, who: str) -> Observation:
         """What it says of the state."""
         how = f"{who} says so" + (f": {_shown(self.how)}" if self.how else "")
-        return Observation(self.state or "unknown", how, self.control)
+        return Observation(self.state or "unknown", how, self.control, self.found)
 
 
 class Delegated(ABC):
@@ -154,7 +155,9 @@ def statement_of(body: bytes, who: str, secrets: Iterable[str] = ()) -> Statemen
         raise UnavailableError(f"{who} answers with something else than docs/revoke.md says") from None
     for secret in secrets:  # an answer may quote what it was asked with
         refused = None if found.refused is None else found.refused.replace(secret, _HIDDEN)
-        found = msgspec.structs.replace(found, how=found.how.replace(secret, _HIDDEN), refused=refused)
+        names = {name: value.replace(secret, _HIDDEN) for name, value in found.found.items()}
+        how = found.how.replace(secret, _HIDDEN)
+        found = msgspec.structs.replace(found, how=how, refused=refused, found=names)
     if found.refused is not None:
         raise RefusedError(f"{who} refuses: {_shown(found.refused)}")
     return found

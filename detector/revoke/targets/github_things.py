@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from detector.adapters.github.audit_log import TOKEN_ID
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.github_app import AppTokens
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import SKEW, issued_then
@@ -286,7 +287,7 @@ class DeployKey:
             if str(facts.get("id")) != path[-1]:
                 raise UnavailableError("GitHub answers about something else than was asked")
             issued_then(command, facts.get("created_at"), "deploy key")
-            return Observation("live", "GET of the key answers 200")
+            return Observation("live", "GET of the key answers 200", found=found_names(facts, title="title"))
         control = (await self._api.get(path[:-1], self._RIGHT)).status == _OK
         if not control:
             raise RefusedError(

@@ -13,6 +13,7 @@ import msgspec
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.handle_fields import needed
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
@@ -132,7 +133,7 @@ class GitLab:
         state, how = _judged(command, facts)
         if state == "live":
             self._alive.add(command.id)
-            return Observation("live", how)
+            return Observation("live", how, found=_whose(command, facts))
         return Observation("dead", how)
 
     async def close(self) -> None:
@@ -185,6 +186,15 @@ class GitLab:
     def _done(self, answer: Answer) -> None:
         if answer.status not in _DONE:
             raise UnavailableError(f"{self._http.host} did not do it: it answers HTTP {answer.status}")
+
+
+def _whose(command: RevocationCommand, facts: Mapping[str, Any]) -> dict[str, str]:
+    """What the token or job is called, and whose it is."""
+    if command.method != "cancel-job":
+        return found_names(facts, name="name", user_id="user_id")
+    user = facts.get("user")
+    by = found_names(user, username="username") if isinstance(user, dict) else {}
+    return found_names(facts, name="name") | by
 
 
 def _judged(command: RevocationCommand, facts: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
 from detector.revoke.targets.delays import delay_of, later
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.google_denials import Denials
 from detector.revoke.targets.google_options import GoogleOptions
 from detector.revoke.targets.google_tokens import assertion
@@ -132,7 +133,8 @@ class GoogleTarget:
             return Observation("absent", f"IAM has no {handle}", control=True)
         if found.get("disabled") is True:
             return Observation("dead", f"IAM says that the {handle} is disabled", control=True)
-        return Observation("live", f"IAM has the {handle}, which is not disabled")
+        names = found_names(found, unique_id="uniqueId", display_name="displayName")
+        return Observation("live", f"IAM has the {handle}, which is not disabled", found=names)
 
     async def close(self) -> None:
         """Closes connections."""

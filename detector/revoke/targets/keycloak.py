@@ -18,6 +18,7 @@ import msgspec
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.client_secret import basic_credentials
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
 from detector.values.times import SECOND
@@ -131,19 +132,21 @@ class Keycloak:
         """
         user, session = self._named(command)
         client, issued = needed(command, "client_id", _CLIENT), _issued(command)
-        owner = (await self._user(user)).get("username")
+        known = await self._user(user)
+        owner, found = known.get("username"), found_names(known, username="username")
         if session:
             for each in await self._sessions(user, client):
                 if each.get("id") == session:
                     _fits(each, client, issued)
-                    return Observation("live", "Keycloak lists the session")
+                    return Observation("live", "Keycloak lists the session", found=found)
             return Observation("absent", "Keycloak lists no such session of the user, online or offline")
         if owner not in {f"service-account-{client}".lower(), command.owner or None}:
             raise RefusedError("the user is neither the client's service account nor the task's owner")
         not_before = await self._not_before(user)
         if not_before > issued:
             return Observation("dead", "the user's notBefore is after the token's time of issue")
-        return Observation("live", "the user's notBefore is not after the token's time of issue")
+        how = "the user's notBefore is not after the token's time of issue"
+        return Observation("live", how, found=found)
 
     async def close(self) -> None:
         """Closes connections."""

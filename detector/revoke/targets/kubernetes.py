@@ -84,13 +84,14 @@ class _Sight(NamedTuple):
     """What the API server says of an object: whether it is there, and for how long its tokens are accepted (seconds).
 
     `remaining` is None while nobody has asked to delete it; 0 or less once no API server accepts them. `known` says
-    of an object that is not there that it was.
+    of an object that is not there that it was. `account` is the service account as which a pod runs.
     """
 
     there: bool
     how: str
     remaining: float | None = None
     known: bool = False
+    account: str = ""
 
 
 class KubernetesTarget:
@@ -160,7 +161,8 @@ class KubernetesTarget:
         sight = await self._look(command, handle)
         control = await self._control()
         if sight.remaining is None:
-            return Observation("live", sight.how, control)
+            found = {"service_account": sight.account} if sight.account else {}
+            return Observation("live", sight.how, control, found)
         if sight.remaining > 0:
             left = f"API servers may accept its tokens for {math.ceil(sight.remaining)} s more"
             return Observation("live" if sight.there else "unknown", f"{sight.how}; {left}", control)
@@ -228,7 +230,7 @@ class KubernetesTarget:
             raise RefusedError(
                 f"nothing shows that the token of {handle} is meant: annotate pods with `{TASK}`, their task's id"
             )
-        return _ending(handle, found)
+        return _ending(handle, found)._replace(account=account if isinstance(account, str) else "")
 
     async def _account(self, handle: _Handle, issued_at: int, command_id: str) -> _Sight:
         found = await self._objects.find(ACCOUNTS, handle.namespace, handle.name)

@@ -14,6 +14,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.credential_note import noted_credential
 from detector.revoke.targets.delays import Delay, delay_of, later
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.minio_admin import DeniedError, MinioAdmin
 from detector.revoke.targets.provider_http import HttpOptions
 from detector.values.wording import visible
@@ -132,6 +133,7 @@ class MinioTarget:
             "dead" if status == "off" else "live",
             f"{self._admin.host}: the key {key} is {status}",
             control=True,
+            found=found_names(found, parent_user="parentUser"),
         )
 
     async def close(self) -> None:

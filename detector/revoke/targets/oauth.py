@@ -21,6 +21,7 @@ from detector.adapters.token_values import read_token
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.client_secret import basic_credentials
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.provider_http import (
     Answer,
     HttpOptions,
@@ -144,7 +145,9 @@ class OAuth:
         control, same_client = await self._control(command)
         if active:
             self._alive.add(command.id)
-            return Observation("live", "introspection (RFC 7662) answers that it is active", control)
+            how = "introspection (RFC 7662) answers that it is active"
+            found = found_names(answers[_ACCESS], subject="sub", username="username")
+            return Observation("live", how, control, found)
         if control is False:
             return Observation("unknown", "introspection calls the control token inactive too", control)
         if command.id in self._alive:

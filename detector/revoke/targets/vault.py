@@ -19,6 +19,7 @@ from detector.revoke.target import (
     Step,
     UnavailableError,
 )
+from detector.revoke.targets.found_names import found_names
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
@@ -151,7 +152,8 @@ class VaultTarget:
         state: State = "absent" if data is None else "live"
         how = f"{path} does not know it" if data is None else f"{path} knows it"
         own = await self._ask("GET", _SELF, self._options.namespace)
-        return Observation(state, how, control=own.status in _OK)
+        found = found_names(data or {}, **{name: name for name in _EXPECTED})
+        return Observation(state, how, control=own.status in _OK, found=found)
 
     async def close(self) -> None:
         """Closes connections."""

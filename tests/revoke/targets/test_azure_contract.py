@@ -26,6 +26,7 @@ class Graph:
         self.enabled = True
         self.since = ISSUED - 100 * SECOND
         self.tokens = 0
+        self.names: dict[str, str] = {}
 
     def answer(self, request: Request) -> Reply:
         if request.path == f"/{TENANT}/oauth2/v2.0/token":
@@ -48,16 +49,19 @@ class Graph:
         return Reply(200, {"value": True})
 
     def _read(self, request: Request) -> Reply:
-        known = {
+        known: dict[str, dict[str, Any]] = {
             f"/v1.0/applications/{OBJECT}": {"id": OBJECT, "passwordCredentials": self.secrets},
             f"/v1.0/servicePrincipals/{OBJECT}": {"id": OBJECT, "accountEnabled": self.enabled},
-            "/v1.0/users/ann@shop.example": {"signInSessionsValidFromDateTime": format_rfc3339(self.since)},
+            "/v1.0/users/ann@shop.example": {
+                "id": OBJECT,
+                "signInSessionsValidFromDateTime": format_rfc3339(self.since),
+            },
         }
         found = known.get(request.path)
         return (
             Reply(404, {"error": {"code": "Request_ResourceNotFound"}})
             if found is None
-            else Reply(200, found)
+            else Reply(200, {**found, **self.names})
         )
 
 
@@ -189,3 +193,18 @@ async def test_contract_without_a_token_nothing_is_asked(reply: Reply, secret_fi
         await made.close()
     assert "the-client-secret" not in str(failed.value)
     assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("revocation", [SECRET, PRINCIPAL, SESSIONS])
+async def test_contract_it_says_what_an_id_is_called(revocation: dict[str, Any], secret_file: str) -> None:
+    graph, asked = Graph(), command(revocation)
+    graph.names = {"displayName": "Break glass", "appId": CLIENT, "userPrincipalName": "bg@example.com"}
+    async with scripted(graph.answer) as api:
+        made = target(api.url, secret_file, disable_service_principals=True)
+        found = (await made.probe(asked)).found
+        assert found["display_name"] == "Break glass"
+        assert {CLIENT, "bg@example.com"} & {*found.values()}
+        assert found["object_id"]
+        with pytest.raises(RefusedError, match="another object"):  # the name went to somebody else since
+            await made.revoke(command({**revocation, **found, "object_id": OTHER}), 0)
+        await made.close()

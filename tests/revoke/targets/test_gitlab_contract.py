@@ -215,3 +215,9 @@ async def test_what_cannot_be_revoked_is_refused_and_asks_nobody(
     with pytest.raises(RefusedError):
         gitlab.plan(asked)
     assert served.requests == []
+
+
+async def test_contract_it_says_whose_token_and_job_an_id_is(gitlab: GitLab, fake: FakeGitLab) -> None:
+    assert (await gitlab.probe(token())).found == {"name": "deploy", "user_id": "141"}
+    fake.job["user"] = {"username": "ann"}
+    assert (await gitlab.probe(job())).found == {"name": "build", "username": "ann"}

@@ -61,7 +61,8 @@ async def test_a_session_is_ended_and_another_goes_on(keycloak_server: KeycloakS
     command_, keycloak = asked(token), target()
     assert keycloak.accepts(command_)
     assert "end the session" in keycloak.plan(command_).steps[0].words
-    assert (await keycloak.probe(command_)).state == "live"
+    seen = await keycloak.probe(command_)
+    assert (seen.state, seen.found) == ("live", {"username": "ann"})
     assert (keycloak_server.userinfo(token), keycloak_server.active(token)) == (200, True)
     await keycloak.revoke(command_, 0)
     assert (await keycloak.probe(command_)).state == "absent"

@@ -398,3 +398,15 @@ async def test_contract_odd_answers_prove_nothing(
         with pytest.raises(error, match=words):
             await kubernetes.probe(command(POD))
         await kubernetes.close()
+
+
+async def test_contract_it_says_as_whom_a_pod_runs(cluster: Cluster, token_file: str) -> None:
+    asked = command({**POD, "service_account": ""})
+    async with scripted(cluster.answer) as api:
+        kubernetes = target(api.url, token_file)
+        seen = await kubernetes.probe(asked)
+        assert seen.found == {"service_account": "builder"}
+        cluster.objects[f"{PODS}/job-1-x"]["spec"]["serviceAccountName"] = "other"
+        with pytest.raises(RefusedError, match="another service account"):
+            await kubernetes.revoke(command({**POD, **seen.found}), 0)
+        await kubernetes.close()

@@ -198,3 +198,8 @@ async def test_a_program_in_python(tmp_path: Path) -> None:
             await target.revoke(command({"provider": "shipit", "id": "../71"}), 0)
     finally:
         del os.environ["SHIPIT_TOKENS"]
+
+
+async def test_it_may_say_what_it_found(program: Make) -> None:
+    asked = program('echo \'{"state": "live", "found": {"user": "ann"}}\'', probes=True)
+    assert (await asked.probe(ASKED)).found == {"user": "ann"}

@@ -197,3 +197,18 @@ async def test_contract_odd_answers_prove_nothing(reply: Reply, token_file: str)
             await made.probe(command(REVOCATION))
         await made.close()
     assert TOKEN not in str(failed.value)
+
+
+async def test_contract_it_says_whose_token_an_accessor_is(token_file: str) -> None:
+    """The rails see it; and a token that is called otherwise by then is left alone."""
+    vault, asked = Vault(), command(REVOCATION)
+    names = {"display_name": "root", "entity_id": "e-1", "path": "auth/token/root"}
+    vault.token = {**(vault.token or {}), **names}
+    async with scripted(vault.answer) as api:
+        made = target(api.url, token_file)
+        seen = await made.probe(asked)
+        assert seen.found == names
+        vault.token["display_name"] = "other"
+        with pytest.raises(RefusedError, match="display_name"):
+            await made.revoke(command({**REVOCATION, **seen.found}), 0)
+        await made.close()
