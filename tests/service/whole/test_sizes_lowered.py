@@ -22,7 +22,10 @@ async def takes(deployment: Disturbed, topic: str, size: int) -> None:
         await client.alter_configs([resource])
 
 
-@pytest.mark.parametrize("topic", ["findings", "revocations", "state", "work"])
+@pytest.mark.parametrize(
+    "topic",
+    ["state", "work", *(pytest.param(each, marks=pytest.mark.chaos) for each in ("findings", "revocations"))],
+)
 async def test_a_topic_that_takes_too_little_is_named_and_nothing_is_lost(
     broker: Cluster, tmp_path: Path, topic: str
 ) -> None:
