@@ -21,7 +21,7 @@ _JUDGED = (Account, Name, Task, Ledger)
 
 
 def _in_memory() -> int:
-    return sum(isinstance(one, _JUDGED) for one in gc.get_objects())
+    return sum(type(one) in _JUDGED for one in gc.get_objects())
 
 
 def test_nothing_stays_of_tasks_that_are_forgotten() -> None:
