@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResp
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
-from detector.kafka.clients import admin_client
+from detector.kafka.clients import started_admin
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.security import explain, retriable
 from detector.values.errors import RetryError, StopError
@@ -125,15 +125,12 @@ async def check_rights(connection: ConnectionSettings, needed: Iterable[Right]) 
         StopError: a right is missing; the text names it.
         RetryError: the brokers do not answer now.
     """
-    admin = admin_client(connection)
     try:
-        await admin.start()
-        await check_rights_by(admin, connection.user, needed)
+        async with started_admin(connection) as admin:
+            await check_rights_by(admin, connection.user, needed)
     except (kafka.KafkaError, OSError, ValueError) as error:
         text = f"cannot ask for the rights of this user: {explain(error)}"
         raise (RetryError(text) if retriable(error) else StopError(text)) from None
-    finally:
-        await admin.close()
 
 
 async def check_rights_by(admin: Any, user: str, needed: Iterable[Right]) -> None:

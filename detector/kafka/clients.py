@@ -197,6 +197,21 @@ def admin_client(connection: ConnectionSettings, **options: Any) -> Any:
     return AIOKafkaAdminClient(**connection.client_options(), **options)
 
 
+@contextlib.asynccontextmanager
+async def started_admin(connection: ConnectionSettings) -> AsyncIterator[Any]:
+    """An admin client from its start to its end.
+
+    Raises:
+        Exception: Kafka's own error.
+    """
+    admin = admin_client(connection)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def start_or_discard(producer: Any) -> None:
     """Starts a producer. If it fails or is cancelled, nothing stays open.
 

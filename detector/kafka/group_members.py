@@ -14,7 +14,7 @@ from aiokafka import errors as kafka
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
 from detector.kafka.assignor import OURS, PROTOCOL, version_told
-from detector.kafka.clients import admin_client, reaction
+from detector.kafka.clients import reaction, started_admin
 from detector.kafka.connection import ConnectionSettings
 from detector.values.errors import RetryError
 from detector.values.wording import counted, visible
@@ -42,17 +42,17 @@ async def check_alone(connection: ConnectionSettings, groups: Iterable[str]) -> 
         StopError: Kafka refuses us.
     """
     try:
-        admin = admin_client(connection)
-        try:
-            await admin.start()
+        async with started_admin(connection) as admin:
             for name in groups:
-                group = await _settled(admin, name)
-                if group is not None and group.hosts and group.protocol not in {"", *OURS}:
-                    raise RetryError(_waits_for(group))
-        finally:
-            await admin.close()
+                _check(await _settled(admin, name))
     except Exception as error:
         raise reaction(error, "looking who is in a group") from error
+
+
+def _check(group: _Group | None) -> None:
+    """Raises RetryError if those in the group cannot work beside us."""
+    if group is not None and group.hosts and group.protocol not in {"", *OURS}:
+        raise RetryError(_waits_for(group))
 
 
 async def _settled(admin: Any, name: str) -> _Group | None:

@@ -19,10 +19,10 @@ import msgspec
 
 from detector.configuration.kafka_settings import KafkaSettings
 from detector.kafka.clients import (
-    admin_client,
     offset_reader,
     reaction,
     read_to_end,
+    started_admin,
     stop_consumer,
     topic_ids,
 )
@@ -59,16 +59,15 @@ async def _accept(live: KafkaSettings, names: Sequence[str]) -> list[str]:
     connection = connection_of(live)
     found = await survey(live, connection)
     await reach(connection)
-    admin, reader = admin_client(connection), offset_reader(connection)
+    reader = offset_reader(connection)
     try:
-        await admin.start()
-        await reader.start()
-        return await _accept_with(admin, reader, connection, live, found, names)
+        async with started_admin(connection) as admin:
+            await reader.start()
+            return await _accept_with(admin, reader, connection, live, found, names)
     except Exception as error:
         raise reaction(error, "topics accept") from error
     finally:
         await stop_consumer(reader)
-        await admin.close()
 
 
 async def _accept_with(  # noqa: PLR0913, PLR0917 - what it asks, whom, and about what

@@ -9,7 +9,6 @@ topics accept` goes on with it (`accept_topics`).
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ import msgspec
 
 from detector.configuration.kafka_settings import KafkaSettings
 from detector.kafka.acls import Right, check_rights_by
-from detector.kafka.clients import admin_client, idempotent_producer, reaction, started, topic_ids
+from detector.kafka.clients import idempotent_producer, reaction, started, started_admin, topic_ids
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.offset_notes import ids_in
 from detector.registry.registered import ID_KEY_PARTITION, KeptTopic, topic_key
@@ -132,21 +131,20 @@ class TopicIdentity:
             StopError: some were made anew.
             RetryError: the brokers do not answer now.
         """
-        admin = admin_client(self._connection)
         try:
-            await admin.start()
-            present = await topic_ids(admin, names)
-            if present is None:
-                self._warn("the brokers do not tell the ids of topics: one that is made anew is not noticed")
-                return
-            kept = {name: each.id for name, each in self._kept.items()}
-            self._refuse(present, kept, await notes_of(admin, self._groups))
-            self._ids = {**kept, **present}
-            await self._keep(present)
+            async with started_admin(self._connection) as admin:
+                present = await topic_ids(admin, names)
+                if present is None:
+                    self._warn(
+                        "the brokers do not tell the ids of topics: one that is made anew is not noticed"
+                    )
+                    return
+                kept = {name: each.id for name, each in self._kept.items()}
+                self._refuse(present, kept, await notes_of(admin, self._groups))
+                self._ids = {**kept, **present}
+                await self._keep(present)
         except Exception as error:
             raise reaction(error, "asking for the ids of topics") from error
-        finally:
-            await admin.close()
 
     def _refuse(
         self, present: Mapping[str, str], kept: Mapping[str, str], beside: Iterable[Mapping[str, str]] = ()
@@ -170,10 +168,7 @@ class TopicIdentity:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                async with contextlib.AsyncExitStack() as stack:
-                    admin = admin_client(self._connection)
-                    stack.push_async_callback(admin.close)
-                    await admin.start()
+                async with started_admin(self._connection) as admin:
                     while True:
                         await check_rights_by(admin, self._connection.user, needed)
                         if self._ids:
