@@ -4,6 +4,7 @@ No record is to blame for such an error: with more, the same record can be read.
 """
 
 import errno
+import mmap
 import os
 import signal
 from typing import Final
@@ -43,6 +44,15 @@ _ROCKSDB: Final = "IO error: "
 # Not a full disk: what it left of a store cannot be used, and the stage says how much room there is.
 _ROCKSDB_LACKS: Final = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEEPEST: Final = 10  # errors behind each other, which may be a circle
+
+
+def check_room(size: int) -> None:
+    """Asks for so many bytes, and gives them back: libraries end the process that cannot have memory.
+
+    Raises:
+        OSError: this process cannot have them.
+    """
+    mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
 
 
 def shortage(error: BaseException) -> StopError | None:

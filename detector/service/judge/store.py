@@ -31,7 +31,8 @@ from rocksdict import IngestExternalFileOptions, Options, Rdict, WriteBatch, Wri
 
 from detector.judge.stage import META, REPORTED, Change, Judgement
 from detector.judge.totals import Totals
-from detector.service.judge.store_memory import OPENING_BYTES, WRITING_BYTES, StoreMemory, check_room
+from detector.service.judge.store_memory import OPENING_BYTES, WRITING_BYTES, StoreMemory
+from detector.values.shortage import check_room
 from detector.values.stored_format import STORED_FORMAT
 from detector.values.times import HOUR
 

@@ -3,7 +3,6 @@
 A store of RocksDB would have a cache and write buffers of its own, and they fill however little state there is.
 """
 
-import mmap
 from typing import Final
 
 from rocksdict import BlockBasedIndexType, BlockBasedOptions, Cache, Options, WriteBufferManager
@@ -14,15 +13,6 @@ _DEFAULT: Final = 128 << 20
 _MOST_BUFFERED: Final = 16 << 20  # of one store
 _BITS_PER_KEY: Final = 10  # one key in a hundred that is not there is looked for
 _MEMTABLE_FILTER: Final = 0.02  # of the write buffer: 16 bits for an entry of a hundred bytes
-
-
-def check_room(size: int) -> None:
-    """Asks for so many bytes, and gives them back: RocksDB ends the process if it cannot have memory.
-
-    Raises:
-        OSError: this process cannot have them.
-    """
-    mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
 
 
 class StoreMemory:

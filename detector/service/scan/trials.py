@@ -21,7 +21,7 @@ import msgspec
 from detector.kafka.handlers import Partition, TrialError
 from detector.service.worker_link import end_with
 from detector.values.errors import StopError
-from detector.values.shortage import MEMORY, THREADS, lacking, shortage
+from detector.values.shortage import MEMORY, THREADS, check_room, lacking, shortage
 
 CPU_SECONDS: Final = 10
 MEMORY_BYTES: Final = 3 << 30  # of address space: a record of 60 MB that decodes to much took 2.4 GB
@@ -80,7 +80,7 @@ async def why_it_dies(
 def _can_have(memory: int) -> bool:
     """Whether this process may have so many more bytes."""
     try:
-        mmap.mmap(-1, memory, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        check_room(memory)
     except OSError:
         return False
     return True
