@@ -199,9 +199,8 @@ def opened(
     try:
         header = _header(file)
         _check_origin(header, origin, now, spans)
-        os.posix_fallocate(
-            file, 0, os.fstat(file).st_size
-        )  # a copy of a file, or one of before, may have less
+        # A copy of a file, or one of before, may have less.
+        os.posix_fallocate(file, 0, os.fstat(file).st_size)
         mapped = mmap.mmap(file, 0, access=mmap.ACCESS_COPY)
         if tuple(each.type for each in header.sections) != _TYPES:
             raise SnapshotError("it is damaged")

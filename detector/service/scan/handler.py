@@ -46,12 +46,10 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
+ROOM: Final = 4  # events that a record may hold at most: two, and more beside them
 
 ClassifierOf = Callable[[str], RecordClassifier]
 TrustOf = Callable[[str], InputTrust | None]
-
-
-ROOM: Final = 4  # events that a record may hold at most: two, and more beside them
 
 
 class ScanTopics(msgspec.Struct, frozen=True):
