@@ -1,7 +1,9 @@
 """A topic that is deleted and made anew ends the service with a line that says what to do, and nothing is lost then."""
 
 import asyncio
+import contextlib
 import random
+from collections.abc import AsyncIterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -30,15 +32,26 @@ OURS = ("findings", "work", "state", "registry")
 Records = list[tuple[int, bytes]]
 
 
-def deployed(broker: Cluster, folder: Path) -> tuple[Deployment, Records, Expected]:
-    """A deployment, the records of the small history, and what replay says of them."""
+@contextlib.asynccontextmanager
+async def deployed(broker: Cluster, folder: Path) -> AsyncIterator[tuple[Deployment, Records, Expected]]:
+    """A deployment with its topics, the records of the small history, and what replay says of them."""
     (folder / "deployment.key").write_text(KEY_TEXT)
     deployment = Deployment(broker.bootstrap, folder, f'key_file = "deployment.key"\n{PATIENT}{HELD}')
     paths = write(folder / "history")
     records = [
         (1 - number, line) for number, path in enumerate(paths) for line in path.read_bytes().splitlines()
     ]
-    return deployment, records, replayed(folder, deployment.config, paths, UNTIL)
+    expected = replayed(folder, deployment.config, paths, UNTIL)
+    try:
+        await deployment.create()
+        yield deployment, records, expected
+    finally:
+        deployment.end()
+
+
+async def stopped(process: Any) -> None:
+    terminate(process)
+    assert await ended(process) == 0
 
 
 async def make_anew(deployment: Deployment, *names: str) -> None:
@@ -79,9 +92,7 @@ async def accept(deployment: Deployment, *names: str) -> None:
 async def test_a_topic_of_ours_made_anew(
     broker: Cluster, tmp_path: Path, name: str, *, running: bool
 ) -> None:
-    deployment, records, expected = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, expected):
         # What comes later is about credentials, tasks and leaks that only the first half tells of, and the other way.
         random.Random(3).shuffle(records)
         half = len(records) // 2
@@ -90,8 +101,7 @@ async def test_a_topic_of_ours_made_anew(
         await until(lambda: judged_all(deployment), "what there is to judge")
         before = (await deployment.findings()).keys()
         if not running:
-            terminate(process)
-            assert await ended(process) == 0
+            await stopped(process)
         await make_anew(deployment, name)
         await refused(deployment, process if running else deployment.start(), name)
         await accept(deployment, name)
@@ -100,27 +110,21 @@ async def test_a_topic_of_ours_made_anew(
         # Nobody closes a finding of which only the lost state knew.
         stale = before - expected.findings.keys() if name == "state" else set()
         await until(lambda: same_as_replay(deployment, expected, stale), "what replay says")
-        terminate(process)
-        assert await ended(process) == 0
+        await stopped(process)
         process = deployment.start()  # and it is accepted for good
         await until(deployment.ready, "the service")
-    finally:
-        deployment.end()
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "down"])
 async def test_an_input_made_anew(broker: Cluster, tmp_path: Path, *, running: bool) -> None:
-    deployment, records, expected = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, expected):
         logs = [record for record in records if record[0] == 0]
         half = len(logs) // 2
         await deployment.fill([*(each for each in records if each[0] == 1), *logs[:half]], seed=1)
         process = deployment.start()
         await until(lambda: judged_all(deployment), "what there is to judge")
         if not running:
-            terminate(process)
-            assert await ended(process) == 0
+            await stopped(process)
         await make_anew(deployment, "logs")
         # More records than there were: a reader that goes on at its old offset would skip some.
         await deployment.fill([*logs[half:], *[(0, b"a line like any other")] * 2 * half], seed=2)
@@ -128,8 +132,6 @@ async def test_an_input_made_anew(broker: Cluster, tmp_path: Path, *, running: b
         await accept(deployment, "logs")
         deployment.start()
         await until(lambda: same_as_replay(deployment, expected), "what replay says")
-    finally:
-        deployment.end()
 
 
 async def read_all(deployment: Deployment) -> bool:
@@ -146,50 +148,38 @@ async def judged_all(deployment: Deployment) -> bool:
 
 
 async def test_all_of_them_made_anew_while_it_is_down(broker: Cluster, tmp_path: Path) -> None:
-    deployment, records, expected = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, expected):
         await deployment.fill(records, seed=1)
         process = deployment.start()
         await settled(deployment, expected)
-        terminate(process)
-        assert await ended(process) == 0
+        await stopped(process)
         await make_anew(deployment, *OURS, "logs")
         await deployment.fill([record for record in records if record[0] == 0], seed=2)
         await refused(deployment, deployment.start(), *OURS)
         await accept(deployment, *OURS)
         deployment.start()
         await until(lambda: same_as_replay(deployment, expected), "what replay says")
-    finally:
-        deployment.end()
 
 
 async def test_work_that_nobody_had_judged_is_made_again_from_the_inputs(
     broker: Cluster, tmp_path: Path
 ) -> None:
-    deployment, records, expected = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, expected):
         await deployment.fill(records, seed=1)
         process = deployment.start("--stage", "scan")
         await until(lambda: read_all(deployment), "what there is to read")
-        terminate(process)
-        assert await ended(process) == 0
+        await stopped(process)
         await make_anew(deployment, "work")
         await refused(deployment, deployment.start(), "work")
         await accept(deployment, "work")
         deployment.start()
         await settled(deployment, expected)
-    finally:
-        deployment.end()
 
 
 async def test_nothing_is_accepted_that_was_not_made_anew_nor_while_a_process_is_there(
     broker: Cluster, tmp_path: Path
 ) -> None:
-    deployment, records, _ = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, _):
         await deployment.fill(records, seed=1)
         process = deployment.start()
         await until(lambda: read_all(deployment), "what there is to read")
@@ -198,19 +188,14 @@ async def test_nothing_is_accepted_that_was_not_made_anew_nor_while_a_process_is
         done = await asyncio.to_thread(curfewd, *arguments)
         assert done.code == 2
         assert "stop all instances first" in done.err.decode()
-        terminate(process)
-        assert await ended(process) == 0
+        await stopped(process)
         done = await asyncio.to_thread(curfewd, *arguments)
         assert done.code == 2
         assert f"{findings}: topics that were made anew are: none" in done.err.decode()
-    finally:
-        deployment.end()
 
 
 async def test_a_topic_that_is_deleted_ends_a_running_service(broker: Cluster, tmp_path: Path) -> None:
-    deployment, records, _ = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, _):
         await deployment.fill(records, seed=1)
         process = deployment.start()
         await until(lambda: read_all(deployment), "what there is to read")
@@ -219,14 +204,10 @@ async def test_a_topic_that_is_deleted_ends_a_running_service(broker: Cluster, t
         assert await ended(process) == 2
         (why,) = (line["why"] for line in deployment.said() if line["event"] == "cannot go on")
         assert f"{deployment.name}.findings: deleted" in why
-    finally:
-        deployment.end()
 
 
 async def test_a_new_input_and_one_that_is_gone_end_nothing(broker: Cluster, tmp_path: Path) -> None:
-    deployment, records, expected = deployed(broker, tmp_path)
-    try:
-        await deployment.create()
+    async with deployed(broker, tmp_path) as (deployment, records, expected):
         await deployment.fill(records, seed=1)
         process = deployment.start()
         await settled(deployment, expected)
@@ -235,5 +216,3 @@ async def test_a_new_input_and_one_that_is_gone_end_nothing(broker: Cluster, tmp
             await client.delete_topics([f"{deployment.name}.logs"])
         await asyncio.sleep(25)
         assert process.poll() is None
-    finally:
-        deployment.end()
