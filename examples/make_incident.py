@@ -24,9 +24,6 @@ CONFIG = """\
 
 key_file = "demo-only.key"         # a real one stays out of the repository; CURFEWD_KEY does the same
 
-[kinds.aws-session]                # nobody can revoke these early: they may live out their hours
-grace_period = "2h"
-
 # To accept a finding for a while, with a reason. It is still written, as suppressed, and asks for nothing.
 # [[accept]]
 # rule = "unused-grant"

@@ -315,7 +315,8 @@ def page() -> str:
         _section(
             "`[kinds.NAME]`",
             "Settings for one kind of credential or task. The credential's kind wins over the task's. A missing key is as\n"
-            "above. `[kinds.NAME.rules.RULE]` sets the rules of a kind.\n",
+            "above, and [some kinds](rules.md#sessions-that-live-out-their-hour) have a longer `grace_period`.\n"
+            "`[kinds.NAME.rules.RULE]` sets the rules of a kind.\n",
             {name: msgspec.structs.replace(field, default="") for name, field in KIND_FIELDS.items()},
         ),
         _section("`[[accept]]`", ACCEPT_NOTES, ACCEPT_FIELDS),

@@ -152,7 +152,8 @@ REVOKE_FIELDS: Final = {
     ),
     "never": Field(
         TEXTS,
-        "globs of credential ids, identifiers and names in the handle (roles, users, accounts) that are never revoked",
+        "globs of what is never revoked: credential ids, identifiers, names in the handle (roles, users, accounts)"
+        " and what the target finds for it",
         "[]",
     ),
     "max_age": Field(

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Final
 
 import msgspec
 
+from detector.judge.fixed_lives import FIXED_LIVES, rules_of_fixed_lives
 from detector.judge.origins import NetworkPolicy
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import KindPolicy, RulePolicy
@@ -17,6 +19,10 @@ from detector.values.times import DAY, HOUR, MINUTE, SECOND, SKEW
 def default_rules() -> dict[str, RulePolicy]:
     """How each rule behaves if no configuration says otherwise."""
     return {rule.id: rule.policy for rule in RULES.values()}
+
+
+_BUILT_IN: Final = frozenset({CANARY_KIND, *FIXED_LIVES})
+"""Kinds of credentials of which something is set without a configuration."""
 
 
 class RuleOverride(msgspec.Struct, frozen=True):
@@ -119,10 +125,10 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
         return {}
 
     def of(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
-        """The same as `resolve`, as the same object each time. All kinds that no configuration names share one."""
+        """The same as `resolve`, as the same object each time. All kinds of which nothing is set share one."""
         kinds = self.kinds
         key = (
-            credential_kind if credential_kind in kinds or credential_kind == CANARY_KIND else None,
+            credential_kind if credential_kind in kinds or credential_kind in _BUILT_IN else None,
             task_kind if task_kind in kinds else None,
         )
         found = self.resolved.get(key)
@@ -135,6 +141,10 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
         skew, grace_period, age = self.skew, self.grace_period, self.max_task_age
         networks = self.networks
         rules = dict(self.rules)
+        life = FIXED_LIVES.get(credential_kind or "")
+        if life is not None:
+            grace_period = max(grace_period, life)
+            rules = rules_of_fixed_lives(rules)
         for kind in (task_kind, credential_kind):
             if kind == CANARY_KIND and kind == credential_kind:
                 rules = _of_canaries(rules)

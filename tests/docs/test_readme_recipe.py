@@ -98,7 +98,7 @@ def replayed(folder: Path, command: str) -> str:
 @pytest.mark.parametrize("named", ["named", "GitHubActions"])
 def test_the_recipe_finds_its_drill(tmp_path: Path, fetched: Path, named: str) -> None:
     """And nothing before it; also without step 1, when all sessions have the action's own name."""
-    (_, replay, _), (configuration,), (shown,) = recipe("sh"), recipe("toml"), recipe("text")
+    (_, replay, _), (shown,) = recipe("sh"), recipe("text")
     (name,) = re.findall(r"role-session-name: (.*)", recipe("yaml")[0])
     session = name.replace("${{ job.check_run_id }}", "48217365") if named == "named" else named
     issue = event(
@@ -119,7 +119,6 @@ def test_the_recipe_finds_its_drill(tmp_path: Path, fetched: Path, named: str) -
         )
         for clock, address in (("08:00:33", "192.0.2.44"), ("08:19:12", "203.0.113.99"))
     ]
-    (tmp_path / "curfewd.toml").write_text(configuration)
     shutil.copytree(fetched / "history", tmp_path / "history")
     (tmp_path / "trail.json").write_text(json.dumps({"Events": [issue, calls[0]]}))
     assert replayed(tmp_path, replay).startswith("Nothing found\n")

@@ -145,6 +145,10 @@ def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) 
     """The policy of a kind; the credential's kind has the last word."""
     skew, grace_period, age, rules = policy.skew, policy.grace_period, policy.max_task_age, dict(policy.rules)
     ipv4, ipv6, expected = policy.networks.ipv4_prefix, policy.networks.ipv6_prefix, policy.networks.expected
+    life = {"aws-session": 60, "gcp-federated-token": 60, "gcp-service-account-token": 60, "azure-token": 90}
+    if credential_kind in life:
+        grace_period = max(grace_period, life[credential_kind] * FIVE_MINUTES // 5)
+        rules["outlives-task"] = msgspec.structs.replace(rules["outlives-task"], revoke=False)
     for kind in (task_kind, credential_kind):
         if kind == "canary-token" == credential_kind:
             rules = {name: of_canary(name, rule) for name, rule in rules.items()}

@@ -117,11 +117,10 @@ def test_a_jobs_session_is_used_after_the_job(
     found = told(tmp_path, files, until="2026-05-04T09:00:00Z")
     about = sorted(finding for finding in found.findings if finding[1] == KEY)
     assert about == [
-        ("outlives-task", KEY, 1, "high"),
         ("use-after-termination", KEY, 1, "critical"),
         ("use-from-elsewhere", KEY, 1, "high"),
     ]
-    assert (KEY, False, ("outlives-task",)) in found.commands
+    assert (KEY, False, ("use-after-termination",)) in found.commands
     (issue,) = (one for one in found.events_of(CredentialIssued) if one.credential_id == KEY)
     candidates = found.finding("use-after-termination", KEY).candidates
     assert (

@@ -17,15 +17,13 @@ def test_a_session_that_is_used_after_the_last_of_its_candidates_is_found(tmp_pa
     assert outcome.findings == (
         ("leaked-credential", "session-stolen", 1, "critical"),
         ("use-by-other-workload", "session-lent", 1, "critical"),
-        ("outlives-task", "session-renamed", 1, "high"),
         ("use-after-termination", "session-renamed", 1, "critical"),
-        ("outlives-task", "session-stolen", 1, "high"),
         ("use-after-termination", "session-stolen", 1, "critical"),
     )
     assert outcome.commands == (
         ("session-stolen", False, ("leaked-credential",)),
         ("session-lent", False, ("use-by-other-workload",)),
-        ("session-renamed", False, ("outlives-task", "use-after-termination")),
+        ("session-renamed", False, ("use-after-termination",)),
     )
 
 
