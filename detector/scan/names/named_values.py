@@ -114,9 +114,11 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
             name + rb"(?:" + rb"|".join(forms) + rb")", loose=longer + rb"|(?:" + whole + rb")(?:\W|$)"
         ),
         Expression(
-            rb"(?:(?i:value|default|\"val|content(?:=))[\"'`\\\]})*]*[ \t]*[=:>]|--?(?i:value|body)[ =])[^\w\n]*"
-            + value
+            rb"(?:(?:(?i:value|default|content(?:=))|(?:^|\W)(?i:val))[\"'`\\\]})*]*[ \t]*[=:>]|"
+            rb"--?(?i:value|body)[ =])[^\w\n]*" + value
         ),
+        # A pair in rows or columns.
+        Expression(rb"(?:(?i:value|default|content)|(?:^|\W)(?i:val))[^\w\n]+" + long_value),
     )
 
 

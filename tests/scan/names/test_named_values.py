@@ -5,7 +5,7 @@ import string
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.scan.names.byte_classes import PART, TABLE
@@ -198,6 +198,14 @@ def test_a_comparison_and_a_path_give_no_value() -> None:
         assert found(SCANNER, text) == []
 
 
+@pytest.mark.parametrize("between", [",", ", ", "\t", "  ", " = ", "=", ": ", ";"])
+@pytest.mark.parametrize("key", ["value", "Value", "val", "VAL"])
+def test_a_pair_is_found_in_rows_and_columns_too(key: str, between: str) -> None:
+    if between == "=" and key == "Value":
+        between = "= "
+    assert found(SCANNER, f"name{between}DB_PASSWORD\n{key}{between}{BASE62}") == [BASE62]
+
+
 def test_the_threshold_decides_what_is_told() -> None:
     text = f"key={BASE62}\nACME_KEY={BASE62[:18]}\nACME_TOKEN={HEX}".encode()
     told = {each: len(scanner_of(named(), each).scan(text)) for each in Confidence}
@@ -271,9 +279,14 @@ def log_of(rng: random.Random, count: int) -> bytes:
 
 
 @settings(max_examples=150, deadline=None)
-@given(CHANCE, st.integers(1, 40))
-def test_the_prefilter_loses_nothing_that_is_parsed(rng: random.Random, count: int) -> None:
-    data = log_of(rng, count)
+@given(st.builds(log_of, CHANCE, st.integers(1, 40)))
+@example(b"key=tok\nval\t3kQ8xZr5LmT2wYb7")
+@example(b"name=pass\nval=GeG6Xi<P")
+@example(b"value IZJword&\nkey:_pass")
+@example(b"value\tk#9Vw!T,\nname pass")
+@example(b"Key=9PAT\nval,=ZMZ7OZWV3BAEVZD")
+@example("key:tok\nvalue,éQwYb7HcJd4".encode())
+def test_the_prefilter_loses_nothing_that_is_parsed(data: bytes) -> None:
     view = np.frombuffer(data, np.uint8)
     matchers = [NamedMatcher(pattern, n, Confidence.MEDIUM) for n, pattern in enumerate(named())]
     everywhere = {
