@@ -110,14 +110,15 @@ class Aggregate(ABC):
         """Takes up what held when it was judged last, after all facts that were kept. `timer` is that of then."""
 
     def _keeps(self, status: TaskStatus, fact: TaskStatus | CandidateStatuses) -> bool:
-        """Whether a fact with this status is to be kept: of those about one lease only the latest is."""
+        """Whether a fact with this status is to be kept: of those about one lease, what the others do not say."""
         if status.heartbeat is None:
             return True
         known = self._leases.get((type(fact), status.task_id))
         if known is not None:
-            if not status.supersedes(known[0]):
+            if not status.tells_more_than(known[0]):
                 return False
-            self.dropped.append(known[1])
+            if not known[0].tells_more_than(status):
+                self.dropped.append(known[1])
         self._leases[type(fact), status.task_id] = status, fact
         return True
 

@@ -94,6 +94,14 @@ class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="to
             return self.heartbeat is not None and self.lapsed and not other.lapsed
         return self.heartbeat.outlasts(other.heartbeat)
 
+    def tells_more_than(self, other: "TaskStatus") -> bool:
+        """Whether something would be lost if only the other were known."""
+        return (
+            self.supersedes(other)
+            or self.start not in {None, other.start}
+            or self.end not in {None, other.end}
+        )
+
 
 @final
 class CandidateSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="candidates"):

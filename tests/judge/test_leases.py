@@ -22,7 +22,7 @@ from detector.values.events import (
 from detector.values.findings import Finding
 from detector.values.times import DAY, HOUR, MINUTE, SECOND
 from tests.histories import History, arrivals, histories
-from tests.judge.test_stage import START, World, patient, through_bytes
+from tests.judge.test_stage import START, World, kept_in_memory, patient, through_bytes
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
 KEY, POLICY = task_key("t"), Policy()
@@ -115,6 +115,47 @@ def test_live_a_lapse_is_found_by_a_timer_and_undone_by_a_later_heartbeat() -> N
     assert back.timer == START + 2 * MINUTE + LEASE
     ended = judge(KEY, state, [end(MINUTE)], START + 2 * MINUTE, POLICY)  # it comes late, and counts
     assert ("created", "use-after-termination") in told(ended)
+
+
+def through_a_restart(
+    *told: tuple[AnyEvent, int],
+) -> tuple[dict[str, tuple[str, int]], dict[str, tuple[str, int]]]:
+    """What stands after events, each told at a watermark: kept in memory, and with a restart after each event."""
+    standing = []
+    for make in (kept_in_memory, through_bytes):
+        world = World(make(POLICY, 256))
+        for event, watermark in told:
+            world.tell([event], START + watermark)
+            world.settle(START + watermark)
+        world.settle(START + HOUR)
+        standing.append(world.standing)
+    return standing[0], standing[1]
+
+
+def test_the_end_of_a_candidate_whose_lease_had_lapsed_outlives_a_restart() -> None:
+    issue = msgspec.structs.replace(ISSUED, task_id=None, task_group="g")
+    started = msgspec.structs.replace(STARTED, group="g")
+    lapsed: list[tuple[AnyEvent, int]] = [(issue, 0), (started, 0), (beat(0), LEASE + 1)]
+    later = (use(5 * MINUTE), 6 * MINUTE)
+    in_memory, restarted = through_a_restart(*lapsed, (end(9 * MINUTE), 6 * MINUTE), later)
+    assert restarted == in_memory
+    assert "use-after-termination" not in {rule for rule, _ in restarted.values()}
+
+
+def test_the_parent_of_a_task_whose_lease_had_lapsed_outlives_a_restart() -> None:
+    child = TaskStarted(time=START, source="ci", id="s2", task_id="child", parent_task_id="t")
+    beats = msgspec.structs.replace(beat(0), task_id="child")
+    by_child = [msgspec.structs.replace(use(at), id=f"u{at}", task_id="child") for at in (MINUTE, 2 * MINUTE)]
+    in_memory, restarted = through_a_restart(
+        (STARTED, 0),
+        (ISSUED, 0),
+        (beats, LEASE + 1),
+        (by_child[0], LEASE + 1),
+        (child, LEASE + 1),
+        (by_child[1], 2 * MINUTE),
+    )
+    assert restarted == in_memory
+    assert "use-by-other-workload" not in {rule for rule, _ in restarted.values()}
 
 
 def test_a_command_for_a_lapse_waits_as_any_other() -> None:
