@@ -157,17 +157,9 @@ def test_state_and_facts_as_bytes_give_the_same_findings_commands_and_timers(
         assert [issue.id for issue in one.forgotten] == [issue.id for issue in other.forgotten]
 
 
-@thorough
-@given(histories() | disputes(), st.data(), st.sampled_from((3, 256)))
-def test_verdicts_that_stand_are_those_that_judging_again_would_give(
-    history: History, data: st.DataObject, compact_every: int
-) -> None:
-    """The watermark moves on between events, past timers and not."""
+def told_as_time_goes_on(worlds: list[World], history: History, data: st.DataObject) -> None:
+    """Tells each world the same events, while the watermark moves on between them, past timers and not."""
     events = data.draw(arrivals(history.events))
-    worlds = [
-        World(kept_in_memory(history.policy, compact_every, all_again=all_again))
-        for all_again in (False, True)
-    ]
     rng = data.draw(st.randoms(use_true_random=False))
     watermark = min((event.time for event in events), default=START) - SECOND
     for event in events:
@@ -177,6 +169,29 @@ def test_verdicts_that_stand_are_those_that_judging_again_would_give(
         watermark += rng.choice((0, 0, 1, SECOND, 20 * SECOND, max(event.time - watermark, 0)))
     for world in worlds:
         world.settle(max([history.until, watermark, *(event.time for event in events)]) + DAY)
+
+
+@thorough
+@given(histories() | disputes(), st.data(), st.sampled_from((1, 3, 256)))
+def test_a_restart_between_any_two_facts_changes_no_finding_and_no_command(
+    history: History, data: st.DataObject, compact_every: int
+) -> None:
+    worlds = [World(make(history.policy, compact_every)) for make in (kept_in_memory, through_bytes)]
+    told_as_time_goes_on(worlds, history, data)
+    assert worlds[0].standing == worlds[1].standing
+    assert worlds[0].commands == worlds[1].commands
+
+
+@thorough
+@given(histories() | disputes(), st.data(), st.sampled_from((3, 256)))
+def test_verdicts_that_stand_are_those_that_judging_again_would_give(
+    history: History, data: st.DataObject, compact_every: int
+) -> None:
+    worlds = [
+        World(kept_in_memory(history.policy, compact_every, all_again=all_again))
+        for all_again in (False, True)
+    ]
+    told_as_time_goes_on(worlds, history, data)
     assert worlds[0].notes == worlds[1].notes
 
 
