@@ -26,6 +26,7 @@ from detector.replay.arguments import (
 )
 from detector.revoke.arguments import add_arguments as add_revoke
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
+from detector.terminal.command_groups import GroupedCommands
 from detector.terminal.completion import SHELLS, completion_script
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
 from detector.values.errors import CurfewdError, UsageError
@@ -124,11 +125,33 @@ def command_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="curfewd",
         description="Finds task credentials that leak, are used after their task, or outlive it.",
+        epilog="curfewd COMMAND --help shows the options of a command.",
+        formatter_class=GroupedCommands,
     )
     parser.add_argument("--version", action="version", version=f"curfewd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    add_replay(
-        _command(commands, "replay", "read files of logs and events, and report what is wrong in them")
+    add_replay(_command(commands, "replay", "read log and event files, and report what is wrong in them"))
+    run = _command(commands, "run", "run the service on Apache Kafka")
+    run.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
+    add_revoke(
+        _command(
+            commands, "revoke", "carry out revocations and prove them, or show and approve those that wait"
+        )
+    )
+    check = _command(commands, "check", "check a configuration, and report every mistake with its line")
+    check.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    _add_redact(commands)
+    add_exec(
+        _command(commands, "exec", "run a job as a task: register it, mask its output if asked, and end it")
+    )
+    add_receive(
+        _command(
+            commands, "receive", "take webhooks, CloudEvents, OTLP and audit pushes into Kafka or a file"
+        )
+    )
+    add_fetch(
+        _command(commands, "fetch", "download runs, jobs and logs from GitHub or GitLab, to replay them")
     )
     add_fingerprint(
         _command(
@@ -138,59 +161,31 @@ def command_parser() -> argparse.ArgumentParser:
             pipe='printf %s "$TOKEN" | curfewd fingerprint',
         )
     )
-    _add_redact(commands)
-    add_patterns(_command(commands, "patterns", "list the patterns, or run their examples"))
+    add_baseline(_command(commands, "baseline", "keep a file of known and accepted findings"))
+    suggest = _command(
+        commands, "suggest", "suggest the narrowest grants for each kind of task, from what such tasks did"
+    )
+    _add_config(suggest)
+    add_suggest_arguments(suggest)
     add_sources(
         _command(
             commands,
             "sources",
-            "list the sources that are read, or explain what became of each record of a file",
+            "list the sources that curfewd reads, or explain what became of each record of a file",
         )
     )
-    suggest = _command(
-        commands, "suggest", "suggest the least grants for each kind of task, from what such tasks did"
-    )
-    _add_config(suggest)
-    add_suggest_arguments(suggest)
-    add_scan(
-        _command(
-            commands, "scan", "read files as replay does, and keep the facts in a folder for `curfewd judge`"
-        )
-    )
-    add_judge(
-        _command(commands, "judge", "judge the facts in folders of `curfewd scan`, without reading a log")
-    )
+    add_patterns(_command(commands, "patterns", "list the patterns, or run their examples"))
+    add_scan(_command(commands, "scan", "scan the files, and keep the facts in a folder for `curfewd judge`"))
+    add_judge(_command(commands, "judge", "judge the facts of `curfewd scan`, without reading a log"))
     add_facts(_command(commands, "facts", "write the facts of `curfewd scan` as Parquet, for other programs"))
-    add_baseline(_command(commands, "baseline", "keep a file of the findings that are known and accepted"))
-    run = _command(commands, "run", "run the service on Apache Kafka")
-    run.add_argument("--config", metavar="F", required=True, help="the configuration file")
-    run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
-    add_revoke(
-        _command(
-            commands, "revoke", "carry revocations out and prove them, or show and approve those that wait"
-        )
-    )
     _add_topics(commands)
-    completion = _command(
-        commands, "completion", "print what a shell reads to complete curfewd's commands and options"
-    )
+    completion = _command(commands, "completion", "print a script that completes commands and options")
     completion.add_argument(
         "shell",
         choices=SHELLS,
         metavar="|".join(SHELLS),
         help="the shell; docs/install.md has the line for its start file",
     )
-    add_exec(_command(commands, "exec", "run a job as a task: registered, masked if asked, and ended"))
-    add_receive(
-        _command(
-            commands, "receive", "take webhooks, CloudEvents, OTLP and audit pushes into Kafka or a file"
-        )
-    )
-    add_fetch(
-        _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
-    )
-    check = _command(commands, "check", "check a configuration, and report every mistake with its line")
-    check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
 
 
@@ -198,7 +193,7 @@ def _add_redact(commands: Any) -> None:
     redact = _command(
         commands,
         "redact",
-        "pass standard input on with every leak masked, and nothing else changed",
+        "copy standard input, with every leak masked and nothing else changed",
         pipe="curfewd redact < job.log",
     )
     _add_config(redact)
@@ -225,7 +220,9 @@ def _add_redact(commands: Any) -> None:
 
 
 def _add_topics(commands: Any) -> None:
-    topics = _command(commands, "topics", "create the topics that the service needs")
+    topics = _command(
+        commands, "topics", "create the topics that the service needs, or accept recreated ones"
+    )
     topics.add_argument(
         "action",
         choices=("create", "accept"),
@@ -576,23 +573,23 @@ def _completion(options: argparse.Namespace) -> int:
 
 _COMMANDS: Final = {
     "replay": _replay,
+    "run": _run,
+    "revoke": _revoke,
+    "check": _check,
+    "redact": _redact,
+    "exec": _exec,
+    "receive": _receive,
+    "fetch": _fetch,
+    "fingerprint": _fingerprint,
+    "baseline": _baseline,
+    "suggest": _suggest,
+    "sources": _sources,
+    "patterns": _patterns,
     "scan": _scan,
     "judge": _judge,
     "facts": _facts,
-    "sources": _sources,
-    "suggest": _suggest,
-    "run": _run,
-    "fingerprint": _fingerprint,
-    "baseline": _baseline,
-    "redact": _redact,
-    "patterns": _patterns,
-    "revoke": _revoke,
     "topics": _topics,
-    "check": _check,
     "completion": _completion,
-    "exec": _exec,
-    "fetch": _fetch,
-    "receive": _receive,
 }
 
 

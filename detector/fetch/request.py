@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one = providers.add_parser(
             provider,
             help=f"from {title}; the token is in {variables}, or --token-file",
-            description=f"Bring runs, jobs and logs from {title}. The token is in {variables}, or --token-file.",
+            description=f"Download runs, jobs and logs from {title}. The token is in {variables}, or in --token-file.",
         )
         for name, dest, metavar, help_text in (
             (option, "names", form, f"{thing} to bring (may be repeated)"),

@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from detector import cli
 from detector.outputs import files
 from detector.replay.arguments import SEVERITIES
+from detector.terminal.command_groups import GROUPS
 from detector.values.findings import Severity
 from tests.small_history import KEY, KEY_TEXT, at, jsonl, logs, secret_of, write
 
@@ -282,6 +284,20 @@ def test_each_command_says_first_what_it_does(capsys: pytest.CaptureFixture[str]
         code, out, _ = main(capsys, *name.split(), "--help")
         assert code == 0
         assert out.split("\n\n")[1].strip().endswith("."), name
+
+
+def test_help_shows_every_command_in_its_group_the_everyday_ones_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = main(capsys, "--help")
+    groups = {
+        heading: tuple(line.split()[0] for line in rest.splitlines() if re.match(r"  [a-z]", line))
+        for heading, _, rest in (part.partition(":\n") for part in out.split("\n\n")[2:])
+    }
+    assert code == 0
+    assert {heading: groups[heading] for heading in GROUPS} == GROUPS
+    assert next(iter(groups)) == "everyday commands"
+    assert [name for names in GROUPS.values() for name in names] == [*cli._COMMANDS]
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_file(history: tuple[Path, Path]) -> None:
