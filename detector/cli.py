@@ -207,14 +207,14 @@ def _add_redact(commands: Any) -> None:
     redact.add_argument(
         "--pass-unrecognised",
         action="store_true",
-        help="go on where --known registers credentials that cannot be recognised (by default: exit 2), and pass their "
+        help="go on if --known registers credentials that cannot be recognised (by default: exit 2), and pass their "
         "secrets unmasked",
     )
     redact.add_argument(
         "--unexamined",
         choices=("mask", "mark"),
         default="mask",
-        help="what becomes of text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
+        help="what to do with text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
         "before it",
     )
 
@@ -230,7 +230,7 @@ def _add_topics(commands: Any) -> None:
         help="create those that are missing, and say what is wrong with the others; or go on with topics that were "
         "deleted and made anew",
     )
-    topics.add_argument("names", nargs="*", metavar="TOPIC", help="accept: the topics that were made anew")
+    topics.add_argument("names", nargs="*", metavar="TOPIC", help="accept: the recreated topics")
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
     topics.add_argument(
         "--inputs",

@@ -74,7 +74,7 @@ def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
         raise bad(MISSING_FIELD, path)
     read = log_time(value)
     if read is None:
-        raise bad(BAD_TIME, path, "not a time in a style that is known")
+        raise bad(BAD_TIME, path, "not a time in a known format")
     if now is not None and read > now + MAX_FUTURE:
         raise bad(FUTURE_TIME, path)
     return read

@@ -37,7 +37,7 @@ class Request(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `curfewd exec`."""
     parser.add_argument(
-        "--task", metavar="ID", help="the id of the task: another one for each run, as deploy/$RUN_ID"
+        "--task", metavar="ID", help="the id of the task: different for each run, such as deploy/$RUN_ID"
     )
     parser.add_argument("--kind", default="job", help="what kind of task it is (by default job)")
     parser.add_argument("--owner", help="who owns it: a team or a person")
@@ -49,12 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the task that started it (by default {TASK_VARIABLE}, which exec sets for CMD)",
     )
     parser.add_argument(
-        "--deadline", metavar="TIME", help="when it should have ended at the latest, from its start: 15m, 2h"
+        "--deadline", metavar="TIME", help="the latest that it should end, counted from its start: 15m, 2h"
     )
     parser.add_argument(
         "--lease",
         metavar="TIME",
-        help="send a heartbeat every third of this time: if the machine dies, the task ends so long after the last",
+        help="send a heartbeat every third of this time: if the machine dies, the task ends that long after the last",
     )
     parser.add_argument(
         "--secret-env",
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask",
         action="store_true",
-        help="mask the secrets, and all others that are found, in what CMD prints",
+        help="mask these secrets, and all others that are found, in what CMD prints",
     )
     parser.add_argument(
         "--config", metavar="F", help="the configuration file: deployment keys, patterns, how to reach Kafka"
@@ -101,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flush",
         action="store_true",
-        help="run nothing: send what waits in the spool, and end tasks whose process died",
+        help="run nothing: send the events that wait in the spool, and end tasks whose process died",
     )
     parser.add_argument(
         "argv", metavar="-- CMD", nargs=argparse.REMAINDER, help="the command and its arguments"
@@ -165,5 +165,5 @@ def _canary_of(text: str) -> tuple[str, str]:
         raise UsageError(f"exec: --canary is one of {', '.join(FORMS)}, with :NAME for another variable")
     name = name or FORMS[form]
     if not name.isascii() or not name.isidentifier():
-        raise UsageError("exec: --canary: a variable has a name of letters, digits and _")
+        raise UsageError("exec: --canary: the name of a variable has only letters, digits and _")
     return form, name

@@ -143,7 +143,7 @@ def _planted(request: Request, environ: Mapping[str, str]) -> dict[str, Canary]:
         canary = make(form)
         taken = [one for one in canary.variables(name) if one in environ or name in planted]
         if taken:
-            raise UsageError(f"exec: --canary: {taken[0]} has a value already: name another, as {form}:NAME")
+            raise UsageError(f"exec: --canary: {taken[0]} already has a value: name another, as {form}:NAME")
         planted[name] = canary
     return planted
 

@@ -68,7 +68,7 @@ class SenderProcess:
             os.waitpid(self.pid, 0)
         if not ready:
             return f"it took more than {seconds:g} s"
-        return json.loads(data)["reason"] if data else "the process that sends ended"
+        return json.loads(data)["reason"] if data else "the sending process ended"
 
     def _tell(self, word: bytes) -> None:
         with suppress(BrokenPipeError):  # it was killed: what is in the file is sent later

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     explain = actions.add_parser(
         EXPLAIN,
         help="say what became of each record of some files",
-        description="Says what each record was taken for, which task and credential it joined, and why not.",
+        description="Says how each record was read, which task and credential it joined, or why none.",
     )
     explain.epilog = (
         "Exit code: 0 when done; 2 if something that you name is wrong or cannot be opened; 3 if a file in a folder or "
@@ -31,6 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=whole_number(0, _MOST),
         default=_LIMIT,
-        help=f"show the first N records; the sums are of all (by default {_LIMIT})",
+        help=f"show the first N records; the totals cover all (by default {_LIMIT})",
     )
     add_inputs(explain)

@@ -202,7 +202,7 @@ def _of_no_use(read: Read) -> tuple[str, str, str]:
         return UNKNOWN, UNKNOWN, ""
     kind = read.idle.partition("/")[2]
     named = "" if kind == _OTHER else f" ({kind})"
-    return IDLE, read.idle, f"its type{named} says nothing of tasks and credentials"
+    return IDLE, read.idle, f"its type{named} says nothing about tasks and credentials"
 
 
 def _unrecognised(record: Mapping[str, Any]) -> tuple[str, str]:
@@ -225,7 +225,7 @@ def _why_text(source: Source, look: RangeLook | None) -> str:
     if look is None:
         return "the file is text, so nothing in it is an event"
     if look.text is None:
-        return "more records of the file are broken than whole, so nothing in it is an event"
+        return "more records of the file are broken than intact, so nothing in it is an event"
     return (
         f"line {look.text} of the file is text, so nothing in it is an event; "
         "name the file with --events if only trusted programs write to it"

@@ -254,7 +254,7 @@ class ApiClient:
             target = address.join(URL(response.headers.get("Location", "")))
             own = target.origin() == self.url.origin()
         except ValueError:
-            raise TransientError("it redirects to no address") from None
+            raise TransientError("it redirects without an address") from None
         if not own and not plain:
             raise ApiError(f"{self._name()}: it redirects to another host: set --api-url to that one")
         if not own and not is_safe(target):
@@ -283,7 +283,7 @@ def proxy_of(address: URL) -> URL | None:
         usable = False
     if not usable:
         variable = f"{address.scheme.upper()}_PROXY"
-        raise ApiError(f"{variable} is no address of a proxy for HTTP: write http://HOST:PORT")
+        raise ApiError(f"{variable} is not the address of an HTTP proxy: write http://HOST:PORT")
     return proxy
 
 
@@ -308,7 +308,7 @@ def _decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise TransientError("it answers no JSON: is --api-url the address of its REST API?") from None
+        raise TransientError("its answer is not JSON: is --api-url the address of its REST API?") from None
 
 
 @asynccontextmanager

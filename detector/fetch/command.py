@@ -54,7 +54,7 @@ def fetch(request: Request, environment: Mapping[str, str], limits: Limits | Non
             asyncio.run(_fetch(request, provider, url, token, folder, counts, limits))
         except OSError as error:  # of the folder: those of the network have lines of their own
             raise InputError(
-                f"{shown(request.out)}: {why(error)}: mend that, and run the same command again"
+                f"{shown(request.out)}: {why(error)}: fix that, and run the same command again"
             ) from None
     return _told(request, counts, shared=shared)
 
@@ -112,7 +112,7 @@ def _token(request: Request, environment: Mapping[str, str]) -> Secret | None:
         )
     if len(value) > _MAX_TOKEN or not all(0x21 <= byte <= 0x7E for byte in value):  # noqa: PLR2004 - the ASCII that prints
         raise UsageError(
-            f"{where}: this is no token: it has spaces, lines or other characters that no token has"
+            f"{where}: this is not a token: it has spaces, lines or other characters that no token has"
         )
     return Secret(value)
 
@@ -170,12 +170,12 @@ def _told(request: Request, counts: Counts, *, shared: bool) -> Fetched:
         f"{shown(request.out)} has {brought} ({size(counts.size)}); {counts.present:,} of the {unit}s were there already"
     ]
     if counts.running:
-        lines.append(f"{counted(counts.running, 'job')} not over yet: run the same command again later")
+        lines.append(f"{counted(counts.running, 'job')} still running: run the same command again later")
     lines.append(f"next: curfewd replay {shown(request.out)}")
     warnings = []
     if shared:
         warnings.append(
-            f"{shown(request.out)}: others than its owner may enter this folder, and logs hold secrets: chmod 700"
+            f"{shown(request.out)}: users other than its owner can enter this folder, and logs hold secrets: chmod 700"
         )
     if counts.gone:
         warnings.append(
@@ -183,12 +183,12 @@ def _told(request: Request, counts: Counts, *, shared: bool) -> Fetched:
         )
     if counts.too_large:
         warnings.append(
-            f"{counted(counts.too_large, log)} larger than 2 GiB, not fetched: get them by hand, with the name that the "
-            "documentation gives them"
+            f"{counted(counts.too_large, log)} larger than 2 GiB, not fetched: download them by hand, under the "
+            "names that the documentation gives"
         )
     if counts.missing:
         warnings.append(
-            f"{counted(counts.missing, unit)} missing: the API counted them and did not give them; try a shorter window"
+            f"{counted(counts.missing, unit)} missing: the API counted but did not return them; try a shorter window"
         )
     if counts.failed:
         warnings.append(

@@ -21,7 +21,7 @@ PER_PAGE: Final = "100"
 _MAX_ID: Final = 1 << 63
 _MAX_FAILED: Final = 20  # logs; then something else is wrong
 _MAX_UNIT: Final = 1 << 30  # bytes of a unit's file
-NOT_DOCUMENTED: Final = "it answers something else than its documentation says: is --api-url right?"
+NOT_DOCUMENTED: Final = "its answer is not what its documentation says: is --api-url right?"
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -46,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             description=f"Download runs, jobs and logs from {title}. The token is in {variables}, or in --token-file.",
         )
         for name, dest, metavar, help_text in (
-            (option, "names", form, f"{thing} to bring (may be repeated)"),
+            (option, "names", form, f"{thing} to download (may be repeated)"),
             (
                 above,
                 "owners",
                 above_form,
-                "bring all that the token may see in this organisation or group (may be repeated)",
+                "download all that the token can see in this organisation or group (may be repeated)",
             ),
         ):
             one.add_argument(name, dest=dest, metavar=metavar, action="append", default=[], help=help_text)

@@ -35,7 +35,7 @@ _MOST_SPOOLED: Final = (
 _LONGEST_NAME: Final = 1024
 _TOO_DEEP: Final = bad(
     UNSUPPORTED_ARCHIVE,
-    detail="an archive in an archive in an archive is not unpacked: unpack it; its bytes were scanned as text",
+    detail="archives nested three deep are not unpacked: unpack this one; its bytes were scanned as text",
 )
 
 AskedOf = Callable[[str], Asked | None]
@@ -109,14 +109,14 @@ class ArchiveSources:
                 yield source if source.archive is None else _as_text(source, _TOO_DEEP)
 
     def _tell(self, archive: Source, listing: Listing) -> None:
-        """Tells what of an archive cannot be read, and what was passed over."""
+        """Tells what of an archive cannot be read, and what was skipped."""
         for name, problem in listing.problems:
             where = archive.name if name is None else f"{archive.name}{MEMBER_MARK}{_short(name)}"
             self.letters.append(DeadLetter.of(problem, where))
         count = listing.passed_over
         if count:
             were = "link or device was" if count == 1 else "links or devices were"
-            self.passed_over.append(f"{archive.name}: {count:,} {were} passed over")
+            self.passed_over.append(f"{archive.name}: {count:,} {were} skipped")
         if not (listing.members or listing.problems):
             self.letters.append(DeadLetter.of(bad(EMPTY), archive.name))
 
@@ -126,7 +126,7 @@ class ArchiveSources:
             self._members += 1
             if self._members > MOST_MEMBERS:
                 if self._members == MOST_MEMBERS + 1:
-                    detail = f"there are more than {MOST_MEMBERS:,} members in all: only so many were read; unpack it"
+                    detail = f"there are more than {MOST_MEMBERS:,} members in all: only that many were read; unpack it"
                     self.letters.append(DeadLetter.of(bad(TOO_LARGE, detail=detail), archive.name))
                 return
             yield member

@@ -24,9 +24,7 @@ _STEP: Final = 4096  # bytes in which the place of damage is looked for
 _MOST_DAMAGE: Final = 1000  # places; what stands behind so many is left
 _TRAILERS: Final = ("data check", "length check")  # zlib's words for a wrong checksum or size: all was read
 _LOST: Final = b"\n"
-_BOMB: Final = (
-    "it unpacks to far more than any log does: what it begins with was read; unpack it, and read it"
-)
+_BOMB: Final = "it unpacks to far more than any log does: its beginning was read; unpack it, and read it"
 
 _SKIPPED_MAGIC: Final = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
 _GZIP_TIME: Final = slice(4, 8)  # where a member states its time (RFC 1952, MTIME)

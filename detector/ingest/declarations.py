@@ -61,7 +61,7 @@ class Declarations:
             for place in (STDIN,) if path == STDIN else {_real(path), _absolute(path)}:
                 if self._carry.setdefault(place, carries) != carries:
                     raise InputError(
-                        f"{shown(path)}: named by --events and by --logs: it carries events or text"
+                        f"{shown(path)}: named by --events and by --logs: it carries either events or text"
                     )
 
     def of_member(self, archive: str | Path, name: str) -> bool | None:

@@ -36,7 +36,7 @@ def find_sources(  # noqa: PLR0913 - what a person says of the inputs
     A path may name members of an archive by a glob: `run.zip!build/*`. Each member of an archive is a source.
 
     What is named must be there; what cannot be opened inside a folder is a dead letter, and sockets, devices and
-    the files `skip` (our own output of an earlier run) are passed over. `format_name` is one of `formats.CHOICES`,
+    the files `skip` (our own output of an earlier run) are skipped. `format_name` is one of `formats.CHOICES`,
     `classifier` what is recognised, `declarations` says what carries events. `passed_over` gets a sentence for each
     archive that has links or devices. `look` looks at files by URL, and cuts them into units of so many bytes.
 
@@ -107,7 +107,7 @@ class _Search:
         names = self._names.get(identity)
         for glob in globs:
             if names is None:
-                raise InputError(f"{shown(archive)}: no archive whose members are read")
+                raise InputError(f"{shown(archive)}: not an archive whose members curfewd reads")
             if not any(map(compile_glob(glob), names)):
                 raise InputError(f"{shown(archive)}: no member of it has a name like {shown(glob)}")
 

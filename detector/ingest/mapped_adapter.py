@@ -211,7 +211,7 @@ def _time(choice: Choice, context: TemplateContext, *, required: bool) -> str | 
         return None
     time = answer_time(text)
     if time is None:
-        raise bad(BAD_TIME, _path(choice), "not a time in a style that is known")
+        raise bad(BAD_TIME, _path(choice), "not a time in a known format")
     return format_rfc3339(time)
 
 

@@ -183,7 +183,7 @@ def _list_zip(raw: Bytes, size: int) -> Listing:
         found.problem(
             None,
             CORRUPT_ARCHIVE,
-            "between its members stand bytes that its list does not name: they were not read",
+            "there are bytes between its members that its list does not name: they were not read",
         )
     _take_behind_zip(raw, size, found)
     return found
@@ -204,7 +204,7 @@ def _take_behind_zip(raw: Bytes, size: int, found: Listing) -> None:
     (comment,) = _END.unpack_from(tail, at)
     behind = len(tail) - at - _END.size
     if comment != behind and not found.problems:
-        found.problem(None, CORRUPT_ARCHIVE, "behind its end stands more: it was scanned as text")
+        found.problem(None, CORRUPT_ARCHIVE, "there is more data after its end: it was scanned as text")
     found.members.append(Member(_REST, size - behind, behind, behind, is_rest=True))
 
 
@@ -214,7 +214,7 @@ def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listi
     begin = entry.header_offset  # before the file, if the archive's list is damaged
     header = b"".join(raw(begin, begin + _LOCAL.size)) if begin >= 0 else b""
     if len(header) < _LOCAL.size or not header.startswith(magic.ZIP):
-        found.problem(filename, CORRUPT_ARCHIVE, "it does not stand where the archive says: it was not read")
+        found.problem(filename, CORRUPT_ARCHIVE, "it is not where the archive says: it was not read")
         return following
     name: int
     extra: int
@@ -265,7 +265,7 @@ def _too_many(found: Listing) -> None:
     found.problem(
         None,
         TOO_LARGE,
-        f"it has more than {MOST_MEMBERS:,} members: only so many were read; unpack it, and read the folder",
+        f"it has more than {MOST_MEMBERS:,} members: only that many were read; unpack it, and read the folder",
     )
 
 
@@ -373,7 +373,7 @@ def _take_rest(raw: Bytes, end: int, size: int, found: Listing) -> None:
         found.problem(
             None,
             CORRUPT_ARCHIVE,
-            "behind its end, or a damaged header, stands more: it was scanned as text",
+            "there is more data after its end, or after a damaged header: it was scanned as text",
         )
     found.members.append(Member(_REST, at, size - at, size - at, is_rest=True))
 

@@ -52,7 +52,7 @@ _MAX_PATH: Final = 4096
 _REPLACED: Final = "another file took its place while it was read: read the folder again, the older files too"
 _SHORTER: Final = "it became shorter while it was read: read it again, and what was cut off, if that was kept"
 _BINARY_END: Final = (
-    "its end does not look like text: was an archive put behind it? Its bytes were scanned as they stand"
+    "its end does not look like text: was an archive appended to it? Its bytes were scanned as they stand"
 )
 MEASURED: Final = frozenset(
     {OTLP_PROTO, SYSLOG_COUNTED}

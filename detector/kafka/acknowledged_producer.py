@@ -113,7 +113,7 @@ class AcknowledgedProducer:
             self._answered = time.monotonic()
         except (kafka.KafkaError, AssertionError, OSError) as error:
             self._fail(producer, error)
-            raise RetryError("Kafka did not take it") from None
+            raise RetryError("Kafka did not accept it") from None
 
     def _fail(self, producer: Any, error: BaseException) -> None:
         """The first failure of a producer ends it. One that is only late is tried on by itself."""

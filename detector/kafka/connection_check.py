@@ -125,7 +125,10 @@ async def _diagnosis(address: str, error: Exception, protocol: str, *, let_in: b
         cause = error.__cause__
         if not isinstance(cause, ssl.SSLError):
             with_sasl = "SASL_SSL" if protocol in TLS else "SASL_PLAINTEXT"
-            reason = f"the broker cuts the connection after the first request: it wants SASL, perhaps; set kafka.security.protocol to {with_sasl}"
+            reason = (
+                f"the broker cuts the connection after the first request: it may want SASL; "
+                f"set kafka.security.protocol to {with_sasl}"
+            )
             return Failure(address, reason, retriable=False)
     return Failure(address, explain(error), retriable=retriable(error))
 

@@ -25,8 +25,8 @@ _ACL: Final = "an ACL is missing (docs/deploy.md lists all)"
 _BUG: Final = "the brokers do not understand a request of ours: please report it"
 _OLD: Final = "the broker is too old, or speaks another version of the protocol"
 _SASL: Final = "see kafka.security in the configuration"
-_SIZE: Final = "a record is larger than the topic takes: is its max.message.bytes below kafka.record_bytes?"
-_TIME: Final = "the topic does not take the time of a record: see its message.timestamp.*.max.ms"
+_SIZE: Final = "a record is larger than the topic accepts: is its max.message.bytes below kafka.record_bytes?"
+_TIME: Final = "the topic does not accept the time of a record: see its message.timestamp.*.max.ms"
 _TOKEN: Final = "the delegation token cannot be used: see kafka.security in the configuration"  # noqa: S105 - no password
 
 
@@ -84,7 +84,7 @@ CODES: Final[dict[int, Row]] = {
     ),
     27: Row("REBALANCE_IN_PROGRESS", "retry"),
     28: Row(
-        "INVALID_COMMIT_OFFSET_SIZE", "stop", "the brokers' __consumer_offsets takes no record of this size"
+        "INVALID_COMMIT_OFFSET_SIZE", "stop", "the brokers' __consumer_offsets accepts no record of this size"
     ),
     29: Row("TOPIC_AUTHORIZATION_FAILED", "stop", _ACL, "topic"),
     30: Row("GROUP_AUTHORIZATION_FAILED", "stop", _ACL, "group"),
@@ -104,15 +104,15 @@ CODES: Final[dict[int, Row]] = {
     35: Row("UNSUPPORTED_VERSION", "stop", _OLD),
     36: Row("TOPIC_ALREADY_EXISTS", "none"),
     37: Row(
-        "INVALID_PARTITIONS", "stop", "the brokers do not take this number of partitions: see kafka.topics"
+        "INVALID_PARTITIONS", "stop", "the brokers do not accept this number of partitions: see kafka.topics"
     ),
     38: Row(
         "INVALID_REPLICATION_FACTOR",
         "stop",
-        "there are fewer brokers than copies asked for: set kafka.replication",
+        "there are fewer brokers than requested copies: set kafka.replication",
     ),
     39: Row("INVALID_REPLICA_ASSIGNMENT", "stop", _BUG),
-    40: Row("INVALID_CONFIG", "stop", "the brokers do not take a setting of the topic: see kafka.topics"),
+    40: Row("INVALID_CONFIG", "stop", "the brokers do not accept a setting of the topic: see kafka.topics"),
     41: Row("NOT_CONTROLLER", "retry"),
     42: Row("INVALID_REQUEST", "stop", _BUG),
     43: Row(
@@ -161,7 +161,7 @@ CODES: Final[dict[int, Row]] = {
     74: Row("FENCED_LEADER_EPOCH", "retry"),
     75: Row("UNKNOWN_LEADER_EPOCH", "retry"),
     76: Row(
-        "UNSUPPORTED_COMPRESSION_TYPE", "stop", "the brokers do not take this codec: see kafka.compression"
+        "UNSUPPORTED_COMPRESSION_TYPE", "stop", "the brokers do not accept this codec: see kafka.compression"
     ),
     77: Row("STALE_BROKER_EPOCH", "retry"),
     78: Row("OFFSET_NOT_AVAILABLE", "retry"),
@@ -180,7 +180,7 @@ CODES: Final[dict[int, Row]] = {
     87: Row(
         "INVALID_RECORD",
         "stop",
-        "the topic does not take a record: see its cleanup.policy and message.timestamp.*",
+        "the topic does not accept a record: see its cleanup.policy and message.timestamp.*",
     ),
     88: Row("UNSTABLE_OFFSET_COMMIT", "again"),
     89: Row("THROTTLING_QUOTA_EXCEEDED", "retry"),

@@ -32,7 +32,7 @@ def produce(
     try:
         asyncio.run(asyncio.wait_for(_produce(connection, topic, records), 2 * seconds))
     except (kafka.KafkaError, TimeoutError, OSError, ValueError) as error:
-        raise RetryError(f"Kafka did not take the events: {type(error).__name__}") from None
+        raise RetryError(f"Kafka did not accept the events: {type(error).__name__}") from None
 
 
 async def _produce(

@@ -35,7 +35,7 @@ class _Group(msgspec.Struct, frozen=True):
 
 
 async def check_alone(connection: ConnectionSettings, groups: Iterable[str]) -> None:
-    """Returns if every member of these groups can work beside us. A group that we may not describe is passed over.
+    """Returns if every member of these groups can work beside us. A group that we may not describe is skipped.
 
     Raises:
         RetryError: another version is in one of them and has to leave, or Kafka cannot be reached.
@@ -46,7 +46,7 @@ async def check_alone(connection: ConnectionSettings, groups: Iterable[str]) -> 
             for name in groups:
                 _check(await _settled(admin, name))
     except Exception as error:
-        raise reaction(error, "looking who is in a group") from error
+        raise reaction(error, "finding out who is in a group") from error
 
 
 def _check(group: _Group | None) -> None:

@@ -94,7 +94,7 @@ class Refusal(msgspec.Struct, frozen=True):
         """The error of a topic that takes less than it should. No record is to blame."""
         topic = "" if self.output is None else self.output.topic
         return StopError(
-            f"a record of ours for {topic} is larger than the {self.limit} bytes that it takes: "
+            f"a record of ours for {topic} is larger than the {self.limit} bytes that it accepts: "
             "is the topic's max.message.bytes below kafka.record_bytes?"
         )
 

@@ -245,7 +245,7 @@ class PartitionWork:
             except asyncio.CancelledError:
                 if _cancelled_itself():
                     raise
-                raise RetryError("the transaction was not through when its time was up") from None
+                raise RetryError("the transaction had not ended when its time was up") from None
             finally:
                 self._transaction = None
                 self._no_transaction.set()

@@ -214,7 +214,7 @@ class _Together:
             else:
                 partition.next_fetch_offset = position
         if wrong:
-            raise CorruptRecordException("a record batch holds what is no record")
+            raise CorruptRecordException("a record batch holds something that is not a record")
 
 
 class _Batch:
@@ -261,7 +261,7 @@ class _Batch:
             if len(columns):
                 yield _chunk(columns, data, at)
         if wrong or at != end:
-            raise CorruptRecordException("a record batch holds what is no record")
+            raise CorruptRecordException("a record batch holds something that is not a record")
 
     def _records(self) -> tuple[bytes, int, int]:
         """Bytes with the records, decompressed, and where these begin and end."""

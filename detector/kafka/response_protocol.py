@@ -58,7 +58,7 @@ class ResponseProtocol(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):  # type
             (size,) = _SIZE.unpack_from(view, at)
             at += _SIZE.size
             if size < 0:
-                raise ValueError("a response of less than no bytes")
+                raise ValueError("a response of negative length")
             if size > len(view) - at:
                 self._size = size
                 self._response = bytearray(min(size, max(_FIRST_ROOM, len(view))))

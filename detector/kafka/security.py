@@ -24,16 +24,16 @@ _SEE: Final = "see kafka.security in the configuration"
 _CERTIFICATE: Final = {
     9: "is not valid yet (or this machine's clock is wrong)",
     10: "has expired",
-    18: "is signed by itself, which ca_file does not name",
-    19: "is signed by an authority that ca_file does not name",
-    20: "is signed by an authority that ca_file does not name",
-    21: "is signed by an authority that ca_file does not name",
+    18: "is self-signed, and ca_file does not contain it",
+    19: "is signed by an authority that ca_file does not contain",
+    20: "is signed by an authority that ca_file does not contain",
+    21: "is signed by an authority that ca_file does not contain",
     23: "has been revoked",
     62: "is for another host name",
     64: "is for another address",
 }
 _REFUSED_US: Final = {
-    "CERTIFICATE_REQUIRED": "it wants a certificate of ours: set cert_file and key_file",
+    "CERTIFICATE_REQUIRED": "it wants a client certificate: set cert_file and key_file",
     "CERTIFICATE_EXPIRED": "our certificate in cert_file has expired",
     "CERTIFICATE_REVOKED": "our certificate in cert_file has been revoked",
     "CERTIFICATE_UNKNOWN": "it does not trust our certificate in cert_file",
@@ -49,7 +49,7 @@ _NO_TLS: Final = (
     "PACKET_LENGTH",
 )
 _OF_CONNECTIONS: Final[dict[type[BaseException], str]] = {
-    ValueError: "the broker does not prove that it knows the password, as SCRAM asks",
+    ValueError: "the broker does not prove that it knows the password, as SCRAM requires",
     socket.gaierror: "the name cannot be resolved (DNS): see kafka.bootstrap",
     ConnectionRefusedError: "nobody listens there: the broker is down, or the port is wrong",
     TimeoutError: "no answer in time",
@@ -138,7 +138,7 @@ def tls_context(security: Security) -> ssl.SSLContext:
             reason = (
                 "is not the certificate of the key in key_file"
                 if mismatch
-                else "certificate and private key cannot be read: they are PEM, and a key with a passphrase needs key_password_env or _file"
+                else "certificate and private key cannot be read: they must be PEM, and a key with a passphrase needs key_password_env or _file"
             )
             raise ConfigError(reason, security.cert_file) from None
     return context

@@ -64,9 +64,7 @@ class Difference(msgspec.Struct, frozen=True):
     grave: bool
 
     def __str__(self) -> str:
-        return (
-            f"{self.topic}: {self.setting} is {self.found}, configured is {self.wanted}; it is left as it is"
-        )
+        return f"{self.topic}: {self.setting} is {self.found}, but {self.wanted} is configured; it is left unchanged"
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -192,7 +192,7 @@ class ReceiveService:
 
     def _unwritten(self, error: RetryError) -> None:
         if (more := self._limit("unwritten")) is not None:
-            self._log.warning("Kafka does not take what arrives, trying again", why=str(error), **more)
+            self._log.warning("Kafka does not accept what arrives, trying again", why=str(error), **more)
 
     def _masked(self, why: str | None) -> str | None:
         return None if why is None else self._clean(why)
@@ -222,4 +222,4 @@ class ReceiveService:
 def _refuse_others(topics: set[str]) -> None:
     """Raises UsageError if there are topics: nobody has looked whether they can be written."""
     if topics:
-        raise UsageError(f"topics that are new wait for a new start: {', '.join(sorted(topics))}")
+        raise UsageError(f"new topics need a restart: {', '.join(sorted(topics))}")

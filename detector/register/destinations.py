@@ -53,7 +53,7 @@ def destination_of(
     if scheme == "kafka":
         return KafkaDestination(address, security)
     if "://" in address:
-        raise UsageError(f"the destination has a scheme that is not known: name {_FORMS}")
+        raise UsageError(f"the destination has an unknown scheme: name {_FORMS}")
     return FileDestination(address)
 
 
@@ -143,7 +143,7 @@ class KafkaDestination:
     def __init__(self, address: str, security: Callable[[], Any] | None) -> None:
         brokers, _, topic = address[len("kafka:") :].removeprefix("//").partition("/")
         if not brokers or not topic or "/" in topic or "@" in brokers:
-            raise UsageError("the destination is no topic: write it as kafka://HOST:PORT,HOST:PORT/TOPIC")
+            raise UsageError("the destination is not a topic: write it as kafka://HOST:PORT,HOST:PORT/TOPIC")
         self.address = address
         self._brokers = tuple(brokers.split(","))
         self._topic = topic

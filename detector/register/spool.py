@@ -171,7 +171,7 @@ def _refuse_shared(folder: Path) -> None:
     """
     info = folder.stat()
     if info.st_uid not in (os.getuid(), 0) or info.st_mode & 0o022:
-        raise PermissionError(errno.EPERM, "others may write into the folder of the spool")
+        raise PermissionError(errno.EPERM, "others can write into the folder of the spool")
 
 
 def spooled(

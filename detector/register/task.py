@@ -289,7 +289,7 @@ class Task:
         if sender is not None and not self._process:
             left, reason = sender.finish(self._patience)
             if left:
-                _warn("%d events of the task wait in the spool, and are sent later: %s", left, reason)
+                _warn("%d events of the task wait in the spool, and will be sent later: %s", left, reason)
 
 
 def _outcome_of(error: BaseException | None) -> str:

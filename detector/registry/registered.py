@@ -55,7 +55,7 @@ class RegisteredCredentials:
     """`registry` knows whose a name is, `finders` find the secrets.
 
     `complete` is to be set once everything is known that was registered before the start. `unreadable` counts records
-    that were passed over. `id_key` is the offset and the first of the keys that instances without a deployment key
+    that were skipped. `id_key` is the offset and the first of the keys that instances without a deployment key
     offered each other to name ids that hold a secret; None if there is none. `topics` are those that were kept.
     """
 

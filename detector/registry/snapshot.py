@@ -228,7 +228,7 @@ def _header(file: int) -> Header:
     try:
         version = msgspec.json.decode(data)["version"]
         if version != VERSION:
-            raise SnapshotError(f"it is of another version of curfewd: in format {version}")
+            raise SnapshotError(f"it was written by another version of curfewd: in format {version}")
         return msgspec.json.decode(data, type=Header)
     except (msgspec.MsgspecError, KeyError, TypeError):
         raise SnapshotError("it is damaged") from None
@@ -237,7 +237,7 @@ def _header(file: int) -> Header:
 def _check_origin(header: Header, origin: Origin, now: int, spans: Mapping[int, tuple[int, int]]) -> None:
     found = header.origin
     if (found.topic, found.topic_id) != (origin.topic, origin.topic_id):
-        raise SnapshotError("it is of another topic")
+        raise SnapshotError("it belongs to another topic")
     if found.keys != origin.keys:
         raise SnapshotError("it was made under other deployment keys")
     if not 0 <= now - header.saved <= OLDEST:

@@ -244,7 +244,7 @@ def add_fingerprint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="take a secret that is one word or one number, though such text stands in logs by chance",
+        help="accept a secret that is one word or one number, though such text appears in logs by chance",
     )
 
 

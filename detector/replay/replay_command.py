@@ -186,7 +186,7 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
     warnings: Sequence[str] = (),
     runner: Runner | None = None,
 ) -> tuple[Plan, Finders]:
-    """What is read and how, and what masks it. The files `skip` are passed over, `warnings` are told beside others.
+    """What is read and how, and what masks it. The files `skip` are skipped, `warnings` are told beside others.
 
     `runner` runs the stages of units; by default processes of this machine.
 
@@ -209,7 +209,7 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
 
 
 class Found(NamedTuple):
-    """The sources, a dead letter for each input that could not be opened, and sentences of what was passed over."""
+    """The sources, a dead letter for each input that could not be opened, and sentences of what was skipped."""
 
     sources: Sequence[Source]
     letters: Sequence[DeadLetter]

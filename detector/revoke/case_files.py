@@ -1,7 +1,7 @@
 """The cases and outcomes of `curfewd revoke --commands`, in files: what a changelog and a topic are on Kafka.
 
 `outcomes.jsonl` has the CloudEvents, `cases.jsonl` each case as it changes; the last line of a command stands. Both are
-only appended to, and a line that a crash tore is passed over. A case is on the disk, with the events of its outcomes,
+only appended to, and a line that a crash tore is skipped. A case is on the disk, with the events of its outcomes,
 before these are told: what a crash kept from being told is told at the next start. If `cases.jsonl` is lost, the last
 outcome of a command counts.
 """

@@ -95,7 +95,7 @@ class RevokeHandler:
         output = refusal.output
         if output is not None and output.topic != self._topics.dead_letters:
             raise StopError(
-                f"a record of ours for {output.topic} is larger than the {refusal.limit} bytes that it takes: is the "
+                f"a record of ours for {output.topic} is larger than the {refusal.limit} bytes that it accepts: is the "
                 "topic's max.message.bytes below kafka.record_bytes?"
             )
         return [dead_letter_output(self._topics.dead_letters, refusal_letter(partition, refusal))]

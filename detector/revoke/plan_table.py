@@ -98,7 +98,7 @@ def _read(file: BinaryIO, name: str) -> ReadCommands:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines, each cut at what a command may have: the rest of a longer one is passed over."""
+    """The lines, each cut at what a command may have: the rest of a longer one is skipped."""
     while line := file.readline(LARGEST + 2):
         rest = line
         while len(rest) == LARGEST + 2 and not rest.endswith(b"\n"):

@@ -291,7 +291,7 @@ class RevokeService:
                 self._settings.revoke.probes,
                 self._settings.revoke.audit_log,
             ):
-                self._log.warning("changes to revoke.probes and revoke.audit_log wait for a new start")
+                self._log.warning("changes to revoke.probes and revoke.audit_log need a restart")
             closing = asyncio.create_task(_close_later(self._targets))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -46,7 +46,7 @@ class RegistrySnapshots:
     async def resume(self, topic: TopicSpans) -> Mapping[int, int]:
         """Knows what the snapshot has; the offsets before which that is all. None if it cannot be used."""
         if not topic.id:
-            self._log.warning("no snapshots of the registry: the brokers do not tell the ids of topics")
+            self._log.warning("no snapshots of the registry: the brokers do not report the ids of topics")
         if not (self._keys and topic.id and self._every):
             return {}
         self._origin = Origin(topic.name, topic.id, self._keys)

@@ -69,9 +69,7 @@ class Reloads:
             name: getattr(self._settings, name) for name in ("kafka", "service", "keys", "sources", "trust")
         }
         if any(_said(getattr(settings, name)) != _said(value) for name, value in kept.items()):
-            self._log.warning(
-                "changes to [kafka], [service], sources, [[trust]] and keys wait for a new start"
-            )
+            self._log.warning("changes to [kafka], [service], sources, [[trust]] and keys need a restart")
         finders.reload(scanner, Allowlist(settings.allows))
         self._metrics.add(series.RELOADS, "done")
         self._log.info("patterns and policy reloaded", patterns=len(scanner.patterns))

@@ -227,7 +227,7 @@ class Service:
         )
         found = await self._lifecycle.retry(lambda: survey(self._live, connection), "cannot list topics yet")
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
-            self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
+            self._log.warning("an input topic does not exist yet; it will be read once it does", topic=topic)
         self._readiness.waiting = "starting"
         await compile_beside()
         await asyncio.to_thread(compile_loops, scanner)
@@ -317,7 +317,7 @@ class Service:
             return ScanMarks(Path(settings.state), settings.worker)
         except OSError as error:
             self._log.warning(
-                "what is being scanned cannot be written down: a record that crashes the scan will not be found. Give "
+                "what is being scanned cannot be recorded: a record that crashes the scan will not be found. Give "
                 "each process a folder of its own that it may write to",
                 folder=settings.state,
                 why=error.strerror,
@@ -476,7 +476,7 @@ class Service:
         """A topic that was made later may match both lists."""
         if self._live.inputs.ambiguous([topic]):
             self._operator_log.warn(
-                "a topic matches event_topics and log_topics: it is read as text until the globs are mended",
+                "a topic matches event_topics and log_topics: it is read as text until the globs are fixed",
                 topic=topic,
             )
 

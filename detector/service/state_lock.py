@@ -121,7 +121,7 @@ def _warn_of_a_death(before: _Holder | None, warn: Callable[..., Any]) -> None:
     if before is not None and not before.over:
         warn(
             "the last run in this folder of state did not end by itself",
-            why=f"curfewd run {before} crashed or was killed: if not by you, most likely as memory ran out "
+            why=f"curfewd run {before} crashed or was killed: unless you did it, most likely because memory ran out "
             "(docs/sizing.md#memory)",
         )
 

@@ -136,7 +136,7 @@ class TopicIdentity:
                 present = await topic_ids(admin, names)
                 if present is None:
                     self._warn(
-                        "the brokers do not tell the ids of topics: one that is made anew is not noticed"
+                        "the brokers do not report the ids of topics: one that is made anew is not noticed"
                     )
                     return
                 kept = {name: each.id for name, each in self._kept.items()}

@@ -20,7 +20,7 @@ _ESCAPED: Final = re.compile(r"\\(?:\\|x[89a-f][0-9a-f])")  # what `shown` write
 _LONE_BYTES: Final = range(0xDC80, 0xDD00)  # characters that stand for bytes that are not UTF-8 (PEP 383)
 _CLOSED: Final = "it is closed"
 _TAKEN: Final = "a file has that name"  # what should be made or opened is a folder
-_GONE: Final = "its reader has gone before all was written"
+_GONE: Final = "its reader closed it before everything was written"
 
 
 def shown(path: str | Path) -> str:

@@ -99,7 +99,7 @@ class NetworkSet:
         for cidr in self.cidrs:
             network = network_of(cidr)
             if network is None:
-                raise ValueError(f"{cidr[:_LONGEST_ADDRESS]!r} is no network, such as 203.0.113.0/24")
+                raise ValueError(f"{cidr[:_LONGEST_ADDRESS]!r} is not a network such as 203.0.113.0/24")
             version, prefix, shift = network
             ranges[version].append((prefix << shift, (prefix + 1 << shift) - 1))
         self._starts: dict[int, list[int]] = {}

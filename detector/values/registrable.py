@@ -82,12 +82,12 @@ def refuse(secret: bytes) -> None:
     if len(secret) > MAX_LENGTH:
         raise InputError(
             f"the secret has more than {MAX_LENGTH:,} bytes: logs are searched in pieces that overlap by no more, so it "
-            "would not be found for sure; register the part that is secret, such as the token in the file"
+            "might not be found; register the part that is secret, such as the token in the file"
         )
     if len(secret) < SHORTEST:
         raise InputError(
-            f"the secret has {len(secret)} bytes, the least is {SHORTEST}: text so short stands in logs by chance, and each "
-            "time it would ask for a revocation"
+            f"the secret has {len(secret)} bytes, the minimum is {SHORTEST}: text so short appears in logs by chance, "
+            "and each time it would cause a revocation"
         )
     try:
         text = secret.decode()
@@ -114,8 +114,8 @@ def refuse_words(secret: bytes) -> None:
     if len(secret) < SHORTEST_WORD and (word or text.isdecimal()):
         what = "word" if word else "number"
         raise InputError(
-            f"the secret is one {what} of fewer than {SHORTEST_WORD} characters: such text stands in logs by chance, and each "
-            "time it would ask for a revocation; make a longer one, or register it all the same with --force"
+            f"the secret is one {what} of fewer than {SHORTEST_WORD} characters: such text appears in logs by "
+            "chance, and each time it would cause a revocation; make a longer one, or register it all the same with --force"
         )
 
 

@@ -26,7 +26,7 @@ DISK: Final = "a disk is full: make room, service.state and the temporary folder
 # What a process most likely died of, by the signal.
 DEATHS: Final[dict[int, str]] = {
     signal.SIGKILL: f"it was killed, most likely by the kernel: {MEMORY}",
-    signal.SIGABRT: f"a library gave up, most likely as it could not have memory or a thread: {MEMORY}",
+    signal.SIGABRT: f"a library gave up, most likely because it could not get memory or a thread: {MEMORY}",
     signal.SIGBUS: "a file that it had mapped could not be read, or had no room: look at the disk of service.state",
     signal.SIGSEGV: "it crashed in compiled code: if that comes again, please report it",
 }

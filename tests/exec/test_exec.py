@@ -402,7 +402,7 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_asked(tmp_pa
         (("--secret-env", "EMPTY"), {"EMPTY": ""}, "EMPTY of --secret-env is empty"),
         (("--secret-file", "absent"), {}, "absent of --secret-file: cannot be read"),
         (("--secret-env", "WEAK"), {"WEAK": "hunter2hunter2"}, "with a deployment key in CURFEWD_KEY"),
-        (("--secret-env", "WEAK"), {"WEAK": "x"}, "the least is 8"),
+        (("--secret-env", "WEAK"), {"WEAK": "x"}, "the minimum is 8"),
         (("--secret-env", "DEPLOY_TOKEN", "--owner", f"by {TOKEN}"), {}, "stands in the id of the task"),
         (("--deadline", "soon"), {}, "deadline"),
         (("--to", "ftp://x/y"), {}, "not known"),

@@ -78,7 +78,7 @@ def test_a_run_that_goes_on_is_fetched_again(server: Server, fetched: Fetch, tmp
     over = server.runs["octo/app"][0], server.jobs[5][1]
     server.runs["octo/app"][0] = run(5, status="in_progress", conclusion=None)
     server.jobs[5][1] = job(52, 5, status="in_progress", conclusion=None, completed_at=None)
-    assert fetched().lines[1] == "1 job not over yet: run the same command again later"
+    assert fetched().lines[1] == "1 job still running: run the same command again later"
     assert "octo/app/github-job-52.log" not in files(tmp_path / "out")
     server.runs["octo/app"][0], server.jobs[5][1] = over
     assert len(fetched().lines) == 2
@@ -104,7 +104,7 @@ def test_what_a_list_cannot_give_is_told(server: Server, fetched: Fetch) -> None
     server.runs["octo/app"] = [run(number) for number in range(1, 1102)]  # all in one second
     server.jobs = {number: [] for number in range(1, 1102)}
     (warning,) = fetched(PATIENT, connections=16).warnings
-    assert warning.startswith("101 runs missing: the API counted them")
+    assert warning.startswith("101 runs missing: the API counted but did not return them")
 
 
 def test_an_organisation_is_all_its_repositories(server: Server, fetched: Fetch, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "an id that is no number": (
         RUNS,
         body('{"total_count": 1, "workflow_runs": [{"id": "../../x"}]}'),
-        "something else than its documentation",
+        "not what its documentation says",
     ),
 }
 
@@ -447,7 +447,7 @@ def test_a_netrc_is_neither_used_nor_in_the_way(
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "socks5://127.0.0.1:1", "http://"])
 def test_what_is_no_proxy_is_told(fetched: Fetch, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(ApiError, match="HTTPS_PROXY is no address of a proxy for HTTP"):
+    with pytest.raises(ApiError, match="HTTPS_PROXY is not the address of an HTTP proxy"):
         fetched(api_url="https://api.example.com")
 
 

@@ -232,8 +232,8 @@ def test_links_and_devices_are_passed_over_and_told(tmp_path: Path, monkeypatch:
     assert [source.name for source in sources] == ["a.tar!a.log", "b.zip!b.log"]
     assert letters == []
     assert told == [
-        "a.tar: 4 links or devices were passed over",
-        "b.zip: 1 link or device was passed over",
+        "a.tar: 4 links or devices were skipped",
+        "b.zip: 1 link or device was skipped",
     ]
 
 
@@ -573,7 +573,7 @@ def test_members_can_be_named(made: Any) -> None:
     with pytest.raises(InputError, match="no such file"):
         names("gone.zip!a")
     Path("a.log").write_bytes(b"x\n")
-    with pytest.raises(InputError, match="no archive whose members are read"):
+    with pytest.raises(InputError, match="not an archive whose members curfewd reads"):
         names("a.log!x")
 
 

@@ -353,7 +353,7 @@ OTHER = private_key("Ed25519")
         ("kid is a number", jws(KEY, "Ed25519", VALUE, kid=1)),
         ("kid is null", jws(KEY, "Ed25519", VALUE, kid=None)),
         ("kid is a path", jws(KEY, "Ed25519", VALUE, kid="../../dev/null")),
-        ("a critical parameter", jws(KEY, "Ed25519", VALUE, crit=["exp"], exp=1)),
+        ("an unknown critical parameter", jws(KEY, "Ed25519", VALUE, crit=["exp"], exp=1)),
         ("crit is empty", jws(KEY, "Ed25519", VALUE, crit=[])),
         ("crit is no list", jws(KEY, "Ed25519", VALUE, crit="b64", b64=False)),
         ("b64 is not critical", jws(KEY, "Ed25519", VALUE, b64=False)),

@@ -127,7 +127,7 @@ def test_exec_plants_decoys_in_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("canary", "reason"),
     [
-        ("github:DEPLOY_TOKEN", "has a value already"),
+        ("github:DEPLOY_TOKEN", "already has a value"),
         ("visa", "one of github"),
         ("hex:A B", "letters, digits and _"),
     ],

@@ -217,7 +217,7 @@ with Task("a/1", to={str(out)!r}) as task:
     ("secret", "reason"),
     [
         ("", "nothing was read"),
-        ("tiny9", "the least is 8"),
+        ("tiny9", "the minimum is 8"),
         ("hunter2hunter2", "SHA-256 is for generated tokens"),
         ("correct horse battery staple", "SHA-256 is for generated tokens"),
         ("aaaaaaaaaaaaaaaaaaaaaaaaaa", "over and over"),
@@ -342,7 +342,7 @@ def test_a_spool_that_others_may_write_is_not_used(
     with Task("a/1", to=receiving.url):
         pass
     assert receiving.types() == ["task.started", "task.ended"]
-    assert "others may write" in caplog.text
+    assert "others can write" in caplog.text
 
 
 def test_importing_it_loads_the_standard_library_only() -> None:

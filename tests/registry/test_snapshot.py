@@ -199,8 +199,8 @@ def test_one_of_something_else_is_not_used(snapshot: Path, tmp_path: Path) -> No
     other = DeploymentKey.of(bytes(32))
     assert why(tmp_path / "none") == "there is none"
     assert "Is a directory" in why(tmp_path)
-    assert why(snapshot, msgspec.structs.replace(ORIGIN, topic_id="e1" * 16)) == "it is of another topic"
-    assert why(snapshot, msgspec.structs.replace(ORIGIN, topic="other")) == "it is of another topic"
+    assert why(snapshot, msgspec.structs.replace(ORIGIN, topic_id="e1" * 16)) == "it belongs to another topic"
+    assert why(snapshot, msgspec.structs.replace(ORIGIN, topic="other")) == "it belongs to another topic"
     assert "deployment keys" in why(snapshot, msgspec.structs.replace(ORIGIN, keys=keys_id((other,))))
     assert "too old" in why(snapshot, now=NOW + OLDEST + 1)
     assert "too old" in why(snapshot, now=NOW - 1)

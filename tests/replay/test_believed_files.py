@@ -233,7 +233,7 @@ def test_a_path_is_declared_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "link").symlink_to(path)
     for other in (path, tmp_path / "link", tmp_path / "x" / ".." / "a.jsonl"):
         assert main(["replay", "--events", str(path), "--logs", str(other)]) == 2
-        assert "named by --events and by --logs: it carries events or text" in capsys.readouterr().err
+        assert "named by --events and by --logs: it carries either events or text" in capsys.readouterr().err
     with pytest.raises(InputError):
         Declarations(["-"], ["-"])
     assert main(["replay"]) == 2

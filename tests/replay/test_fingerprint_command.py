@@ -287,7 +287,7 @@ def test_it_warns_of_what_may_not_be_meant_or_not_be_found_everywhere(
     [
         (b"", "nothing was read"),
         (b"\r\n", "nothing was read"),
-        (b"7 bytes", "the least is 8"),
+        (b"7 bytes", "the minimum is 8"),
         (b"x" * 8, "one character over and over"),
         (b" \t \t \t \t \n\n\r\n", "one character over and over"),
         (b"a made-up secret\xff", "UTF-8"),
@@ -305,7 +305,7 @@ def test_it_refuses_what_no_scan_would_find_or_tell_from_ordinary_text(
 
 @pytest.mark.parametrize("secret", ["changeme", "Password", "PRODUCTION", "123456789012345", "königsweg"])
 def test_it_refuses_a_word_or_a_number_unless_it_is_told_to(printed: Printed, secret: str) -> None:
-    with pytest.raises(InputError, match=r"stands in logs by chance.*--force") as caught:
+    with pytest.raises(InputError, match=r"appears in logs by chance.*--force") as caught:
         printed(secret.encode())
     assert secret not in str(caught.value)
     identifiers, _ = printed(secret.encode(), force=True)

@@ -106,7 +106,7 @@ def test_an_output_that_does_not_take_it_all_is_told_in_a_line_and_the_files_are
     said = {
         "full": "No space left on device",
         "closed": "it is closed",
-        "no reader": "its reader has gone before all was written",
+        "no reader": "its reader closed it before everything was written",
     }
     assert done.returncode == 2
     assert done.stderr.decode() == f"curfewd: standard output: {said[output]}\n"

@@ -131,7 +131,7 @@ async def test_a_topic_that_was_made_anew_is_read_whole(broker: Cluster, tmp_pat
     with structlog.testing.capture_logs() as said:
         again = Start(streams, tmp_path)
         known, found = await again.known()
-    assert said[0]["why"] == "it is of another topic"
+    assert said[0]["why"] == "it belongs to another topic"
     assert [number for number, each in enumerate(found) if each] == [7, 8, 9, 10, 11]
     assert len(known) == 5
 

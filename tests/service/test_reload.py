@@ -57,6 +57,6 @@ async def test_what_waits_for_a_new_start_is_said(tmp_path: Path, after: str, *,
         running = asyncio.create_task(asyncio.sleep(60))
         reloaded = await reloads.next(Finders(PatternScanner([]), ()), running)
         running.cancel()
-    assert any("wait for a new start" in line["event"] for line in said) == warned
+    assert any("need a restart" in line["event"] for line in said) == warned
     assert reloaded is not None
     assert reloaded.settings.trust == before.trust

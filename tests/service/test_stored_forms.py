@@ -276,7 +276,7 @@ def test_the_stores_say_what_the_state_topic_says(archive: Archive, tmp_path: Pa
             metas = [(key, value) for key, value in held.items() if key[KIND] == META]
             timers = {TIMER + value[:12] + key[1:17] for key, value in metas if value[0] != 0xFF}
             due = {key for key, _ in store.due(0, 1 << 80, 1000)}
-            assert timers <= due  # what is no longer meant is passed over when its time comes
+            assert timers <= due  # what is no longer meant is skipped when its time comes
             assert timers
         finally:
             store.close()

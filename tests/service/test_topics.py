@@ -193,15 +193,15 @@ def test_what_differs_is_told_and_left_alone(secure: SecureBroker, console: Cons
     assert code == 0, err
     assert "lived.revocations: there already, with other settings" in out
     assert err == (
-        "curfewd: warning: lived.revocations: retention.ms is 2592000000, configured is 7776000000; "
-        "it is left as it is\n"
-        "curfewd: warning: lived.revocations: segment.ms is 324000000, configured is 604800000; it is left as it is\n"
+        "curfewd: warning: lived.revocations: retention.ms is 2592000000, but 7776000000 is configured; "
+        "it is left unchanged\n"
+        "curfewd: warning: lived.revocations: segment.ms is 324000000, but 604800000 is configured; it is left unchanged\n"
     )
     code, _, err = console.create(address, more="prefix = 'lived.'\n[kafka.topics.work]\npartitions = 5")
     assert code == 2
     assert [line.split(";")[0] for line in err.splitlines()] == [
-        "curfewd: lived.work: partitions is 2, configured is 5",
-        "curfewd: lived.state: partitions is 2, configured is 5",
+        "curfewd: lived.work: partitions is 2, but 5 is configured",
+        "curfewd: lived.state: partitions is 2, but 5 is configured",
     ]
     assert described(address, "lived.") == before
 
@@ -225,8 +225,8 @@ def test_a_topic_that_would_lose_state_or_was_grown_is_an_error(
     code, out, err = console.create(address, more="prefix = 'grown.'\n[kafka.topics.work]\npartitions = 2")
     assert code == 2
     assert "grown.findings: created" in out, err
-    assert "curfewd: grown.state: cleanup.policy is delete, configured is compact" in err
-    assert "curfewd: grown.work: partitions is 4, configured is 2" in err
+    assert "curfewd: grown.state: cleanup.policy is delete, but compact is configured" in err
+    assert "curfewd: grown.work: partitions is 4, but 2 is configured" in err
 
 
 def test_a_refusal_by_the_brokers_says_what_to_set(secure: SecureBroker, console: Console) -> None:
@@ -234,7 +234,7 @@ def test_a_refusal_by_the_brokers_says_what_to_set(secure: SecureBroker, console
     Path(path).write_text(Path(path).read_text().replace("replication = 1", "replication = 3"))
     assert main(["topics", "create", "--config", path]) == 2
     err = console._capsys.readouterr().err
-    assert "copies.work: there are fewer brokers than copies asked for: set kafka.replication" in err
+    assert "copies.work: there are fewer brokers than requested copies: set kafka.replication" in err
 
 
 def tls(secure: SecureBroker, protocol: str = "SSL") -> str:
@@ -301,7 +301,7 @@ def refusals(secure: SecureBroker, folder: Path) -> dict[str, tuple[str, str, st
         "unknown authority": (
             "TLS",
             f"protocol = 'SSL'\nca_file = '{stranger.file}'",
-            "is signed by an authority that ca_file does not name",
+            "is signed by an authority that ca_file does not contain",
         ),
         "plaintext to a TLS port": ("TLS", "", "the port speaks TLS: set kafka.security.protocol to SSL"),
         "SASL without TLS to a TLS port": (
@@ -317,7 +317,7 @@ def refusals(secure: SecureBroker, folder: Path) -> dict[str, tuple[str, str, st
         "no SASL where it is wanted": (
             "CLEAR",
             "",
-            "it wants SASL, perhaps; set kafka.security.protocol to SASL_",
+            "it may want SASL; set kafka.security.protocol to SASL_",
         ),
         "SASL where it is not": (
             "TLS",

@@ -138,7 +138,7 @@ def _expiry(record: Record, issued: int) -> int:
         raise bad(MISSING_FIELD, path)
     read = answer_time(value)
     if read is None:
-        raise bad(BAD_TIME, path, "not a time in a style that is known")
+        raise bad(BAD_TIME, path, "not a time in a known format")
     return read
 
 

@@ -45,7 +45,7 @@ class RoleStatement(NamedTuple):
 
 
 def role_statements(text: str) -> Iterator[RoleStatement]:
-    """Those in a text, which may hold several statements. Others are passed over."""
+    """Those in a text, which may hold several statements. Others are skipped."""
     statement: list[Token] = []
     for token in (*tokens(text[:_LONGEST]), Token("other", ";")):
         if token != ("other", ";"):

@@ -67,7 +67,7 @@ class JwsVerifier:
         if protected.get("alg") not in key.algorithms:
             raise bad(BAD_SIGNATURE, self._header, "the JWS has another algorithm than its key")
         if not _critical_is_known(protected):
-            raise bad(BAD_SIGNATURE, self._header, "the JWS has a critical parameter that is not known")
+            raise bad(BAD_SIGNATURE, self._header, "the JWS has an unknown critical parameter")
         try:
             jws.deserialize_compact(token, key.key, registry=key.registry, payload=content)
         except (JoseError, ValueError, TypeError, RecursionError):

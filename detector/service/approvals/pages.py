@@ -177,7 +177,7 @@ class ApprovalPages:
                 self._wrong.count(request.client)
             return line(
                 401,
-                "show your token: Authorization: Bearer …",
+                "send your token: Authorization: Bearer …",
                 {**DATA_HEADERS, "WWW-Authenticate": "Bearer"},
             )
         name, token = found[0]

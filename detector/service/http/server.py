@@ -157,7 +157,7 @@ class HttpServer:
                 with each.dup() as listening:  # asyncio has one number for both
                     listening.listen(_BACKLOG)
         except OSError as error:
-            reason = error.strerror or "it is no address of this machine"
+            reason = error.strerror or "it is not an address of this machine"
             if error.errno == errno.EADDRINUSE:
                 reason = "address already in use"
             raise UsageError(f"{self._setting}: cannot listen on {self._address}: {reason}") from None
@@ -239,7 +239,7 @@ class HttpServer:
     async def answer(self, request: web.BaseRequest, client: str) -> Answer:
         """The answer to one request: that of its page."""
         if request.version not in {HttpVersion10, HttpVersion11}:
-            return line(505, "HTTP/1.1 is spoken here")
+            return line(505, "only HTTP/1.1 is supported")
         # The target as it was sent: what is escaped or names another host is no path of ours.
         path, _, query = request.raw_path.partition("?")
         page = self._pages.get(path)

@@ -538,7 +538,7 @@ class JudgeHandler:
         letter = DeadLetter(
             partition.topic,
             UNREADABLE,
-            "it is nothing that the scan stage sends",
+            "it is not something that the scan stage sends",
             None,
             None,
             offset,

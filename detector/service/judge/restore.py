@@ -130,4 +130,4 @@ def _fresh(path: Path, memory: StoreMemory | None) -> Store:
     try:
         return Store(path, memory)
     except Exception as error:
-        raise shortage(error) or RetryError(f"the store cannot be made: {type(error).__name__}") from error
+        raise shortage(error) or RetryError(f"the store cannot be created: {type(error).__name__}") from error

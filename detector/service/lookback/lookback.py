@@ -163,7 +163,7 @@ class Lookback:
                 raise death.error(partition, [found])
             self._marks.set_aside(partition, found.offset)
             where = f"topic {partition.topic}, partition {partition.number}, offset {found.offset}"
-            self._observe(LookbackProblem(f"it passes a record over: {death.why} ({where})"))
+            self._observe(LookbackProblem(f"it skips a record: {death.why} ({where})"))
             records = chosen(records, [*range(low), *range(high, len(records))])
         return records
 

@@ -10,12 +10,12 @@ from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import RepeatLimit
 
 _EVENTS: Final[dict[Refusal, str]] = {
-    "share": "a client opens more connections than one may have: its oldest is cut off for each new one",
-    "full": "all connections are taken: the oldest of whoever has most is cut off for each new one",
+    "share": "a client opens more connections than it may have: its oldest is closed for each new one",
+    "full": "all connections are in use: for each new one, the client with the most loses its oldest",
     "slow-request": "a request did not arrive in time: the connection is closed",
-    "slow-reader": "a client does not read what it asked for: the connection is cut off",
+    "slow-reader": "a client does not read what it asked for: the connection is closed",
     "too-long": "a request is too long: it is refused",
-    "malformed": "a client sends what is no HTTP request: it is refused",
+    "malformed": "a client sends something that is not an HTTP request: it is refused",
     "unread-body": "a request has a body, which nothing here reads: the connection is closed",
 }
 

@@ -81,7 +81,7 @@ class OperatorLog:
             del self._failing[stage]
             seconds = round(self._clock() - since, 1)
             self._log.info(
-                "all partitions are at work again", stage=stage, partitions=len(partitions), seconds=seconds
+                "all partitions are running again", stage=stage, partitions=len(partitions), seconds=seconds
             )
 
     @singledispatchmethod
@@ -140,7 +140,7 @@ class OperatorLog:
     @_take.register
     def _record_by_record(self, fact: ColumnsUnavailable, stage: StageName) -> None:
         self._log.warning(
-            "reading is slower than it need be: curfewd does not know this aiokafka",
+            "reading is slower than it could be: curfewd does not know this version of aiokafka",
             stage=stage,
             version=fact.version,
         )

@@ -56,7 +56,7 @@ LEAKS: Final = Series(
 LIMITED: Final = Series(
     "curfewd_limited_records",
     "counter",
-    "Log records that asked for more decoding than the limit. The look-back has a higher one: of its count each is a finding.",
+    "Log records that needed more decoding than the limit. The look-back has a higher one: each that it counts is a finding.",
     ("stage",),
 )
 LIMITED_BYTES: Final = Series(
@@ -107,7 +107,7 @@ PROCESSING: Final = Series(
 TRANSACTION: Final = Series(
     "curfewd_transaction_seconds",
     "histogram",
-    "Time from a poll to the commit of everything that it gave.",
+    "Time from a poll to the commit of all its output.",
     ("stage",),
     _WORK,
 )
@@ -329,7 +329,7 @@ REVOCATION_SECONDS: Final = Series(
 REVOCATIONS: Final = Series(
     "curfewd_revocations",
     "counter",
-    "Outcomes of commands that `curfewd revoke` told: `confirmed`, `done-unproved`, `refused`, `gone-already`, `failed`, `held`.",
+    "Outcomes of commands that `curfewd revoke` reported: `confirmed`, `done-unproved`, `refused`, `gone-already`, `failed`, `held`.",
     ("target", "outcome"),
 )
 REVOCATION_COPIES: Final = Series(
@@ -338,13 +338,13 @@ REVOCATION_COPIES: Final = Series(
 REVOCATION_DIFFERING: Final = Series(
     "curfewd_revocation_differing",
     "counter",
-    "Commands that came with the id of a known one and said something else: they are not carried out, and one of the two is forged "
+    "Commands that came with the id of a known one but with other content: they are not carried out, and one of the two is forged "
     "or wrong.",
 )
 REVOCATION_NOTICES: Final = Series(
     "curfewd_revocation_notices",
     "counter",
-    "Notices of outcomes, by the `[[revoke.notice]]`: `sent`, or `lost` (not taken for a quarter of an hour, refused, or one too many).",
+    "Notices of outcomes, by the `[[revoke.notice]]`: `sent`, or `lost` (not accepted for a quarter of an hour, refused, or one too many).",
     ("notice", "result"),
 )
 REVOCATIONS_PENDING: Final = Series(

@@ -31,7 +31,7 @@ def refusal_letter(partition: Partition, refusal: Refusal) -> DeadLetter:
             offset = int(header) if header else refusal.output.origin
         reason, detail = (
             TOO_LARGE,
-            f"what it gave is larger than the {refusal.limit} bytes that its topic takes",
+            f"its output is larger than the {refusal.limit} bytes that its topic accepts",
         )
     elif refusal.reason == "record-failed":
         reason, detail = UNREADABLE, f"it could not be processed ({refusal.error})"

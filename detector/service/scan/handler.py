@@ -456,7 +456,7 @@ class ScanHandler:
 
     def _too_large(self, partition: Partition, offset: int) -> Output:
         """A dead letter. Several events are written as evidence in one record, and they have to fit."""
-        detail = f"an event takes at most {self._topics.largest} bytes"
+        detail = f"an event may have at most {self._topics.largest} bytes"
         letter = DeadLetter(partition.topic, TOO_LARGE, detail, offset=offset, partition=partition.number)
         (output,) = self._dead([letter])
         return output

@@ -95,7 +95,7 @@ def _why(code: int, cpu_seconds: int, memory: int | None) -> Death | None:
     if code >= 0:
         return None
     if -code == signal.SIGXCPU:
-        return Death(f"scanning it takes more than {cpu_seconds} s of a processor")
+        return Death(f"scanning it takes more than {cpu_seconds} s of CPU time")
     name = signal.Signals(-code).name
     # Nobody else kills a trial. Libraries that cannot have memory abort.
     lacking = -code == signal.SIGKILL or (-code == signal.SIGABRT and memory is None)

@@ -30,7 +30,7 @@ class Access:
         A port on more than loopback may have any name. It has a token, which that page does not have.
         """
         if self._local and not _names_loopback(headers.get("host", "")):
-            return line(403, "ask for it by a loopback address: 127.0.0.1, [::1] or localhost")
+            return line(403, "open it at a loopback address: 127.0.0.1, [::1] or localhost")
         return None
 
     def refuse(self, headers: Mapping[str, str]) -> Answer | None:
@@ -42,7 +42,7 @@ class Access:
             return line(403, "a page from elsewhere may not read this")
         if self._token is None or bearer_token(headers) == self._token:
             return None
-        return line(401, "show the token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+        return line(401, "send the token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
 
 
 def bearer_token(headers: Mapping[str, str]) -> Secret | None:

@@ -144,7 +144,7 @@ def _unproved(account: Account) -> Iterator[tuple[int, str]]:
     done = max((_finished(one) for one in outcomes if one.outcome == UNPROVED), default=None)
     if done is None:
         return
-    yield done, "Revoked, and not proved dead: the provider cannot be asked"
+    yield done, "Revoked, but not proved dead: the provider cannot be asked"
     known = account.uses.order if account.uses is not None else ()
     for use in (item[3] for item in known if item[3].time > done):
         if use.outcome == DENIED:

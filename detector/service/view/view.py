@@ -112,7 +112,7 @@ class View:
         if refusal is not None:
             return refusal
         if self._readers >= READERS:
-            return line(503, f"{READERS} are looking already", {"Retry-After": "10"})
+            return line(503, f"the view already has {READERS} readers", {"Retry-After": "10"})
         place = request.headers.get("last-event-id", "")
         return Answer(200, b"", EVENT_STREAM, DATA_HEADERS, lambda: self._stream(place))
 

@@ -198,7 +198,7 @@ def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() ->
     (*_, last) = watched.lines()
     assert len(watched.lines()) == 3
     assert (last["event"], last["partitions"], last["seconds"]) == (
-        "all partitions are at work again",
+        "all partitions are running again",
         200,
         119.0,
     )
@@ -283,7 +283,7 @@ def test_what_happens_to_a_partition_is_told() -> None:
         ("info", "state built from its changelog"),
         ("info", "state caught up with its changelog"),
         ("warning", "cannot join the group yet, trying again"),
-        ("warning", "reading is slower than it need be: curfewd does not know this aiokafka"),
+        ("warning", "reading is slower than it could be: curfewd does not know this version of aiokafka"),
         ("warning", "the look-back failed, trying again"),
         ("info", "partition left"),
     ]

@@ -136,7 +136,7 @@ def test_where_memory_is_lacking_fewer_records_are_tried_and_one_ends_the_servic
 
 
 async def test_a_trial_that_takes_too_long_is_ended_by_its_processor_time() -> None:
-    assert await why_it_dies(busy, 1) == Death("scanning it takes more than 1 s of a processor")
+    assert await why_it_dies(busy, 1) == Death("scanning it takes more than 1 s of CPU time")
     assert await why_it_dies(lambda: time.sleep(1.5), 1) is None
 
 

@@ -135,13 +135,13 @@ def test_it_tells_when_and_what_in_order() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "uses", "said"),
     [
-        (["done-unproved"], [], ["Revoked, and not proved"]),
+        (["done-unproved"], [], ["Revoked, but not proved"]),
         (
             ["held", "done-unproved"],
             ["denied", None],
-            ["Revoked, and not proved", "Refused: the next use was denied"],
+            ["Revoked, but not proved", "Refused: the next use was denied"],
         ),
-        (["done-unproved"], [None, "denied"], ["Revoked, and not proved", "Used after it was revoked"]),
+        (["done-unproved"], [None, "denied"], ["Revoked, but not proved", "Used after it was revoked"]),
         (["done-unproved", "confirmed"], ["denied"], []),
         (["failed"], ["denied"], []),
     ],

@@ -145,7 +145,7 @@ async def test_a_revocation_that_is_not_proved_has_a_mark(browser: Browser, tmp_
             await page.get_by_role("button", name="Look up").click()
             await page.locator("#task .timeline .chart .mark.other").hover()
             await expect(page.locator("#task .timeline .chart .tip")).to_contain_text(
-                "Revoked, and not proved"
+                "Revoked, but not proved"
             )
             await world.close()
         finally:
@@ -242,7 +242,7 @@ async def test_a_name_that_somebody_made_point_here_shows_nothing(browser: Brows
         # A browser resolves every such name to this machine, as the rebound name of an attacker would be.
         foreign = f"http://evil.localhost:{served.server.address.port}/view"
         async with opened(browser, foreign) as sight:
-            assert "ask for it by a loopback address" in await sight.page.content()
+            assert "open it at a loopback address" in await sight.page.content()
             status = await sight.page.evaluate("fetch('view/events').then((answer) => answer.status)")
         assert status == 403
 

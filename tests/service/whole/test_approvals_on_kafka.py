@@ -65,7 +65,7 @@ async def test_what_waits_is_approved_over_http_and_by_command(
         path = f"/approvals/approve?id={command_id(1)}"
         assert await asyncio.to_thread(asked, listen, path, "f" * 32) == (
             401,
-            "show your token: Authorization: Bearer …\n",
+            "send your token: Authorization: Bearer …\n",
         )
         assert await asyncio.to_thread(asked, listen, path, TOKENS["alice"]) == (200, "approved by alice\n")
     finally:

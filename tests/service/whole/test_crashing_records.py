@@ -159,9 +159,9 @@ async def test_a_record_for_which_no_memory_suffices_is_set_aside(deployment: Cr
 
 
 async def test_a_record_that_takes_longer_than_the_group_waits_is_set_aside(deployment: Crashing) -> None:
-    few = 5  # each halving takes ten seconds of a processor
+    few = 5  # each halving takes ten seconds of CPU time
     places = await put_among(deployment, [TAKES_LONG + b"25"], few)
     async with deployment.running():
         (detail,) = await set_aside(deployment, places)
-        assert "of a processor" in detail
+        assert "of CPU time" in detail
         assert deployment.exits == []

@@ -114,6 +114,6 @@ async def test_a_redacted_topic_has_as_many_partitions_as_its_input_which_has_to
     service = Instance(deployment, "one")
     service.start()  # without its second input
     missing = service.telling(
-        "an input topic is not there yet; it is read once it is", topic=deployment.inputs[1]
+        "an input topic does not exist yet; it will be read once it does", topic=deployment.inputs[1]
     )
     await until(missing, "a line for what is missing")

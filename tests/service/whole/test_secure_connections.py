@@ -58,7 +58,7 @@ def refusals(secure: SecureBroker, folder: Path) -> dict[str, tuple[str, str, st
         "unknown authority": (
             "TLS",
             f'protocol = "SSL"\nca_file = "{stranger.file}"\n',
-            "is signed by an authority that ca_file does not name",
+            "is signed by an authority that ca_file does not contain",
         ),
     }
 
