@@ -357,11 +357,11 @@ def _log_finding(
 def _cut_short(event: AnyEvent) -> str:
     """Why a record was not examined whole."""
     if not isinstance(event, LimitedRecord) or event.reason != TOO_MANY_SECRETS:
-        return "asked for more decoding than the limit"
+        return "needed more decoding than the limit"
     records = counted(event.records, "record")
     return (
-        "its stream shows more secrets that nobody registered than the limit: it and those behind it were searched for "
-        f"registered credentials alone ({records}); scan.findings_per_stream = 0 reports all"
+        "its stream shows more unregistered secrets than the limit: it and the records after it were searched "
+        f"only for registered credentials ({records}); scan.findings_per_stream = 0 reports all"
     )
 
 

@@ -31,16 +31,15 @@ _HAVE: Final = {
 }
 """What judged credentials have."""
 _WHY: Final = {
-    UNREPORTED: "nothing reported the task that they name. Let its start and end be reported under that id",
+    UNREPORTED: "nothing reported the task that they name. Report its start and end under that id",
     OTHER_GROUP: "their issue names a task of another group than its token does: a job may have taken the name of "
-    "one that lasts longer. Look who asked for them. Let each job give its own name",
-    OVERDUE: "their task should have ended by its deadline, and nothing reported the end{oldest}. Let ends be reported, "
-    "or set a longer `max_task_age`",
+    "one that lasts longer. Check who requested them. Let each job give its own name",
+    OVERDUE: "their task should have ended by its deadline, and nothing reported the end{oldest}. Report the ends of "
+    "tasks, or set a longer `max_task_age`",
     NEVER_ENDS: "their tasks started more than a day ago, and nothing reported the end of any task of such "
-    "credentials{oldest}. Let ends be reported, too",
-    CANDIDATES_OVERDUE: "one of the candidates for their task never ended{oldest}: is a webhook lost? Let its end be "
-    "reported",
-    NO_CANDIDATE: "no task of their group ran when they were issued. Let the starts of tasks be reported with that "
+    "credentials{oldest}. Report the ends of tasks, too",
+    CANDIDATES_OVERDUE: "one of the candidates for their task never ended{oldest}: is a webhook lost? Report its end",
+    NO_CANDIDATE: "no task of their group ran when they were issued. Report the starts of tasks with that "
     "`group`",
 }
 """Why credentials could not be judged, and what to do."""

@@ -30,7 +30,7 @@ def print_inputs(
     rows = [*(_topics(kafka, trust) if kafka is not None else ()), *_files(trust)]
     if not rows:
         return
-    table = Table("input", "carries", "who may tell events, and as whom", box=None, pad_edge=False)
+    table = Table("input", "carries", "who may send events, and as whom", box=None, pad_edge=False)
     for row in rows:
         name, who = (visible(clean(text), _LONGEST) for text in (row.name, row.who))
         table.add_row(Text(name), Text(row.carries), Text(who, row.style))
@@ -39,7 +39,7 @@ def print_inputs(
     if any(row.style for row in rows):
         console.print()
         console.print(
-            Text("Where anyone may tell events, Write on the topic decides alone: see deploy/kafka/acls.md"),
+            Text("Where anyone may send events, only the topic's ACLs protect you: see deploy/kafka/acls.md"),
             soft_wrap=True,
         )
 
@@ -54,7 +54,7 @@ def _topics(kafka: KafkaSettings, trust: tuple[TrustEntry, ...]) -> Iterator[_Ro
                     yield _Row(f"  of these {part}", "events", _claim(entry))
     for name in kafka.inputs.outcomes:
         if name not in kafka.event_topics:
-            yield _Row(name, "events", "the revoker: what became of commands")
+            yield _Row(name, "events", "the revoker: the outcomes of commands")
     for glob in kafka.log_topics:
         yield _Row(glob, "text", "nobody: nothing in it is an event, whatever it looks like")
 

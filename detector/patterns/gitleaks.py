@@ -64,10 +64,10 @@ def _rule(
     if rule.get("skipReport"):
         raise file.error("`skipReport` is not supported: it serves composite rules", *at, "skipReport")
     if "regex" not in rule and "path" in rule:
-        warn(file.error("a rule without `regex` looks at file names, and logs have none: left aside", *at))
+        warn(file.error("a rule without `regex` looks at file names, and logs have none: ignored", *at))
         return None
     if not isinstance(rule.get("regex"), str):
-        raise file.error("`regex` is missing, or no text", *at)
+        raise file.error("`regex` is missing, or not text", *at)
     if "path" in rule:
         warn(file.error("`path` has no meaning for logs: the rule applies everywhere", *at, "path"))
     checks: list[dict[str, Any]] = []
@@ -91,7 +91,7 @@ def _with_secret(file: TomlFile, rule: dict[str, Any], at: tuple[Key, ...]) -> s
     groups = capture_groups(regex)
     number = rule.get("secretGroup", 0)
     if not isinstance(number, int) or not 0 <= number <= len(groups):
-        raise file.error("`secretGroup` is no group of the regex", *at, "secretGroup")
+        raise file.error("`secretGroup` is not a group of the regex", *at, "secretGroup")
     if groups:
         return name_group(regex, groups[max(0, number - 1)])
     return f"(?P<secret>{regex})"
@@ -129,7 +129,7 @@ def _allowlist(file: TomlFile, entry: Any, at: tuple[Key, ...], warn: Warn) -> d
         raise file.error("`regexTarget` is `secret`, `match` or `line`", *at, "regexTarget")
     for key in ("paths", "commits"):
         if entry.get(key):
-            meaning = "the allowlist never applies" if both else "that part is left aside"
+            meaning = "the allowlist never applies" if both else "that part is ignored"
             warn(file.error(f"`{key}` has no meaning for logs: {meaning}", *at, key))
             if both:
                 return None

@@ -194,7 +194,7 @@ def _own_entries(file: TomlFile) -> list[dict[str, Any]]:
         raise file.error("no `[[pattern]]` and no `[[rules]]` in it", "pattern")
     family = file.data.get("family", "")
     if not isinstance(family, str):
-        raise file.error("`family` is a text", "family")
+        raise file.error("`family` must be text", "family")
     for index, entry in enumerate(entries):
         for key in ("path", "line", "family"):
             if key in entry:

@@ -11,6 +11,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="append to this file, or to one for each topic in this folder, instead of Kafka",
     )
-    parser.add_argument(
-        "--check", action="store_true", help="say whether the configuration is right, and end"
-    )
+    parser.add_argument("--check", action="store_true", help="check the configuration, and exit")

@@ -90,10 +90,10 @@ async def _decompressed(content: StreamReader) -> AsyncIterator[bytes]:
                 yield gzip.decompress(left, _PIECE)
                 left = gzip.unconsumed_tail
             if gzip.unused_data:
-                raise malformed("something follows the gzip data")
+                raise malformed("there is more data after the gzip data")
         while made := gzip.decompress(gzip.unconsumed_tail, _PIECE):
             yield made
     except zlib.error:
-        raise malformed("the body is no gzip data") from None
+        raise malformed("the body is not gzip data") from None
     if not gzip.eof:
         raise malformed("the gzip data ends too early")

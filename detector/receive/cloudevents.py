@@ -70,7 +70,7 @@ class EventReader:
     def _binary(self, head: Head, body: bytes) -> Record:
         given = {name: text for name, text in head.headers.items() if name.startswith(_PREFIX)}
         if len(given) > _MOST or not all(map(_ATTRIBUTE.fullmatch, given)):
-            raise malformed("an attribute's name is made of at most 20 of a-z and 0-9")
+            raise malformed("an attribute's name has at most 20 characters, each a-z or 0-9")
         attributes = {f"ce_{name[len(_PREFIX) :]}": unquote(text) for name, text in given.items()}
         if not all(attributes.get(name) for name in _NEEDED):
             raise malformed("an event needs ce-id, ce-source, ce-specversion and ce-type")

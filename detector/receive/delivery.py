@@ -118,7 +118,7 @@ def json_body(head: Head, body: bytes) -> bytes:
         raise wrong_type("send application/json")
     decoded(body, _ANY)
     if body.lstrip()[:1] not in (b"{", b"["):
-        raise malformed("the body is no JSON object")
+        raise malformed("the body is not a JSON object")
     return body
 
 
@@ -148,4 +148,4 @@ def decoded(body: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise malformed("the body is no such JSON") from None
+        raise malformed("the body is not such JSON") from None

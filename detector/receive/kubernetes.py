@@ -26,7 +26,7 @@ def read(head: Head, body: bytes, most_bytes: int) -> Reading:
     """The list as one record, or as several of at most `most_bytes` each. A batch is sent again as it was."""
     found: _EventList = decoded(json_body(head, body), _LIST)
     if found.kind != "EventList" or not found.api_version.startswith(_VERSIONS):
-        raise malformed("the body is no EventList of audit.k8s.io")
+        raise malformed("the body is not an EventList of audit.k8s.io")
     if not found.items:
         return Reading(())
     if len(body) <= most_bytes:

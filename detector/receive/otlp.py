@@ -30,7 +30,7 @@ def read(head: Head, body: bytes, *, binary: bool) -> Reading:
         raise RefusalError(404, "unknown-path", f"known here: {', '.join(PATHS)}")
     if head.content_type == PROTOBUF:
         if body and not looks_like_request(body):
-            raise malformed("the body is no request of OTLP in protobuf")
+            raise malformed("the body is not an OTLP request in protobuf")
         value, taken = body if binary else _readable(body, PATHS[head.path]), _TAKEN_PROTOBUF
     else:
         value, taken = json_body(head, body), _TAKEN_JSON
@@ -41,4 +41,4 @@ def _readable(body: bytes, name: str) -> bytes:
     try:
         return as_json(body, name) if body else body
     except WireError:
-        raise malformed("the body is no request of OTLP in protobuf") from None
+        raise malformed("the body is not an OTLP request in protobuf") from None

@@ -19,7 +19,7 @@ from detector.receive.issuer_keys import IssuerKeys
 _ALGORITHMS: Final = ["RS256", "ES256", "PS256"]  # of public keys alone
 _LONGEST: Final = 8192
 _LEEWAY_SECONDS: Final = 60
-_WRONG: Final = "the bearer token is no JWT that may send here"
+_WRONG: Final = "the bearer token is not a JWT that may send here"
 
 
 class _Header(msgspec.Struct):

@@ -70,7 +70,7 @@ def _unrecognised(
         where = first.source if first.line is None else f"{first.source}, line {first.line:,}"
         yield (
             f"{counted(len(unread), 'record or file', 'records or files')} cannot be read, and may register "
-            f"credentials: mend or leave out {where} ({first.reason})"
+            f"credentials: fix or leave out {where} ({first.reason})"
         )
     if not issues:
         yield "no credential is registered there: name files with `credential.issued` events"

@@ -40,15 +40,15 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
 def add_scan(parser: argparse.ArgumentParser) -> None:
     """The arguments of `curfewd scan`."""
     parser.epilog = (
-        "It needs a deployment key. A scan that was ended goes on where it was, with the same arguments. Exit code: 0 when "
-        "done; 2 if something that you name is wrong or cannot be opened."
+        "It needs a deployment key. An interrupted scan resumes if you run it again with the same arguments. "
+        "Exit code: 0 when done; 2 if something that you name is wrong or cannot be opened."
     )
     _add_configuration(parser)
     parser.add_argument(
         "--facts",
         metavar="DIR",
         required=True,
-        help="the folder of the facts: a new one, or that of a scan that was ended",
+        help="the folder of the facts: a new one, or that of an interrupted scan",
     )
     add_format(parser)
     _add_reading(parser)
@@ -92,7 +92,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         choices=("processes", "spark"),
         default="processes",
-        help="what reads the files: processes of this machine (by default), or spark: the workers of a cluster",
+        help="what reads the files: processes on this machine (by default), or spark: the workers of a cluster",
     )
     parser.add_argument(
         "--master",
@@ -148,7 +148,7 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline",
         metavar="F",
-        help="accept the findings that this file of `curfewd baseline` knows; those beyond it are new",
+        help="accept the findings listed in this file of `curfewd baseline`; all others are new",
     )
 
 

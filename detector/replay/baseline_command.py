@@ -255,5 +255,5 @@ def _findings(path: Path) -> Iterator[tuple[str, _Known]]:
                 read_uid(found.finding_info.uid)
                 Severity(found.severity_id)
             except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
-                raise InputError(f"{shown(path)}:{number}: no finding of curfewd: replay again") from None
+                raise InputError(f"{shown(path)}:{number}: not a finding of curfewd: replay again") from None
             yield found.finding_info.uid, found

@@ -170,11 +170,11 @@ def _look_at(page: Path, inputs: Sequence[str]) -> None:
     elif page.exists() and not page.is_file():
         why = "it exists and is not a file"
     elif _is_foreign(page) and any(page.resolve().is_relative_to(Path(one).resolve()) for one in inputs):
-        why = "it stands in a folder of inputs, and no earlier replay wrote it"
+        why = "it is in an input folder, and no earlier replay wrote it"
     elif not page.parent.is_dir():
         why = f"there is no folder {shown(page.parent)}"
     elif not os.access(page.parent, os.W_OK | os.X_OK):
-        why = f"the folder {shown(page.parent)} may not be written into"
+        why = f"the folder {shown(page.parent)} is not writable"
     if why is not None:
         raise UsageError(f"cannot write {shown(page)}: {why}")
 

@@ -46,7 +46,7 @@ _FILES: Final = "the files that are read"
 
 
 def run_scan(request: Request, folder_path: str, runner_of: RunnerOf | None = None) -> str:
-    """Scans, and keeps the facts in a folder; a scan that was ended goes on.
+    """Scans, and keeps the facts in a folder; an interrupted scan resumes.
 
     Returns a sentence that says what is there. `runner_of` gives what runs the stages of units, by default processes
     of this machine.

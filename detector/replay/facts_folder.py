@@ -6,7 +6,7 @@
     scan/000/000012.jsonl.zst     what a scan found in unit 12
     complete.json             written last: all units are there
 
-A file appears whole or not at all. So a scan that was ended goes on where it was. docs/scale.md has the format.
+A file appears whole or not at all. So an interrupted scan resumes where it was. docs/scale.md has the format.
 
 Events that nobody has masked yet may hold a secret, and so may the name of a file. They are sealed: encrypted with
 AES-256-GCM under a key made of the deployment key. All files of this machine can be read by their owner alone.
@@ -125,7 +125,7 @@ class FactsFolder:
             )
         except FileExistsError:
             raise UsageError(
-                f"{self.name}: another scan has begun there: start again to go on with it"
+                f"{self.name}: another scan has started there: start again to resume it"
             ) from None
         except OSError as error:
             raise UsageError(f"{self.name}: {why(error)}") from None
@@ -240,7 +240,9 @@ class FactsFolder:
         except OSError as error:
             raise UsageError(f"{self.name}: {why(error)}") from None
         except msgspec.DecodeError:
-            raise UsageError(f"{self.name}: {name} is none of curfewd's: name another folder") from None
+            raise UsageError(
+                f"{self.name}: {name} is not one of curfewd's files: name another folder"
+            ) from None
 
     def _unsealed(self, name: str, gives: type[_T]) -> _T | None:
         try:
@@ -265,5 +267,5 @@ def open_folder(path: str, keys: Sequence[DeploymentKey]) -> FactsFolder:
     if folder.made is None or folder.inputs is None:
         raise InputError(f"{folder.name}: no facts in it: `curfewd scan --facts` writes them")
     if folder.completed is None:
-        raise InputError(f"{folder.name}: its scan has not come to its end: start it again, and it goes on")
+        raise InputError(f"{folder.name}: its scan is not finished: run it again, and it resumes")
     return folder

@@ -40,7 +40,7 @@ def write_parquet(config: str | None, folder_paths: Sequence[str], out: str) -> 
     except ImportError:
         raise UsageError(_INSTALL) from None
     if is_url(out):
-        raise UsageError(f"--parquet {shown(out)}: name a folder of this machine")
+        raise UsageError(f"--parquet {shown(out)}: name a folder on this machine")
     settings = Settings.load(config)
     folders = [open_folder(path, settings.keys) for path in dict.fromkeys(folder_paths)]
     try:

@@ -106,8 +106,8 @@ def _warnings(secret: bytes, settings: Settings) -> list[str]:
         )
     if secret.endswith((b"\n", b"\r")):
         found.append(
-            "the secret still ends in a line break after one was taken off: if it is no part of it, register it again, "
-            'with printf %s "$TOKEN"'
+            "the secret still ends in a line break after one was removed: if it is not part of the secret, "
+            'register it again, with printf %s "$TOKEN"'
         )
     elif secret != secret.strip():
         found.append("the secret begins or ends with white space, which is part of it: is it meant to be?")

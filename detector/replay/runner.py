@@ -75,7 +75,7 @@ class Processes:
         """See `Runner`.
 
         Raises:
-            UsageError: a worker process was ended from outside.
+            UsageError: a worker process was killed.
         """
         few, files = few_or_all(files)
         if few or self.jobs == 1:
@@ -89,7 +89,7 @@ class Processes:
         """See `Runner`.
 
         Raises:
-            UsageError: a worker process was ended from outside.
+            UsageError: a worker process was killed.
         """
         size = bytes_of(todo) + _OPENED * len(todo)
         return self.each(stage.do, stage.decoder, work, todo, size)
@@ -100,7 +100,7 @@ class Processes:
         """See `Runner`.
 
         Raises:
-            UsageError: a worker process was ended from outside.
+            UsageError: a worker process was killed.
         """
         return self.each(_judged, _VERDICTS, work, todo, _UNPACKED * sum(map(work.size, todo)))
 
@@ -200,6 +200,6 @@ def _next(decoder: msgspec.json.Decoder[Result], waiting: deque[tuple[T, Future[
 
 def _ended_from_outside() -> UsageError:
     return UsageError(
-        "a worker process was ended from outside, most likely because memory ran out: "
+        "a worker process was killed, most likely because memory ran out: "
         "try again with --jobs 1, or on fewer files"
     )

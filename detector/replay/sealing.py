@@ -35,7 +35,7 @@ class Sealer:
     def __init__(self, keys: Sequence[DeploymentKey]) -> None:
         if not keys:
             raise UsageError(
-                "facts that leave the process are sealed under a deployment key, and there is none: set CURFEWD_KEY or "
+                "facts that leave the process are sealed under a deployment key, but there is none: set CURFEWD_KEY or "
                 "key_file (`openssl rand -hex 32` makes one)"
             )
         self.keys = tuple(_derived(key, b"id").hex()[:_KEY_ID] for key in keys)

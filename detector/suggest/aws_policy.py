@@ -48,8 +48,8 @@ _UNSURE: Final = {
     "dynamodb:BatchExecuteStatement": "a PartiQL statement needs a permission by what it does",
     "dynamodb:ExecuteStatement": "a PartiQL statement needs a permission by what it does",
     "dynamodb:ExecuteTransaction": "a PartiQL statement needs a permission by what it does",
-    "dynamodb:TransactGetItems": "a transaction needs the permissions of its items, which the event's name does not tell",
-    "dynamodb:TransactWriteItems": "a transaction needs the permissions of its items, which the event's name does not tell",
+    "dynamodb:TransactGetItems": "a transaction needs the permissions of its items, which the event's name does not say",
+    "dynamodb:TransactWriteItems": "a transaction needs the permissions of its items, which the event's name does not say",
 }
 _BY_METHOD: Final = "apigateway:"  # its permissions are HTTP methods: apigateway:GET
 
@@ -97,7 +97,7 @@ def _permissions(each: Covered, notes: Notes) -> tuple[str, ...]:
         notes.add("not the name of a call, so it is left out", shown(each))
         return ()
     if call in _UNSURE or call.startswith(_BY_METHOD):
-        why = _UNSURE.get(call, "its permissions are named by HTTP methods, which the event does not tell")
+        why = _UNSURE.get(call, "its permissions are named by HTTP methods, which the event does not say")
         notes.add(f"{why}: it is left out, add it by hand", call)
         return ()
     if call == "s3:CopyObject":

@@ -98,12 +98,12 @@ def _needed(each: Covered, notes: Notes) -> list[tuple[str, str]]:
     parts = _in_repository(route)
     if parts is None:
         notes.add(
-            "the log does not tell which permission of a repository it needs, so it is left out", shown(each)
+            "the log does not say which permission of a repository it needs, so it is left out", shown(each)
         )
         return []
     scope = next((known for known in sorted(_SCOPES, key=len, reverse=True) if _begins(parts, known)), ())
     if not scope and parts:
-        notes.add("no permission is known for this route, so it is left out", action)
+        notes.add("no known permission covers this route, so it is left out", action)
         return []
     name, level = _SCOPES[scope], "read" if method in _READS else "write"
     if (name is None and level == "write") or any(_begins(parts, beyond) for beyond in _BEYOND):

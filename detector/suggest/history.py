@@ -173,7 +173,7 @@ class History:
         if len(table.actions) > _MOST_ACTIONS:
             raise UsageError(
                 f"suggest: tasks of one kind did more than {_MOST_ACTIONS:,} different actions, which is more than a "
-                "suggestion can hold: divide the kind (--by group, --by workload), or read fewer days (--days)"
+                "suggestion can hold: split the kind (--by group, --by workload), or read fewer days (--days)"
             )
         if reason is None:
             kind.used_by.add(task)
@@ -203,7 +203,7 @@ class History:
                 if len(self.kinds) >= _MOST_KINDS:
                     raise UsageError(
                         f"suggest: there are more than {_MOST_KINDS:,} kinds of task and credential: name those that you "
-                        "want (--kind GLOB), or divide tasks by something else (--by)"
+                        "want (--kind GLOB), or split tasks by something else (--by)"
                     )
                 found = self.kinds[key] = KindHistory()
             known = found, task_number(task_name(account))

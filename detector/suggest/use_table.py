@@ -115,7 +115,7 @@ class UseTable:
         if self._rows > self._most_rows:
             raise UsageError(
                 f"suggest: tasks of one kind did more than {self._most_rows:,} different things, which is more than a "
-                "suggestion can hold: read fewer days (--days), or divide the kind (--by group, --by workload)"
+                "suggestion can hold: read fewer days (--days), or split the kind (--by group, --by workload)"
             )
 
 

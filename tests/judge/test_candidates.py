@@ -202,7 +202,7 @@ def test_a_descendant_of_any_candidate_may_use_the_credential(number: int) -> No
     assert rules(issued(), *uses, *chain, *tasks) == set()
     found = findings(issued(), *tasks, *chain, *uses, used(START + 3, "stranger"))
     (piece,) = found["use-by-other-workload"].evidences
-    assert piece.detail == "task stranger is no candidate and descends from none"
+    assert piece.detail == "task stranger is not a candidate and descends from none"
 
 
 @pytest.mark.parametrize(("depth", "found"), [(998, True), (1_000, False), (50_000, False)])

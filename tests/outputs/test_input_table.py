@@ -62,7 +62,7 @@ def test_it_says_of_each_input_who_may_speak_there_as_whom(checked: Checked) -> 
     expected = [
         "c.toml: nothing wrong",
         "",
-        "input carries who may tell events, and as whom",
+        "input carries who may send events, and as whom",
         "audit events anyone who can write to it, as any source but gitlab.audit, vault/*",
         "gitlab-audit events as gitlab.audit; only credential.used; with the header x-gateway: gitlab-audit",
         "([[trust]] in line 6)",
@@ -73,7 +73,7 @@ def test_it_says_of_each_input_who_may_speak_there_as_whom(checked: Checked) -> 
         "logs.* text nobody: nothing in it is an event, whatever it looks like",
         "files archive/*.jsonl events as ci; without proof: anyone who can write to it ([[trust]] in line 23)",
         "",
-        "Where anyone may tell events, Write on the topic decides alone: see deploy/kafka/acls.md",
+        "Where anyone may send events, only the topic's ACLs protect you: see deploy/kafka/acls.md",
     ]
     assert " ".join(" ".join(checked.rows(CONFIGURATION)).split()) == " ".join(filter(None, expected))
 
@@ -87,7 +87,7 @@ def test_without_topics_and_trust_there_is_no_table(checked: Checked) -> None:
     assert checked.rows("") == ["c.toml: nothing wrong", defaults, without]
     rows = checked.rows('[kafka]\nbootstrap = "127.0.0.1:9092"\nlog_topics = ["ci"]\n')
     assert rows[2:] == [
-        "input carries who may tell events, and as whom",
+        "input carries who may send events, and as whom",
         "ci text nobody: nothing in it is an event, whatever it looks like",
     ]
 

@@ -98,7 +98,7 @@ def test_what_has_no_meaning_for_logs_is_told_with_its_line(rules: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "line", "reason"),
     [
-        ("secretGroup = 2", "secretGroup = 3", 12, "`secretGroup` is no group of the regex"),
+        ("secretGroup = 2", "secretGroup = 3", 12, "`secretGroup` is not a group of the regex"),
         ("entropy = 2.5", "entropy = 9", 8, "at most 8"),
         ("tags =", "validate = true\ntags =", 15, "`validate` of a rule is not supported"),
         ("tags =", "skipReport = true\ntags =", 15, "`skipReport` is not supported"),

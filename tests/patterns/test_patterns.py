@@ -71,7 +71,7 @@ def test_a_file_gives_its_patterns_with_where_they_stand(tmp_path: Path) -> None
         ("severity =", "colour = 1\nseverity =", None, "unknown key `colour`"),
         ("severity =", 'path = "x"\nseverity =', 9, "unknown key `path`"),
         ('family = "acme"', 'family = "acme"\nfamilies = 1', 2, "unknown key `families`"),
-        ('family = "acme"', "family = 3", 1, "`family` is a text"),
+        ('family = "acme"', "family = 3", 1, "`family` must be text"),
         ("[[pattern]]", "[[patterns]]", None, "unknown key `patterns`"),
         ("severity =", "multiline = true\nkeywords = []\nseverity =", None, None),
     ],

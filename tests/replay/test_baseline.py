@@ -206,7 +206,7 @@ def test_without_a_key_leaked_secrets_have_no_lasting_uid(run: Run, monkeypatch:
         (("update", "b.jsonl", "--from", "out", *REASON, "--expires", "2020-01-31"), "that day is over"),
         (
             ("update", "b.jsonl", "--from", "garbled", *REASON),
-            "garbled/findings.jsonl:2: no finding of curfewd",
+            "garbled/findings.jsonl:2: not a finding of curfewd",
         ),
         (("update", "b.jsonl", "--from", "older", *REASON), "no summary of this version"),
     ],

@@ -219,7 +219,7 @@ def test_without_a_key_a_warning_says_so(
         ),
         (
             ["replay", *QUICK, "--findings", "history/logs.jsonl", "history"],
-            "cannot write history/logs.jsonl: it stands in a folder of inputs, and no earlier replay wrote it",
+            "cannot write history/logs.jsonl: it is in an input folder, and no earlier replay wrote it",
         ),
         (["replay", *QUICK, "--sarif", "a", "--report", "./a", "history"], "would both write a"),
         (["frobnicate"], "invalid choice"),
@@ -262,7 +262,7 @@ def test_the_output_folder_may_hold_inputs_but_none_of_a_name_that_is_written(
         assert all((folder / each).read_bytes() for each in (files.DEAD_LETTERS, files.SUMMARY))
     (folder / name).write_text('{"specversion":"1.0","id":"7","source":"ci"}\n')
     for inputs, says in (
-        ("own", "it stands in a folder of inputs, and no earlier replay wrote it"),
+        ("own", "it is in an input folder, and no earlier replay wrote it"),
         (f"own/{name}", "it is an input"),
     ):
         code, out, err = main(capsys, "replay", *QUICK, "--out", "own", inputs)

@@ -284,7 +284,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(bucket
 
 
 def test_facts_are_kept_at_a_url(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scan that was ended goes on, and what it did is not done again."""
+    """An interrupted scan goes on, and what it did is not done again."""
     some_of_each(Path("all"))
     put(bucket, Path("all"))
     url, facts = f"s3://{BUCKET}/all/", f"s3://{BUCKET}/facts"
@@ -329,7 +329,7 @@ def test_of_two_scans_that_begin_at_once_one_is_refused(bucket: Any, monkeypatch
     monkeypatch.setattr(RemoteFolder, "names", lambda *_: set())
     bucket.put_object(Bucket=BUCKET, Key="facts/facts.json", Body=b"")
     monkeypatch.setattr(RemoteFolder, "read", lambda *_: None)
-    with pytest.raises(UsageError, match="another scan has begun there"):
+    with pytest.raises(UsageError, match="another scan has started there"):
         run_scan(request("a.log"), f"s3://{BUCKET}/facts")
 
 

@@ -279,7 +279,7 @@ def test_a_worker_that_is_killed_is_told_in_one_sentence(
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(SCAN, "do", dies)
-    with pytest.raises(UsageError, match="a worker process was ended from outside"):
+    with pytest.raises(UsageError, match="a worker process was killed"):
         run(*history, **forks)
 
 

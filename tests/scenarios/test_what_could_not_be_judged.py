@@ -63,7 +63,7 @@ def test_without_webhooks_47_sessions_could_not_be_judged_and_it_says_what_to_se
         (
             "  ○ 47 AWS sessions of aws.cloudtrail: role `deploy`: session name `GitHubActions` names no job; set "
             "`role-session-name: github-job-${{ job.check_run_id }}`, and no task of their group ran when they were "
-            "issued. Let the starts of tasks be reported with that `group`"
+            "issued. Report the starts of tasks with that `group`"
         ),
         f"    such as {key(0)} (group github:octo/app), {key(1)} (group github:octo/app), {key(2)} (group github:octo/app)",
     ]

@@ -86,7 +86,7 @@ def test_what_cannot_be_written_is_told(
     Path("file").write_text("x")
     assert main(["facts", "facts", "--parquet", "file", "--config", "curfewd.toml"]) == 2
     assert main(["facts", "facts", "--parquet", "s3://bucket/out", "--config", "curfewd.toml"]) == 2
-    assert "name a folder of this machine" in capsys.readouterr().err
+    assert "name a folder on this machine" in capsys.readouterr().err
 
 
 def test_the_page_has_the_schema() -> None:

@@ -180,7 +180,7 @@ def test_another_configuration_on_the_workers_is_told(history: Path, local: str)
 
 def test_without_a_key_it_is_refused(history: Path, local: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY_VARIABLE)
-    with pytest.raises(UsageError, match="sealed under a deployment key, and there is none"):
+    with pytest.raises(UsageError, match="sealed under a deployment key, but there is none"):
         replay_on_spark(request(history, out="spark"), local)
 
 

@@ -116,7 +116,7 @@ def _row(message: str) -> list[str]:
     except csv.Error:
         row = []
     if len(row) < _FIELDS or row[0] not in _KINDS:
-        raise bad(WRONG_FIELD, "message", "no line of pgaudit")
+        raise bad(WRONG_FIELD, "message", "not a line of pgaudit")
     return row
 
 
@@ -166,7 +166,7 @@ def _noted(comment: str | None, role: str, when: int, event_id: str) -> Credenti
     try:
         note = read_note(comment)
     except ValueError:
-        raise bad(WRONG_FIELD, "message", "the comment is no note of curfewd's") from None
+        raise bad(WRONG_FIELD, "message", "the comment is not a note of curfewd's") from None
     if note is None or not note.task_id:
         return None
     return _issued(note, role, _moment(note.expires_at), when, event_id)

@@ -104,7 +104,7 @@ UNUSED: Final = Rule(
     title=_unused_title,
     phrase=Phrase("had grants it never used", "had grants they never used"),
     counted=("grant", "grants"),
-    advice="Take the grants that were never used from the request of this kind of task.",
+    advice="Remove the grants that were never used from what this kind of task requests.",
     classification=Classification(
         attack=(filed.RAISED,),
         atlas=(filed.AI_RAISED,),
@@ -196,7 +196,7 @@ OVERDUE: Final = Rule(
     title=_overdue_title,
     phrase=Phrase("did not end by its deadline", "did not end by their deadlines", "task", "tasks"),
     advice=(
-        "See whether the task hangs: cancel it, which ends its credentials, or move its deadline. If it did end, "
+        "Check whether the task hangs: cancel it, which ends its credentials, or move its deadline. If it has ended, "
         "have whatever runs it report that."
     ),
     classification=Classification(
@@ -218,7 +218,7 @@ def _unconfirmed(terms: Terms, times: Sequence[int]) -> list[int]:
 
 
 def _unconfirmed_title(finding: Finding, _piece: Evidence, words: Words) -> str:
-    return f"{words.who(finding)} was to be revoked, and nothing confirms that it was"
+    return f"{words.who(finding)} should have been revoked, but nothing confirms that it was"
 
 
 UNCONFIRMED: Final = Rule(
@@ -227,7 +227,7 @@ UNCONFIRMED: Final = Rule(
     revoke=True,
     unconfirmed=_unconfirmed,
     summary="A revocation is not confirmed",
-    description="A credential that was to be revoked is, some time later, neither revoked nor expired.",
+    description="Some time after a command for it, a credential is neither revoked nor expired.",
     title=_unconfirmed_title,
     phrase=Phrase("was not confirmed revoked", "were not confirmed revoked"),
     advice=(

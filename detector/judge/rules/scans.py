@@ -34,7 +34,7 @@ LIMITED: Final = Rule(
     limited=_limited,
     summary="Log records could not be examined whole",
     description=(
-        "A stream has log records that ask for more decoding than the limit, so a secret may be hidden in them, or shows "
+        "A stream has log records that need more decoding than the limit, so a secret may be hidden in them, or shows "
         "more secrets than the limit, so not all of them are reported."
     ),
     title=_title,

@@ -25,7 +25,7 @@ from detector.values.registrable import CANARY_KIND
 from detector.values.wording import span
 
 _SHOWN: Final = 80  # characters of a task's id, a workload or a user agent
-_NO_CANDIDATE: Final = "is no candidate and descends from none"
+_NO_CANDIDATE: Final = "is not a candidate and descends from none"
 _AFTER_THE_END: Final = Classification(
     attack=(filed.TOKEN, filed.KEPT),
     atlas=(filed.AI_TOKEN, filed.AI_KEPT),
@@ -190,7 +190,7 @@ OUTSIDE_SCOPE: Final = Rule(
     detail=_outside_scope_detail,
     phrase=Phrase("was used beyond its grants", "were used beyond their grants"),
     advice=(
-        "If the task needs this, grant it on the record; if not, narrow what the credential really may do: it was "
+        "If the task needs this, grant it explicitly; if not, narrow what the credential can really do: it was "
         "able to do more than its grants say. Ask the task's owner what made it try."
     ),
     classification=Classification(
