@@ -115,10 +115,10 @@ def _entry(line: bytes) -> BaselineEntry:
     try:
         entry = _DECODER.decode(line)
     except msgspec.ValidationError as error:
-        raise ValueError(f"no entry of a baseline: {_told(str(error))}") from None
+        raise ValueError(f"not an entry of a baseline: {_told(str(error))}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError(
-            "no entry of a baseline: write one JSON object a line, as `curfewd baseline` does"
+            "not an entry of a baseline: write one JSON object a line, as `curfewd baseline` does"
         ) from None
     checks = {
         "uid": read_uid,

@@ -286,7 +286,7 @@ KAFKA_FIELDS: Final = {
     ),
     "poll_records": Field(
         whole_number(1, 100_000),
-        "at most so many records of a partition in a transaction; of `work` never more than 1000",
+        "at most this many records of a partition in a transaction; of `work` never more than 1000",
         "16000",
     ),
     "partition_fetch_bytes": Field(
@@ -313,7 +313,9 @@ KAFKA_FIELDS: Final = {
         '"15s"',
     ),
     "transaction_timeout": Field(
-        duration_between("1s", "15min"), "longest time from the begin of a transaction to its commit", '"30s"'
+        duration_between("1s", "15min"),
+        "longest time from the beginning of a transaction to its commit",
+        '"30s"',
     ),
     "rebalance_timeout": Field(
         duration_between("1s", "15min"), "longest time to hand partitions over", '"20s"'

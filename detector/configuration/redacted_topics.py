@@ -68,8 +68,8 @@ REDACTED_FIELDS: Final = {
     ),
     "unexamined": Field(
         one_of("mask", "mark"),
-        "what becomes of a record that could not be examined whole: `mask` replaces its texts, `mark` passes it on with "
-        "the header `curfewd-unexamined`",
+        "what happens to a record that could not be examined whole: `mask` replaces its texts, `mark` passes it on "
+        "with the header `curfewd-unexamined`",
         '"mask"',
     ),
     "retention": Field(duration_between("1min", "3650d"), "how long it keeps a record", '"7d"'),

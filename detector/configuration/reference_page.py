@@ -246,7 +246,7 @@ REVOKE_NOTES: Final = """\
 For `curfewd revoke`, which carries revocations out: [revoke.md](revoke.md) has examples and says what each rail is for.
 Without this table nothing is revoked. With it, `curfewd topics create` also creates the topics `revocation_state`,
 `revocation_outcomes` and `revocation_approvals`, and `curfewd run` believes the outcomes. On SIGHUP `curfewd revoke`
-reads the table again, and decides over held commands anew.
+reads the table again, and decides again on held commands.
 """
 
 ALLOW_REVOKE_NOTES: Final = """\
@@ -285,7 +285,7 @@ Where credentials are revoked. The first table, in the order of the file, whose 
 """
 
 NOTICE_NOTES: Final = """\
-Who is told what became of a credential. Every list that an entry has must name the command.
+Who is notified of the outcomes. Every list that an entry has must name the command.
 """
 
 RECEIVE_NOTES: Final = """\

@@ -151,7 +151,7 @@ class RevokeSettings(msgspec.Struct, frozen=True):
     - `allow`: what may be revoked: every list of it must match. `deny`: what may not: one list that matches is enough,
       and a missing one matches nothing. `never`: globs of credential ids, identifiers and names in the handle.
     - `max_age`: a command that asks for something longer ago is held until somebody approves it.
-    - `approval_age`: for how long an approval is good.
+    - `approval_age`: for how long an approval is valid.
     - `deadline`: after this time a command that could not be carried out has failed.
     - `breaker_failures` in a row open the circuit breaker of a target for `breaker_pause`.
     """

@@ -143,7 +143,7 @@ NOTICE_FIELDS: Final = {
     "ca_file": Field(
         FILE, "PEM file of the authorities that sign the server's certificate; the system's by default"
     ),
-    "outcomes": Field(ValueType("list of outcomes", _outcomes), "which outcomes it tells of; all by default"),
+    "outcomes": Field(ValueType("list of outcomes", _outcomes), "which outcomes it reports; all by default"),
     **SCOPE_FIELDS,
 }
 REVOKE_FIELDS: Final = {
@@ -161,16 +161,16 @@ REVOKE_FIELDS: Final = {
         "a command whose evidence is older is held until somebody approves it",
         '"24h"',
     ),
-    "approval_age": Field(duration_between("1min", "365d"), "how long an approval is good", '"24h"'),
+    "approval_age": Field(duration_between("1min", "365d"), "how long an approval is valid", '"24h"'),
     "deadline": Field(
-        duration_between("1s", "7d"), "a step that does not succeed for so long has failed", '"10min"'
+        duration_between("1s", "7d"), "a step that has not succeeded by then has failed", '"10min"'
     ),
     "call_timeout": Field(
         duration_between("1s", "10min"), "how long to wait for a provider's answer", '"15s"'
     ),
     "concurrency": Field(whole_number(1, 64), "how many commands are carried out at once at one target", "8"),
     "breaker_failures": Field(
-        whole_number(1, 1000), "so many failures in a row, and a target is left alone for a while", "5"
+        whole_number(1, 1000), "after this many failures in a row, a target is left alone for a while", "5"
     ),
     "breaker_pause": Field(duration_between("1s", "24h"), "for how long", '"30s"'),
     "probes": Field(

@@ -117,7 +117,7 @@ SERVICE_FIELDS: Final = {
     ),
     "registry_snapshot": Field(
         duration_between("0s", "6h"),
-        "how often to write a snapshot of the registry, from which the next start goes on instead of reading the whole "
+        "how often to write a snapshot of the registry, from which the next start resumes instead of reading the whole "
         "`registry` topic; `0s`: never",
         '"1h"',
     ),

@@ -243,7 +243,7 @@ SCAN_FIELDS: Final = {
     "findings_per_stream": Field(
         whole_number(0, 1_000_000),
         "how many different secrets that nobody registered are reported of a stream in 262,144 records; "
-        "[what becomes of the others](rules.md#streams-that-show-too-many-secrets); 0: all",
+        "[what happens to the others](rules.md#streams-that-show-too-many-secrets); 0: all",
         f"{MOST_FINDINGS}",
     ),
 }

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help="with --commands: the folder for outcomes.jsonl; the same again goes on, and repeats nothing",
+        help="with --commands: the folder for outcomes.jsonl; the same command again resumes, and repeats nothing",
     )
     parser.add_argument(
         "--json", action="store_true", help="with --dry-run and held: print JSON instead of a table"

@@ -153,7 +153,7 @@ def _end_of(file: int) -> tuple[int, str, bool]:
         return found.number, hashlib.sha256(line).hexdigest(), torn
     if size <= len(tail):
         return 0, FIRST, True
-    raise ValueError("its end is no audit log")
+    raise ValueError("its end is not an audit log")
 
 
 def verify_audit_log(path: Path, anchors: Mapping[int, str] | None = None) -> Iterator[str]:
@@ -180,7 +180,7 @@ def verify_audit_log(path: Path, anchors: Mapping[int, str] | None = None) -> It
             if place == 1 and found.continued:  # it goes on from an earlier file
                 number, previous = found.number - 1, found.previous
             if found.number != number + 1:
-                yield f"line {place}: has number {found.number}, and {number + 1} is due: lines are missing or put in"
+                yield f"line {place}: has number {found.number}, and {number + 1} is expected: lines were removed or added"
             elif found.previous != previous:
                 yield f"line {place}: the line before it was changed"
             number, previous = found.number, hashlib.sha256(text).hexdigest()

@@ -36,11 +36,13 @@ from detector.values.times import SECOND
 STILL_LIVE: Final = "every step was done, and the credential is still live"
 CONTRADICTED: Final = "the provider said that it was dead before, too, and yet it was used"
 NOTHING: Final = (
-    "nothing of this name is there: it never was, or was deleted before anybody looked. If it was deleted, tell curfewd so "
-    "with a credential.revoked; else look for the credential, revoke it by hand, and correct what its issuer registers"
+    "nothing has this name: it never existed, or was deleted before anybody looked. If it was deleted, report that "
+    "with a credential.revoked; otherwise find the credential, revoke it by hand, and correct what its issuer registers"
 )
-ELSEWHERE: Final = "it is called otherwise now than what was decided over, so the rest was left: try it again"
-DIFFERING: Final = "another command came with this id and says something else, and was left out: one of the two is forged or wrong"
+ELSEWHERE: Final = "its name changed after the decision, so the rest was not done: try it again"
+DIFFERING: Final = (
+    "another command with this id has other content and was ignored: one of the two is forged or wrong"
+)
 
 
 Changed = tuple[Case, Outcome | None]
@@ -214,7 +216,9 @@ def _looked(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
         state: State = "unknown" if seen.control is False and seen.state != "live" else seen.state
         case = case.changed(before=state, before_how=case.seen_how)
     if case.step and case.proved and seen.state == "live":
-        undone = f"it is live again after this: {case.did[-1]}; somebody has undone it, so the rest was left"
+        undone = (
+            f"it is live again after this: {case.did[-1]}; somebody has undone it, so the rest was not done"
+        )
         return _end(case, "failed", now, proof=proof_of(case), detail=undone)
     if case.step or seen.state in {"live", "unknown"} or seen.control is False:
         return case.changed(move="act"), None

@@ -302,7 +302,7 @@ class Executor:
         case = entry.case
         found = self._planned(case)
         if found is None:
-            reason = f"the configuration has no target {case.target} any more that takes it, or it points elsewhere now"
+            reason = f"the configuration no longer has a target {case.target} that accepts it, or it now points elsewhere"
             self._note(entry, cases.left_alone(case, reason, now))
             return False
         stop = self._deciding.stopped(_proposal(case, found[1]), now)
@@ -321,9 +321,7 @@ class Executor:
         if now > case.deadline:
             self._note(entry, cases.overdue(case, found[1], now))
         else:
-            reason = (
-                case.reason or f"target {case.target} fails again and again, and is left alone for a while"
-            )
+            reason = case.reason or f"target {case.target} keeps failing, and is left alone for a while"
             self._note(entry, (case.changed(due=min(wait, case.deadline + 1), reason=reason), None))
         return False
 

@@ -173,7 +173,7 @@ class NoticeSender:
             return
         if status in _BUSY or status >= _FAILED:
             raise _Later(f"it answers HTTP {status}", wait_of(status, named, b"", time.time()))
-        raise _Refused(f"it does not take the notice: HTTP {status}")
+        raise _Refused(f"it does not accept the notice: HTTP {status}")
 
     def _message(self, notice: Notice, told: Told) -> Message:
         command, outcome = told.command, told.outcome

@@ -25,7 +25,7 @@ _LONGEST_NAME: Final = 200
 _DONE: Final = {
     "confirmed": "was revoked, and is proved dead",
     "gone-already": "was dead already",
-    "done-unproved": "was revoked, but that it is dead is not proved",
+    "done-unproved": "was revoked, but is not proved dead",
     "refused": "is not revoked",
     "failed": "could not be revoked",
     "held": "is not revoked yet",

@@ -341,8 +341,8 @@ def counts_of(live: KafkaSettings, found: Mapping[str, int]) -> dict[str, int]:
     for name, count in counts.items():
         if count != counts[topics.revocations.name]:
             raise StopError(
-                f"{topics.revocations.name} has {counts[topics.revocations.name]} partitions and {name} {count}: what became "
-                "of a command would be kept apart from it; create both anew with the same number"
+                f"{topics.revocations.name} has {counts[topics.revocations.name]} partitions and {name} {count}: the "
+                "outcome of a command would be kept apart from it; create both again, with the same number"
             )
     return counts
 

@@ -54,7 +54,7 @@ def _weakness(token: Secret) -> str | None:
     if len(raw) < SHORTEST_TOKEN or len(set(raw)) < _FEWEST:
         return f"a weak token: make one of at least {SHORTEST_TOKEN} characters with `openssl rand -hex 32`"
     if not all(0x21 <= byte < 0x7F for byte in raw):  # noqa: PLR2004 - visible ASCII, as a header can carry it
-        return "a token has no blanks, and is of ASCII alone: `openssl rand -hex 32` makes one"
+        return "a token must be ASCII, without blanks: `openssl rand -hex 32` makes one"
     return None
 
 

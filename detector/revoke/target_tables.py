@@ -150,7 +150,7 @@ def make_target(table: TargetTable) -> Target:
     except ValueError as error:
         raise table.error(str(error)) from None
     except Exception as error:  # noqa: BLE001 - one's own target may do anything; its text may quote a secret
-        raise table.error(f"the target cannot be made ({type(error).__name__})") from None
+        raise table.error(f"the target cannot be created ({type(error).__name__})") from None
     return made
 
 
@@ -193,7 +193,9 @@ def _class_of(table: TargetTable) -> type[Target]:
         or not isinstance(options, type)
         or not issubclass(options, msgspec.Struct)
     ):
-        raise table.error(f"{table.type} is no target: a class with Options, a msgspec.Struct", "type")
+        raise table.error(
+            f"{table.type} is not a target: write a class with Options, a msgspec.Struct", "type"
+        )
     kind: type[Target] = found
     return kind
 

@@ -136,7 +136,7 @@ class Turns:
     async def _look(self, case: Case, target: Target) -> Observation:
         seen = checked(await self._call(target.probe(case.about)))
         if any(self._clean(text) != text for text in seen.found.values()):
-            raise RefusedError("what was found for it is called like a secret, and would be written down")
+            raise RefusedError("what was found for it looks like a secret, and would be written down")
         return msgspec.structs.replace(seen, how=self._words(seen.how))
 
     async def _act(self, case: Case, target: Target, plan: Plan) -> str:
@@ -195,7 +195,7 @@ class Turns:
             self._abandon(task)
             raise
         if task.cancelled():
-            raise UnavailableError("the question was cancelled")
+            raise UnavailableError("the request was cancelled")
         return task.result()
 
     def _abandon(self, task: asyncio.Task[Any]) -> None:

@@ -151,7 +151,7 @@ async def test_a_forged_event_cannot_aim_it_at_another_key(
             with pytest.raises(RefusedError, match=words):
                 await doing
     assert works(minio.client(key, SECRET))
-    with pytest.raises(RefusedError, match="no service account"):
+    with pytest.raises(RefusedError, match="not a service account"):
         await revoker.probe(command("worker", "mine"))
     assert works(minio.client("worker", SECRET))
     await revoker.close()

@@ -71,7 +71,7 @@ async def test_a_handle_that_names_nothing_is_refused_and_no_all_clear() -> None
     (outcome,) = running.stored.of(command().id)
     assert (outcome.verdict, outcome.revoked) == ("refused", False)
     assert outcome.proof == "before: not there (memory)"
-    assert outcome.detail.startswith("nothing of this name is there")
+    assert outcome.detail.startswith("nothing has this name")
     assert target.revoked == []
 
 

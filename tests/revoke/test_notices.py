@@ -203,9 +203,9 @@ async def test_it_is_sent_again_until_it_is_taken_and_in_order(
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ([400], "it does not take the notice: HTTP 400"),
-        ([404], "it does not take the notice: HTTP 404"),
-        (["redirect"], "it does not take the notice: HTTP 307"),
+        ([400], "it does not accept the notice: HTTP 400"),
+        ([404], "it does not accept the notice: HTTP 404"),
+        (["redirect"], "it does not accept the notice: HTTP 307"),
         ([503] * 50, "not sent, and given up: it answers HTTP 503"),
     ],
 )

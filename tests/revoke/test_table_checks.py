@@ -98,7 +98,7 @@ def test_a_targets_files_that_this_machine_lacks_are_named(folder: Folder) -> No
         ("", "empty"),
         ("short", "a weak token"),
         ("a" * 64, "a weak token"),
-        ("0123456789abcdef 0123456789abcdef", "a token has no blanks"),
+        ("0123456789abcdef 0123456789abcdef", "a token must be ASCII"),
     ],
 )
 def test_an_approver_without_a_good_token_is_a_mistake(

@@ -76,7 +76,7 @@ class AwsTarget:
             RefusedError: it is about neither, or about another account or credential.
         """
         if command.method not in {"delete-access-key", "deny-session", "deny-user-sessions"}:
-            raise RefusedError("`method` is none of delete-access-key, deny-session, deny-user-sessions")
+            raise RefusedError("`method` is not one of delete-access-key, deny-session, deny-user-sessions")
         account = needed(command, "account", _ACCOUNT)
         if account != self._options.account:
             raise RefusedError(

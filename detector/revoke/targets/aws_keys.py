@@ -51,8 +51,8 @@ class KeyRevocation:
             ),
             "IAM lists the key as inactive, or not at all",
             _WITHIN + self._options.settle_seconds,
-            "IAM takes some seconds to be in force everywhere; sessions that the key asked for live on, as credentials "
-            "of their own",
+            "a change in IAM takes some seconds to take effect everywhere; sessions that the key requested live on, as "
+            "credentials of their own",
             forgets=False,
         )
 

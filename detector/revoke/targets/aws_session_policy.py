@@ -94,7 +94,7 @@ def _statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     listed: list[Any] = found if isinstance(found, list) else [found]
     if document.get("Version") != _VERSION or not all(isinstance(one, dict) for one in listed):
         raise RefusedError(
-            f"the policy {NAME} has not the form that curfewd gives it: look at it, and delete it"
+            f"the policy {NAME} does not have the form that curfewd gives it: look at it, and delete it"
         )
     return [dict(one) for one in listed]
 

@@ -67,7 +67,7 @@ class SessionRevocation:
             (Step(f"deny {sessions} by the inline policy {NAME}", reversible=True),),
             f"IAM has the policy {NAME} with the statement {sessions.denial.sid}",
             _WITHIN + self._options.settle_seconds,
-            "IAM takes some seconds to be in force everywhere; what the session has started goes on",
+            "a change in IAM takes some seconds to take effect everywhere; what the session has started goes on",
             forgets=False,
         )
 
@@ -151,7 +151,7 @@ class SessionRevocation:
         if found.get("Arn") != sessions.arn:
             raise RefusedError(f"the {sessions.kind} {sessions.name} has another ARN than the session's")
         if sessions.id and found.get("RoleId") != sessions.id:
-            raise RefusedError(f"the role {sessions.name} was made again since: it is not the session's")
+            raise RefusedError(f"the role {sessions.name} was recreated since: it is not the session's")
         policy = await self._iam.call(
             "iam", f"get_{sessions.kind}_policy", PolicyName=NAME, **_whose(sessions)
         )

@@ -127,7 +127,7 @@ class AzureTarget:
         if handle.key_id:
             return Plan((Step(f"remove the {handle}"),), "Graph no longer lists the secret", _WITHIN, _LIVES)
         if handle.kind == "servicePrincipals":
-            step = Step(f"disable the {handle}: all that works as it stops", reversible=True)
+            step = Step(f"disable the {handle}: everything that uses it stops", reversible=True)
             return Plan((step,), "Graph says `accountEnabled` is false", _WITHIN, _LIVES)
         proof = "Graph says `signInSessionsValidFromDateTime` is later than the issue"
         return Plan((Step(f"end the sign-in sessions of the {handle}"),), proof, _WITHIN, _LIVES)
@@ -189,7 +189,7 @@ class AzureTarget:
             if not self._options.disable_service_principals:
                 raise RefusedError(
                     "the token cannot be revoked alone: set disable_service_principals = true to disable its service "
-                    "principal, which stops all that works as it"
+                    "principal, which stops everything that uses it"
                 )
             return _Handle(
                 "service principal", "servicePrincipals", needed(command, "service_principal", _ID)
@@ -205,7 +205,7 @@ class AzureTarget:
                 raise RefusedError("the command does not say when the session was issued")
             return _Handle("user", "users", needed(command, "user", _USER))
         raise RefusedError(
-            "`method` is none of disable-service-principal, remove-secret, revoke-sign-in-sessions"
+            "`method` is not one of disable-service-principal, remove-secret, revoke-sign-in-sessions"
         )
 
     async def _look(self, command: RevocationCommand, handle: _Handle) -> tuple[State, str, dict[str, str]]:

@@ -152,7 +152,9 @@ def statement_of(body: bytes, who: str, secrets: Iterable[str] = ()) -> Statemen
     try:
         found = msgspec.json.decode(body, type=Statement)
     except (ValueError, RecursionError):
-        raise UnavailableError(f"{who} answers with something else than docs/revoke.md says") from None
+        raise UnavailableError(
+            f"{who} answers with something that docs/revoke.md does not describe"
+        ) from None
     for secret in secrets:  # an answer may quote what it was asked with
         refused = None if found.refused is None else found.refused.replace(secret, _HIDDEN)
         names = {name: value.replace(secret, _HIDDEN) for name, value in found.found.items()}

@@ -122,10 +122,10 @@ class OrganisationAccess:
         """One step."""
         org, user, token = self._named(command)
         return Plan(
-            steps=(Step(f"take the token {token} of {user} its access to the organisation {org}"),),
+            steps=(Step(f"remove the access of token {token} of {user} to the organisation {org}"),),
             proof=f"the organisation {org} lists it before, and not after",
             within=_WITHIN,
-            unproved="the token still works for what is not the organisation's; only its owner can revoke the token itself",
+            unproved="the token still works outside the organisation; only its owner can revoke the token itself",
         )
 
     async def act(self, command: RevocationCommand, step: int) -> str:
@@ -134,7 +134,7 @@ class OrganisationAccess:
         org = self._named(command)[0]
         found = await self._found(command)
         if found is None:
-            return "nothing: the organisation does not list it any more"
+            return "nothing: the organisation no longer lists it"
         path, right, json = (
             (("orgs", org, "personal-access-tokens", found[1]), self._GRANTS, {"action": "revoke"})
             if found[0] == "grant"
@@ -151,7 +151,7 @@ class OrganisationAccess:
             self._alive.add(command.id)
             return Observation("live", f"the organisation lists its {found[0]} {found[1]}")
         if command.id in self._alive:
-            return Observation("dead", "the organisation does not list it any more")
+            return Observation("dead", "the organisation no longer lists it")
         raise RefusedError(
             "the organisation lists no such token: it is gone, or of a kind that the organisation cannot revoke"
         )

@@ -85,7 +85,7 @@ class GoogleTarget:
                 (step,),
                 "the deny policy has the principal",
                 _WITHIN,
-                "a deny policy takes minutes to be in force; permissions that are not in it stay allowed",
+                "a deny policy takes minutes to take effect; permissions that are not in it stay allowed",
                 forgets=False,
             )
         delay = delay_of("delete_after", self._options.delete_after) if handle.key else None
@@ -126,7 +126,7 @@ class GoogleTarget:
         if handle.principal:
             if not await self._denials.has(handle.principal):
                 return Observation("live", "the deny policy does not have the principal")
-            how = "the deny policy has the principal, and takes minutes to be in force"
+            how = "the deny policy has the principal, and takes minutes to take effect"
             return Observation("unknown", how, control=True)
         found = await self._find(command, handle)
         if found is None:
@@ -154,7 +154,7 @@ class GoogleTarget:
                 "curfewd has none: it lives until it expires"
             )
         if command.method != "deny-principal":
-            raise RefusedError("`method` is none of disable-service-account-key, deny-principal")
+            raise RefusedError("`method` is not one of disable-service-account-key, deny-principal")
         account = optional(command, "service_account", _ACCOUNT)
         if account:
             if not self._options.disable_service_accounts:

@@ -52,5 +52,5 @@ async def assertion(options: GoogleOptions) -> Mapping[str, str]:
     except BadFileError as error:
         raise UnavailableError(f"{shown(path)}: {error}") from None
     except (ValueError, JoseError):  # of which msgspec's errors are some
-        raise UnavailableError(f"{shown(path)}: it is no key of a service account in JSON") from None
+        raise UnavailableError(f"{shown(path)}: it is not a service account's key in JSON") from None
     return {"grant_type": _GRANT, "assertion": signed}

@@ -34,5 +34,5 @@ def optional(command: RevocationCommand, name: str, form: re.Pattern[str]) -> st
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or len(value) > _LONGEST or form.fullmatch(value) is None:
-        raise RefusedError(f"`{name}` of the revocation object has not the form of one")
+        raise RefusedError(f"`{name}` of the revocation object does not have the form of one")
     return value

@@ -182,7 +182,7 @@ class KubernetesTarget:
         """
         kind = _METHODS.get(command.method)
         if kind is None:
-            raise RefusedError("`method` is none of " + ", ".join(_METHODS))
+            raise RefusedError("`method` is not one of " + ", ".join(_METHODS))
         cluster = optional(command, "cluster", _CLUSTER)
         if cluster != self._options.cluster and (cluster or not self._options.assume_cluster):
             ours = f"this target is the cluster {self._options.cluster}"

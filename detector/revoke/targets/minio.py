@@ -83,7 +83,10 @@ class MinioTarget:
             user = visible(self._user(command))
             step = Step(f"revoke the tokens of {user} with TokenRevokeType {visible(command.credential_id)}")
             return Plan(
-                (step,), f"info-access-key knows the key {key} no more", _SECONDS_TO_PROVE, _UNPROVED_SESSION
+                (step,),
+                f"info-access-key no longer knows the key {key}",
+                _SECONDS_TO_PROVE,
+                _UNPROVED_SESSION,
             )
         steps = (
             Step(f"switch off the access key {key}", reversible=True),
@@ -191,7 +194,7 @@ class MinioTarget:
             if not await self._admin.is_user(key):
                 return
             raise RefusedError(
-                f"{key} is a user of MinIO and no service account: that is for a person"
+                f"{key} is a user of MinIO, not a service account: a person must revoke it"
             ) from None
         if found.get("userType") != _SESSION_TYPE:  # it reads that key itself, the others later
             raise UnavailableError(f"{self._admin.host} has not loaded its service accounts yet")

@@ -105,7 +105,9 @@ class MinioAdmin:
             IndexError,
             RecursionError,
         ):  # msgspec's and the ciphers' errors are ValueErrors
-            raise UnavailableError(f"{self.host} answers what cannot be decrypted, or is no JSON") from None
+            raise UnavailableError(
+                f"{self.host} sends an answer that cannot be decrypted, or is not JSON"
+            ) from None
         if not isinstance(found, dict):
             raise UnavailableError(f"{self.host} answers no JSON object")
         return found

@@ -197,7 +197,7 @@ class PostgresTarget:
         row = _owned(rows, wanted, command.credential_id)
         if row["is_protected"] or not row["is_task"]:
             raise RefusedError(
-                f"the role {visible(wanted)} is no task's: those are members of curfewd_tasks, and no superusers"
+                f"the role {visible(wanted)} belongs to no task: it must be a member of curfewd_tasks, and not a superuser"
             )
         return _Role(row["role_id"], row["name"], row["can_login"], row["sessions"], row["valid_until"])
 
@@ -211,7 +211,7 @@ class PostgresTarget:
         role = await self._look_up(connection, command)
         if role.name != self._named(command):
             raise UnavailableError(
-                f"the role is called {visible(role.name)} now, which has to be decided over first"
+                f"the role is called {visible(role.name)} now, which must be decided on first"
             )
         return role
 
@@ -316,9 +316,9 @@ async def _call(connection: asyncpg.Connection, statement: str, role: _Role) -> 
         ) from None
     except asyncpg.PostgresError as error:
         if error.sqlstate == _GONE:
-            raise GoneError(f"there is no role {name} any more") from None
+            raise GoneError(f"the role {name} no longer exists") from None
         if error.sqlstate == _NOT_A_TASK:
-            raise RefusedError(f"the role {name} is no task's any more") from None
+            raise RefusedError(f"the role {name} no longer belongs to a task") from None
         raise
 
 
@@ -329,7 +329,8 @@ async def _dropped(connection: asyncpg.Connection, role: _Role) -> str:
         await _call(connection, "SELECT curfewd.drop($1, $2)", role)
     except asyncpg.DependentObjectsStillExistError:
         raise RefusedError(
-            f"the role {name} is kept: it owns objects or was granted rights. REASSIGN OWNED or DROP OWNED is for a person"
+            f"the role {name} is kept: it owns objects or was granted rights. A person must run "
+            "REASSIGN OWNED or DROP OWNED"
         ) from None
     except asyncpg.PostgresError as error:
         if error.sqlstate == _IN_USE:

@@ -115,7 +115,7 @@ class Answer:
             return msgspec.json.decode(self.body)
         except (ValueError, RecursionError):  # of which msgspec's errors are some
             raise UnavailableError(
-                f"{self._host} answers HTTP {self.status} with something that is no JSON"
+                f"{self._host} answers HTTP {self.status} with something that is not JSON"
             ) from None
 
     def fields(self) -> dict[str, Any]:
@@ -126,7 +126,9 @@ class Answer:
         """
         found = self.json()
         if not isinstance(found, dict):
-            raise UnavailableError(f"{self._host} answers HTTP {self.status} with no JSON object")
+            raise UnavailableError(
+                f"{self._host} answers HTTP {self.status} with something that is not a JSON object"
+            )
         return found
 
 
@@ -240,17 +242,17 @@ class ProviderHttp:
         except aiohttp.ClientConnectorDNSError:
             reason = "cannot be looked up: check the name in url, and the network"
         except aiohttp.ClientConnectorError:
-            reason = "cannot be connected to: check url, and the network"
+            reason = "cannot be reached: check url, and the network"
         except aiohttp.ClientHttpProxyError as error:
             reason = f"is behind a proxy that answers HTTP {error.status}: check HTTPS_PROXY and its password"
         except (aiohttp.ClientError, ConnectionError, ValueError):
-            reason = "answers something that is cut short or no HTTP"
+            reason = "sends an answer that is cut short or is not HTTP"
         raise UnavailableError(f"{self.host} {reason}")
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             response.close()
-            raise UnavailableError(f"{self.host} compresses its answer, which nobody asked for")
+            raise UnavailableError(f"{self.host} compresses its answer without being asked to")
         parts, size = [], 0
         async for chunk in response.content.iter_chunked(_CHUNK):
             size += len(chunk)

@@ -161,7 +161,7 @@ class RedisTarget:
             )
         if user in {_DEFAULT, self._options.user} or not user.startswith(self._options.user_prefix):
             raise RefusedError(
-                f"the user {visible(user)} is no task's: their names begin with {self._options.user_prefix}"
+                f"the user {visible(user)} belongs to no task: its name must begin with {self._options.user_prefix}"
             )
         return user
 
@@ -225,7 +225,7 @@ class RedisTarget:
         trial = await asking.ask("ACL", "DRYRUN", user, "ACL", "SETUSER", _DEFAULT, "on")
         if own == user.encode() or trial == b"OK":
             raise RefusedError(
-                f"the user {visible(user)} may manage users: to switch off an administrator is for a person"
+                f"the user {visible(user)} may manage users: a person must switch off an administrator"
             )
 
     async def _seen(self, address: Address, user: str) -> tuple[State, str]:
@@ -258,14 +258,14 @@ async def _enabled(asking: Session, user: str) -> bool | None:
         return None
     flags = answer[answer.index(b"flags") + 1]
     if not isinstance(flags, list):
-        raise UnavailableError(f"Redis at {asking.address} answers what is no Redis")
+        raise UnavailableError(f"Redis at {asking.address} does not answer as Redis does")
     return _ON in flags
 
 
 async def _connections(asking: Session, user: str) -> int:
     listed = await asking.ask("CLIENT", "LIST")
     if not isinstance(listed, bytes):
-        raise UnavailableError(f"Redis at {asking.address} answers what is no Redis")
+        raise UnavailableError(f"Redis at {asking.address} does not answer as Redis does")
     return sum(name == user.encode() for name in _USER_OF_CLIENT.findall(listed))
 
 

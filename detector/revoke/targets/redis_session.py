@@ -111,4 +111,4 @@ def _reason(error: Exception, login: Login) -> str:
     for kind, words in _REASONS:
         if isinstance(error, kind):
             return words.format(user=login.user, timeout=login.timeout)
-    return "answers what is no Redis"
+    return "does not answer as Redis does"

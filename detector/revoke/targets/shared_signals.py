@@ -84,7 +84,7 @@ class SharedSignals:
         subject = _subject(command, self._options.event)["format"]
         return Plan(
             steps=(Step(f"send {self._http.host} the event {self._options.event} about a {subject}"),),
-            proof="none: RFC 8935 tells of the delivery only",
+            proof="none: RFC 8935 confirms only the delivery",
             within=0.0,
             unproved="whether the receiver acts on the event",
             forgets=False,
@@ -113,7 +113,7 @@ class SharedSignals:
     async def probe(self, command: RevocationCommand) -> Observation:
         """Nobody can be asked."""
         del command
-        return Observation("unknown", "a receiver of events tells nothing of what became of them")
+        return Observation("unknown", "a receiver of events does not say what it did with them")
 
     async def close(self) -> None:
         """Closes connections."""

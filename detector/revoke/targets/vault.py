@@ -178,13 +178,13 @@ class VaultTarget:
                 raise RefusedError("the lease id is hashed: leave it unhashed in Vault's audit device")
             lease = needed(command, "lease_id", _LEASE)
             if ".." in lease.split("/"):
-                raise RefusedError("`lease_id` of the revocation object has not the form of one")
+                raise RefusedError("`lease_id` of the revocation object does not have the form of one")
             return _Handle(_LEASES, lease, namespace)
         if command.method == "none" or "batch" in command.kind:
             raise RefusedError(
                 "a batch token cannot be revoked: it ends with its parent, or when it expires. Disable what issues it"
             )
-        raise RefusedError("`method` is none of revoke-accessor, revoke-lease")
+        raise RefusedError("`method` is not one of revoke-accessor, revoke-lease")
 
     async def _look(self, command: RevocationCommand, handle: _Handle) -> Mapping[str, Any] | None:
         """What Vault knows of it; None if nothing.

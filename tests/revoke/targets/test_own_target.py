@@ -70,8 +70,8 @@ def test_what_is_wrong_with_its_table_is_found_with_the_configuration(folder: Pa
     [
         ("def x(:", "cannot be imported (SyntaxError)"),
         ("raise RuntimeError('a secret')", "cannot be imported (RuntimeError)"),
-        ("Broken = 5", "is no target"),
-        ("class Broken: pass", "is no target"),
+        ("Broken = 5", "is not a target"),
+        ("class Broken: pass", "is not a target"),
         (
             "import msgspec\nclass Broken:\n  class Options(msgspec.Struct): pass\n  def __init__(self, _): {}['x']",
             "cannot be made (KeyError)",

@@ -359,7 +359,7 @@ async def test_what_owns_something_is_not_dropped_and_says_so(
         await revoker.revoke(asked, DROP)
     await revoker.revoke(asked, DISABLE)
     await revoker.revoke(asked, TERMINATE)
-    with pytest.raises(RefusedError, match="REASSIGN OWNED or DROP OWNED is for a person"):
+    with pytest.raises(RefusedError, match="a person must run REASSIGN OWNED or DROP OWNED"):
         await revoker.revoke(asked, DROP)
     assert (await revoker.probe(asked)).state == "dead"
     await admin.execute(f"DROP OWNED BY {quote(role)}")
