@@ -54,7 +54,7 @@ def session(folder: Path) -> str:
         while data := os.read(master, 4096):
             shown += data
     except OSError:
-        pass  # nobody has the terminal open any more
+        pass  # nobody has the terminal open now
     process.wait()
     os.close(master)
     return shown.decode(errors="replace").replace("\r\n", "\n")

@@ -241,7 +241,7 @@ class Telling:
         console.print("\n[bold]Somebody who read the log tries what it shows:[/]\n")
         await self._try(careless)
         if not all([await each.still_works() for each in careful]):
-            raise DemoError(f"what {CAREFUL} has was not printed, and does not work any more")
+            raise DemoError(f"what {CAREFUL} has was not printed, and no longer works")
         took = " and ".join(
             f"{self._story.proved[each.issued.credential_id] / SECOND:.2f} s for {each.what}"
             for each in careless

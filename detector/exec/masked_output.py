@@ -221,7 +221,7 @@ def _read(source: int, most: int = _CHUNK) -> bytes:
     try:
         return os.read(source, most)
     except OSError:
-        return b""  # a terminal that nobody has open any more
+        return b""  # a terminal that nobody has open now
 
 
 def _write(target: int, data: bytes) -> None:

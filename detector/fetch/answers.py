@@ -32,7 +32,7 @@ class ApiError(InputError):
 
 
 class GoneError(CurfewdError):
-    """What was asked for is not there, or not any more."""
+    """What was asked for is not there, or no longer there."""
 
 
 class TooLargeError(CurfewdError):
@@ -61,7 +61,7 @@ def is_redirect(status: int) -> bool:
 
 
 def check(status: int, headers: Mapping[str, str], begin: bytes, now: float) -> None:
-    """Nothing for an answer that can be read. `begin` is the begin of its body, `now` the time (Unix seconds).
+    """Nothing for an answer that can be read. `begin` is the beginning of its body, `now` the time (Unix seconds).
 
     Raises:
         GoneError, TransientError, WaitError: what they say.

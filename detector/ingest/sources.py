@@ -146,7 +146,7 @@ class Source(StoredSource, frozen=True, kw_only=True):
         The times of an archive's members are noted in `times`.
 
         Raises:
-            BadRecordError: it cannot be read (any more), after all that could be read was given.
+            BadRecordError: it cannot be read (any longer), after all that could be read was given.
         """
         chunks = self.content(start, end, times)
         if self.encoding is not None:
@@ -289,7 +289,7 @@ def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
     """A member of an archive whose bytes `raw` gives; `most` is as `Source` has it.
 
     Raises:
-        OSError: the archive cannot be read any more.
+        OSError: the archive can no longer be read.
     """
 
     def read(start: int, end: int) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ _sources: Final = msgspec.json.Decoder(list[StoredSource])
 
 
 def stored(source: Source) -> StoredSource:
-    """What is stored of a source. The name of a member may be no Unicode, and is not needed any more."""
+    """What is stored of a source. The name of a member may not be Unicode, and is no longer needed."""
     member = None if source.member is None else msgspec.structs.replace(source.member, name="")
     return StoredSource(**(_fields(source) | {"member": member}))
 

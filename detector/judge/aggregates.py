@@ -472,7 +472,7 @@ class LimitedAggregate(Aggregate):
             known = self._records.get(key)
             if known is None or known.records < fact.records:
                 self._records[key] = fact
-            if known is not None and known != fact:  # one that stands for fewer records says nothing any more
+            if known is not None and known != fact:  # one for fewer records no longer says anything
                 self.dropped.append(min(known, fact, key=lambda one: one.records))
             self._ledger.apply(fact)
         elif isinstance(fact, TaskStatus):

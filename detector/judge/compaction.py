@@ -1,6 +1,6 @@
 """Compacts what is old, so that the state of a credential that is used and renewed for months stays small.
 
-Whether a use or leak is evidence depends on events of its time and before. Once no such event can come any more, it is
+Whether a use or leak is evidence depends on events of its time and before. Once no such event can come, it is
 counted and dropped. `AccountSums` has the counts of one credential. An issue, renewal, revocation or outcome is dropped
 once a later or earlier one has made it void.
 """

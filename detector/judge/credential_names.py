@@ -37,7 +37,7 @@ class CredentialNames(msgspec.Struct, gc=False):
         return [name.owner for name in self._ids.values() if name.owner is not None]
 
     def part(self) -> None:
-        """Has no name refer to its owner and its leaks any more."""
+        """Makes no name refer to its owner and its leaks."""
         for name in self.names():
             name.owner = name.leaks = None
 

@@ -1,6 +1,6 @@
 """The evidence of one finding, added up.
 
-A `Tally` keeps each piece, because a later event may still take it back. Pieces that no event can take back any more
+A `Tally` keeps each piece, because a later event may still take it back. Pieces that no event can now take back
 are compacted to `Sums`. A `FinalTally` never takes a piece back: a replay uses it once all lifecycle events are read.
 """
 
@@ -222,7 +222,7 @@ class Tally(msgspec.Struct, eq=False, gc=False):
             _decrement(self._patterns, entry.event.pattern)
 
     def final(self, after: int) -> "FinalTally":
-        """The same evidence, of which nothing is taken back any more."""
+        """The same evidence, of which nothing can be taken back."""
         tally = FinalTally(after)
         for entry in self._entries:
             tally.add(entry)  # type: ignore[arg-type] # only entries are put in

@@ -67,7 +67,7 @@ class FindingRecordAggregate(Aggregate):
         self._is_deleted = self._over is not None and timer is not None and timer > self._over.until
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a record is no credential
-        """Deletes the record when nobody reports the finding any more and its time is over."""
+        """Deletes the record when the finding is no longer reported and its time is over."""
         if self._over is None or self._opened:
             return Verdicts({}, [], None, None if self._opened else watermark)
         until = self._over.until

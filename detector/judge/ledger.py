@@ -183,7 +183,7 @@ class Ledger:
         return sorted(commands, key=attrgetter("order"))
 
     def lapse(self, until: int) -> None:
-        """Ends the tasks whose lease has lapsed at a time; one that was ended so and beats again runs on."""
+        """Ends the tasks whose lease has lapsed at a time; one that ended so and sends a heartbeat again runs on."""
         for task in self._leased:
             if task.heartbeat is not None:
                 self._end_by_lease(task, task.heartbeat, lapsed=task.heartbeat.lapse <= until)

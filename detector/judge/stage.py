@@ -490,7 +490,7 @@ class AggregateState:
                 judgement.changes.append((uid_key(SENT, uid), None))
 
     def _compact(self, before: int, judgement: Judgement) -> None:
-        """Keeps sums in place of facts from before a time, which nothing can change any more."""
+        """Keeps sums in place of facts from before a time, which nothing can change now."""
         sums = [
             (SUMS + hashlib.blake2b(name.encode(), digest_size=12).digest(), value)
             for name, value in self.aggregate.compact(before)
@@ -501,7 +501,7 @@ class AggregateState:
         self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._compact_every
 
     def _end(self, judgement: Judgement, watermark: int) -> None:
-        """Deletes all state, because nothing can follow any more. What was reported stands for a while."""
+        """Deletes all state, because nothing can follow. What was reported stands for a while."""
         for uid in sorted(self._reported):
             self._tell_over(uid, watermark, self._reported[uid].finding.last_seen)
         judgement.forgotten += self.aggregate.issues()

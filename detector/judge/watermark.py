@@ -4,7 +4,7 @@ Some arrive by a detour: an aggregate passes on what concerns another, in anothe
 knows. So it is not enough that the events before a time were read. Each partition of work reports up to which time it
 has judged all events, and what it sent comes before that report. Once all have reported a time, the messages that
 those events caused have arrived. Then each reports that, and so on: after as many rounds as the longest detour has
-steps, nothing is under way any more.
+steps, nothing is in flight.
 """
 
 from collections.abc import Mapping, Sequence

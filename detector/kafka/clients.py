@@ -56,7 +56,7 @@ class StageSettings(msgspec.Struct, frozen=True):
       `decompressed_bytes`.
     - `rebalance_seconds` is the deadline of a rebalance: open transactions commit within it or are given up.
       `drain_seconds` is the deadline of a stop.
-    - `transaction_seconds` is from begin to commit. Records are processed before the transaction begins.
+    - `transaction_seconds` is from its beginning to its commit. Records are processed before the transaction begins.
     - `record_bytes` is the broker's `message.max.bytes`. The stage learns the smaller limits of single topics.
     - After `refusals` refused records in a row the stage stops: then the records are not the cause.
     - `ids` are those of the topics for which its offsets hold, by what each is for (`offset_notes`).

@@ -28,7 +28,7 @@ def transactional_id(group: str, instance: str) -> str:
 def left_by(
     names: AbstractSet[str], group: str, live: AbstractSet[str], gained: AbstractSet[Partition]
 ) -> list[str]:
-    """The transactional ids that nobody has any more. `live` are the group's instances.
+    """The transactional ids that nobody has now. `live` are the group's instances.
 
     Before 0.2 each partition had an id of its own; those of the partitions that we have `gained` are nobody's now.
     """

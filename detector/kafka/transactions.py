@@ -241,7 +241,7 @@ class Transactions:
         1. Begin.
         2. Write the outputs, changelogs included, and wait until the brokers have each batch.
         3. Send the offsets of the next records to read, with the notes beside them. They are last, so nothing before
-           them can be missing. The coordinator refuses them if we are no member any more.
+           them can be missing. The coordinator refuses them if we are no longer a member.
         4. Commit.
 
         After any error the producer cannot be used again. Once another has started, the committed offsets show whether

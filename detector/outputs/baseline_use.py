@@ -17,7 +17,7 @@ class BaselineUse(msgspec.Struct, frozen=True):
     """The entries of a baseline beside the findings of a replay.
 
     `accepted` counts those whose finding is accepted. `expired` count no more though their finding is there; `exceeded`
-    neither, because there is evidence after their last day, or a higher severity. `gone` have no finding any more. Of
+    neither, because there is evidence after their last day, or a higher severity. `gone` no longer have a finding. Of
     `unjudged` nobody can tell: leaked secrets have no lasting uid without a deployment key.
     """
 

@@ -3,7 +3,7 @@
 1. The ports open. The probes say that it is not ready until the sink is.
 2. With Kafka it waits for the brokers as long as that takes, and checks that it may write to each topic.
 3. SIGHUP: `[[receive.source]]` and the secrets are read again, and the certificate too.
-4. SIGTERM and SIGINT: it is not ready any more and listens no more. Requests that have arrived are answered, within
+4. SIGTERM and SIGINT: it is no longer ready and stops listening. Requests that have arrived are answered, within
    `receive.drain_timeout`.
 """
 

@@ -16,7 +16,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Sink(Protocol):
-    """Writes records. `record_bytes` is the most that one may have; `binary`, whether it may be other than text."""
+    """Writes records. `record_bytes` is the largest size of one; `binary`, whether it may be other than text."""
 
     record_bytes: int
     binary: bool
@@ -36,4 +36,4 @@ class Sink(Protocol):
         """
 
     async def close(self) -> None:
-        """Ends it. Nothing is written any more."""
+        """Ends it. Nothing more is written."""

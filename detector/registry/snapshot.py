@@ -3,7 +3,7 @@
 | place | what |
 | --- | --- |
 | 0 | `MAGIC`; then where the header begins, its size and its CRC-32, 8 bytes each |
-| from `PAGE` on | the arrays of the registry, each from the begin of a page on |
+| from `PAGE` on | the arrays of the registry, each from the beginning of a page on |
 | behind them | the header, a `Header` as JSON |
 
 A process maps the file copy-on-write. So what nobody changes is in memory once for all processes of a machine. The file

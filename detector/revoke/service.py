@@ -3,7 +3,7 @@
 1. Targets, rails and the audit log are made, and the port opens. What is wrong with them ends it.
 2. It waits for Kafka as long as that takes, reads the approvals to their end, and joins its group.
 3. One member of the group has all commands; the others stand by. It acts once the cases of all partitions are restored.
-4. SIGTERM and SIGINT: nothing begins any more, and turns that run have a few seconds to end. SIGHUP: the `[revoke]`
+4. SIGTERM and SIGINT: nothing new begins, and turns that run have a few seconds to end. SIGHUP: the `[revoke]`
    table is read again, the audit log reopened, and what is held is decided again.
 """
 
@@ -312,7 +312,7 @@ def run_revoker(config: str) -> int:
 
 
 async def _close_later(targets: Sequence[TableTarget]) -> None:
-    """Closes targets once no turn can ask them any more; at once if it is cancelled."""
+    """Closes targets once no turn can ask them; at once if it is cancelled."""
     try:
         await asyncio.sleep(_LEFT_OPEN)
     finally:

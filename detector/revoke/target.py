@@ -80,8 +80,8 @@ class Plan(msgspec.Struct, frozen=True):
     - `proof`: how it proves that the credential is dead.
     - `within`: seconds after the last step within which the provider refuses the credential.
     - `unproved`: what it cannot prove, such as sessions that stay open; empty if there is nothing.
-    - `forgets`: whether the provider may know nothing any more of what was revoked (`absent`). That the credential was
-      seen there is stored before anything is done then, so that it counts after a crash too.
+    - `forgets`: whether the provider may no longer know anything of what was revoked (`absent`). That it was seen there
+      is then stored before anything is done, so that it counts after a crash too.
     """
 
     steps: tuple[Step, ...]

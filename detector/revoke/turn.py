@@ -46,7 +46,7 @@ class RecordError(Exception):
 
 
 def stored_first(case: Case, plan: Plan, stored: str) -> bool:
-    """Whether what was seen has to be stored before the case acts: it could not be seen any more after a crash.
+    """Whether what was seen has to be stored before the case acts: it could not be seen after a crash.
 
     `stored` is the `before` that is. An escalated command has to know whether the provider called it dead before.
     """

@@ -38,7 +38,7 @@ from detector.values.errors import StopError
 
 _LOST: Final = {
     "work": "all inputs are read again",
-    "registry": "all inputs are read again; credentials whose issue is in no input any more are unknown",
+    "registry": "all inputs are read again; credentials whose issue is no longer in any input are unknown",
     "state": "all inputs are read again; commands are written again, with the ids that they had",
     "findings": "all findings that stand are written again",
     "revocations": "commands that nobody had read are gone; each that is not confirmed is reported",

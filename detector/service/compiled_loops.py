@@ -3,7 +3,7 @@
 Loops that were compiled when the program was built are there at once.
 
 `python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor. The
-service lets it do so first: a thread that compiles could not be ended, and would keep the event loop waiting.
+service lets it do so first: a thread that compiles could not be stopped, and would keep the event loop waiting.
 """
 
 import asyncio

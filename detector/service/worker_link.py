@@ -96,6 +96,6 @@ class ParentEnd:
             return None
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Nothing more is asked."""
         with self._lock:
             self._connection.close()

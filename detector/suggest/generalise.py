@@ -197,7 +197,7 @@ class _Covering:
         self._sizes = sorted({len(head) for head in self._by_head})
 
     def drop(self, glob: str) -> None:
-        """A glob that is not used any more."""
+        """A glob that is no longer used."""
         self._by_head.get(_head(glob), {}).pop(glob, None)
 
     def other(self, text: str, but: str) -> str | None:

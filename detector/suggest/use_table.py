@@ -152,7 +152,7 @@ def divide(rows: Rows, depth: int) -> dict[Segment, Rows]:
 
 
 def join(rows: Rows, depth: int) -> Rows:
-    """Rows that have the same segments from one on become one row. Those before it do not count any more."""
+    """Rows that have the same segments from one on become one row. Those before it no longer count."""
     joined: dict[Segments, tuple[Segments, Row]] = {}
     for segments, row in rows:
         rest = segments[depth:]

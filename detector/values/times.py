@@ -181,7 +181,7 @@ def read_duration(text: str, unit: int = SECOND) -> int:
 
 
 def read_moment(text: str, now: int) -> int:
-    """A time (ns) as a person writes one: RFC 3339, a day (from its begin in UTC), or how long before `now`: `7d`.
+    """A time (ns) as a person writes one: RFC 3339, a day (from its beginning in UTC), or how long before `now`: `7d`.
 
     Raises:
         ValueError: it has another form, or is before 1970. The message says what to write, and not what was written.

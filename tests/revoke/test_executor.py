@@ -743,7 +743,7 @@ async def test_what_is_dead_stays_confirmed_if_its_target_is_gone() -> None:
     running.executor.use(configured(target, "renamed"), QUICK, QUICK_TURNS)
     await running.settle()
     assert running.stored.verdicts == ["confirmed", "confirmed"]
-    assert "the configuration has no target memory any more" in running.stored.outcomes[-1][1].detail
+    assert "the configuration no longer has a target memory" in running.stored.outcomes[-1][1].detail
 
 
 class _Broken(RecordingTarget):

@@ -26,7 +26,7 @@ _LINE: Final = re2.compile(
 
 
 def looks_like(line: bytes) -> bool:
-    """Whether a line is such a one."""
+    """Whether a line is one of these."""
     return _LINE.match(line) is not None
 
 

@@ -196,5 +196,5 @@ def _whose(sessions: _Sessions) -> dict[str, str]:
 
 def _how(sessions: _Sessions, document: Mapping[str, Any] | None) -> str:
     if document is None:
-        return f"IAM has no {sessions.kind} {sessions.name} any more"
+        return f"IAM no longer has the {sessions.kind} {sessions.name}"
     return f"iam:Get{sessions.kind.capitalize()}Policy has the statement {sessions.denial.sid}"

@@ -323,7 +323,7 @@ async def _call(connection: asyncpg.Connection, statement: str, role: _Role) -> 
 
 
 async def _dropped(connection: asyncpg.Connection, role: _Role) -> str:
-    """Drops a role, or says why it is kept: it can do nothing any more either way."""
+    """Drops a role, or says why it is kept: it can no longer do anything either way."""
     name = visible(role.name)
     try:
         await _call(connection, "SELECT curfewd.drop($1, $2)", role)

@@ -1,4 +1,4 @@
-"""Tells another party that a credential must not be accepted any more: a security event token, pushed over HTTP.
+"""Tells another party that a credential must no longer be accepted: a security event token, pushed over HTTP.
 
 The event is CAEP's `session-revoked` or RISC's `credential-compromise` (OpenID CAEP 1.0, RISC 1.0) in a token of
 RFC 8417, with a subject of RFC 9493, sent as RFC 8935 says. An answer of 202 says that it was delivered. What the

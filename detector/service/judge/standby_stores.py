@@ -86,7 +86,7 @@ class _Copy:
                 self._write([])
 
     def drop_timers(self) -> None:
-        """Deletes timers that are no aggregate's any more. They are not in the changelog, so nobody else does."""
+        """Deletes timers that no longer belong to an aggregate. They are not in the changelog, so nobody else does."""
         if self.failed.done():
             return
         try:

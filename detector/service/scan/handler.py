@@ -214,7 +214,7 @@ class ScanHandler:
     then.
 
     When a partition moves, the text that waited is read again from the records before the committed offset. The note
-    beside that is the first offset that waits: else nobody would read it again where no record comes any more.
+    beside that is the first offset that waits: else nobody would read it again where no more records come.
 
     Records that a process was scanning when it died (`marks`), or that took long and were not committed, are scanned in
     a process of their own before (`why_it_dies`). If that dies, polls are halved until one record is left, and that is
@@ -317,7 +317,7 @@ class ScanHandler:
             return await self._turns.in_thread(self._marked, state, end, finders, records, now)
 
     def _marked(self, state: _PartitionState, end: int, *scanned: Any) -> _Scan:
-        """Scans, which is on record as long as it runs, though nobody waits for it any more."""
+        """Scans, which is on record as long as it runs, though nobody waits for it."""
         with self._marks.scanning("scan", state.partition, end):
             return state.scan(*scanned)
 

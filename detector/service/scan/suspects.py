@@ -54,7 +54,7 @@ class Suspects:
         return offset < self._ends.get(partition, 0)
 
     def committed(self, partition: Partition, end: int) -> None:
-        """What was read up to the offset `end` is through. If that is all of the suspected, none is any more."""
+        """What was read up to the offset `end` is through. If that is all of the suspected, none is left."""
         if end >= self._ends.get(partition, end + 1):
             del self._ends[partition]
 

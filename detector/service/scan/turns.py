@@ -39,7 +39,7 @@ class ScanTurns:
         return await asyncio.get_running_loop().run_in_executor(self._threads, do, *args)
 
     def forget(self, source: Hashable) -> None:
-        """Nothing is known of a source any more."""
+        """A source is forgotten."""
         self._paces.pop(source, None)
 
     def _timed(self, source: Hashable, size: int, scan: Callable[..., _T], *args: Any) -> _T:
