@@ -6,7 +6,7 @@ VENV := .venv
 JOBS ?= 6
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Bytecode that is not kept is made anew by each of a hundred processes.
+# Bytecode that is not kept is made again by each of a hundred processes.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

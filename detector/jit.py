@@ -42,7 +42,7 @@ class _TolerantCache:
         try:
             with self._turn():
                 return self._cache.load_overload(signature, target)
-        except Exception:  # noqa: BLE001 - a file cut short raises whatever its reader does: it is compiled anew
+        except Exception:  # noqa: BLE001 - a file cut short raises whatever its reader does: it is compiled again
             return None
 
     def save_overload(self, signature: Any, compiled_function: Any) -> None:

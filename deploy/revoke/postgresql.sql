@@ -76,7 +76,7 @@ AS $body$
   LIMIT 20
 $body$;
 
--- Raises unless the role is a task's, and the very one that was looked up: a role made anew has another oid.
+-- Raises unless the role is a task's, and the very one that was looked up: a recreated role has another oid.
 CREATE OR REPLACE FUNCTION curfewd.require_task_role(role_name text, expected oid) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -99,7 +99,7 @@ AS $body$
 BEGIN
   PERFORM curfewd.require_task_role(role_name, role_id);
   EXECUTE format('ALTER ROLE %I NOLOGIN', role_name);
-  PERFORM curfewd.require_task_role(role_name, role_id); -- made anew in between, it stays as it was
+  PERFORM curfewd.require_task_role(role_name, role_id); -- recreated in between, it stays as it was
 END
 $body$;
 

@@ -239,7 +239,7 @@ def _same_time(one: int, other: int) -> bool:
 
 
 def _system(url: str) -> tuple[Any, str]:
-    """What reaches the store, and the path there. It is made anew in a process that was forked."""
+    """What reaches the store, and the path there. A forked process makes its own."""
     try:
         from fsspec.core import url_to_fs  # noqa: PLC0415 - an extra
     except ImportError:

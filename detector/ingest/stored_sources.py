@@ -1,4 +1,4 @@
-"""Sources that cross to another process or stay in a file: what reads them is made anew there."""
+"""Sources that cross to another process or stay in a file: what reads them is made again there."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -54,7 +54,7 @@ class Sources(Sequence[Source]):
         kept: Mapping[int, Source] | None = None,
         names_of: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
-        """Takes `some`, or those that are `held`. Of these only the `kept` ones are not opened anew.
+        """Takes `some`, or those that are `held`. Of these only the `kept` ones are not opened again.
 
         `names_of` gives other names, when a source is asked for.
         """

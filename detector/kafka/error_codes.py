@@ -4,7 +4,7 @@
 | --- | --- |
 | `none` | goes on: it is no error, or somebody else has done it |
 | `again` | asks again at once: the coordinator moves, loads or has an open transaction |
-| `retry` | gives up what is open and begins it anew, after pauses that grow |
+| `retry` | gives up what is open and begins it again, after pauses that grow |
 | `rejoin` | drops its work: another has taken over. The group gives it partitions again |
 | `smaller` | writes less at once. A record that is too large alone is a dead letter, or ends the judge stage |
 | `unreadable` | finds the record and writes a dead letter in its place |

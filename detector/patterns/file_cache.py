@@ -1,7 +1,7 @@
 """Files that save a start some work: those that were made when the program was built, and the user's cache folder.
 
 A file of that folder is used only if it is the user's own, in a folder of the user's alone, and holds the bytes that
-were written; whatever else stands there is ignored and written anew. Without a folder, or with a disk that is full or
+were written; whatever else stands there is ignored and written again. Without a folder, or with a disk that is full or
 read-only, nothing is kept and nothing fails.
 """
 

@@ -73,7 +73,7 @@ def forbidden(case: Case, plan: Plan, reason: str, now: int) -> Changed:
 def left_alone(case: Case, reason: str, now: int) -> Changed:
     """Its target is gone from the configuration, or points elsewhere.
 
-    Where nothing was done yet, it is decided anew.
+    Where nothing was done yet, it is decided again.
     """
     if _stays_dead(case):
         return _finish(case.changed(left=reason), Plan((), "", 0.0), now)

@@ -181,7 +181,7 @@ class Executor:
             self._queue.add(entry, self._clock())
 
     def _retry(self, entry: _Entry) -> None:
-        """Begins anew what failed or is not proved, if a person asked for that since.
+        """Restarts what failed or is not proved, if a person asked for that since.
 
         A case of an earlier version may have kept too little of its command for that.
         """
@@ -370,7 +370,7 @@ class Executor:
         """Takes a case as it is now, to be stored."""
         was = entry.case
         entry.case, outcome = changed
-        if entry.case.phase == "waiting" and was.began is not None:  # it is decided anew
+        if entry.case.phase == "waiting" and was.began is not None:  # it is decided again
             self._give_back(was, was.began)
         self._changed[entry.case.partition][entry.case.command.id] = entry
         if outcome is not None:
@@ -389,7 +389,7 @@ class Executor:
         self._freed += 1
 
     def _use_freed(self, now: int) -> None:
-        """Decides anew over as many of those that a limit holds as there are places that became free, once a second."""
+        """Decides again over as many of those that a limit holds as there are freed places, once a second."""
         if not self._freed or now - self._used < SECOND:
             return
         held = (entry for entry in self._open.values() if entry.case.rail == "limit")

@@ -309,7 +309,7 @@ class Normalised(LinearDecoder):
     near_misses = ("caf\u00e9 \u2014 \u201cquoted\u201d".encode(), b"\xe2\x80")
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
-        """Writes the lines anew, as one part."""
+        """Rewrites the lines, as one part."""
         rows = _lines(data, places)
         size = int((rows[:, 1] - rows[:, 0]).sum()) + 2 * len(rows)
         out = np.empty(size, np.uint8)

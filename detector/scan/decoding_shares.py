@@ -33,7 +33,7 @@ MOST_IN_VAIN: Final = 256 << 10
 _MUCH: Final = -1  # in place of the number of a form
 _NEVER: Final = 1 << 62  # behind all places
 _WINDOWS: Final = 2  # of which something is kept: text that waited for later records comes late
-_KEPT: Final = 1 << 14  # streams: beyond, a share begins anew for those that asked for much first
+_KEPT: Final = 1 << 14  # streams: beyond, a share starts again for those that asked for much first
 
 
 class _Asked(msgspec.Struct):
@@ -124,9 +124,9 @@ class DecodingShares:
     ) -> bool:
         """Charges the streams with what lines before `end` asked for. Whether one may ask for less now.
 
-        Then the text is looked at anew, and charged behind the record with which that changed. `gave` are the places of
-        what was seen in rare forms, and the numbers of these. Records that were not `searched` for all that counts in
-        their stream are not charged for rare forms.
+        Then the text is looked at again, and charged behind the record with which that changed. `gave` are the places
+        of what was seen in rare forms, and the numbers of these. Records that were not `searched` for all that counts
+        in their stream are not charged for rare forms.
         """
         if self._charged:
             return False

@@ -10,7 +10,7 @@ from detector.scan.pages import Rows, slices, zeros
 DIGEST: Final = 32
 _WORD: Final = np.dtype(">u8")
 _WORDS: Final = 4  # of a digest
-_LATE: Final = 1 << 16  # so many late digests wait in a plain set before the arrays are made anew
+_LATE: Final = 1 << 16  # so many late digests wait in a plain set before the arrays are rebuilt
 _ROOM: Final = 16  # bits of the sieve for each digest, at the least
 
 

@@ -22,7 +22,7 @@ _MOST_OFTEN: Final = 1 << 12  # secrets of a stream whose leaks are counted
 _NEVER: Final = 1 << 62  # leaks
 _KEPT: Final = (
     1 << 16
-)  # fingerprints, and secrets whose leaks are counted: beyond, a share begins anew for the streams that were the first to show a secret
+)  # fingerprints, and secrets whose leaks are counted: beyond, a share starts again for the streams that were the first to show a secret
 
 Stream: TypeAlias = tuple[str | None, str | None]  # task id and name
 Key: TypeAlias = tuple[int, str | None, str | None]  # the window, and the stream

@@ -170,7 +170,7 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     """What is seen in what the data decodes to, piece by piece, without words put together over `whole` secrets.
 
     Where a piece asks for very much, it is cut smaller, and the lines behind the one that asks for too much are
-    looked at anew. What is found is the same however text is cut into pieces.
+    looked at again. What is found is the same however text is cut into pieces.
     """
     seen: list[Sighting] = []
     limited: list[LimitedText] = []

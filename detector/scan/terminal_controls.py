@@ -37,7 +37,7 @@ class _TakenOut(LinearDecoder):
         """
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
-        """Writes the lines anew."""
+        """Rewrites the lines."""
         view = np.frombuffer(data, np.uint8)
         feeds = np.flatnonzero(view == _FEED)
         low, high = self.gone(view, places, feeds)

@@ -153,7 +153,7 @@ class RangeScanner:
     def _saw(self, event: CanonicalEvent) -> None:
         source = event.source
         hashed = self._hashed_sources.get(source)
-        if hashed is None:  # a copy of the state costs half of a hash made anew
+        if hashed is None:  # a copy of the state costs half of a new hash
             if len(self._hashed_sources) >= _HASHED_SOURCES:
                 self._hashed_sources.clear()
             name = source.encode("utf-8", "surrogatepass")

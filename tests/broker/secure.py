@@ -1,4 +1,4 @@
-"""One broker with every kind of listener, and the certificates for it, made anew each time."""
+"""One broker with every kind of listener, and the certificates for it, made each time."""
 
 import datetime as dt
 import ipaddress

@@ -206,7 +206,7 @@ _records = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the file is written anew each time
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the file is rewritten each time
 @given(st.lists(_records, min_size=1, max_size=8))
 @example([{"message": "MARK\n"}])
 def test_blocks_at_once_and_lines_one_by_one_read_alike(

@@ -149,7 +149,7 @@ def test_byte_order_marks_are_taken_off_and_utf16_is_decoded(logs: Path) -> None
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_logs_of_windows_are_read_as_text_and_events(logs: Path, encoding: str) -> None:
-    """PowerShell's `>` writes UTF-16, and its `>>` another mark wherever a file begins anew."""
+    """PowerShell's `>` writes UTF-16, and its `>>` another mark wherever a file begins again."""
     for text, name in ((EVENT.decode(), "jsonl"), ("plain text with a töken\r\n", "text")):
         both = text.encode(encoding) + text.encode(encoding)
         for content in (both, gzip.compress(both)):

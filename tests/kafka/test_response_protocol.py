@@ -46,7 +46,7 @@ def sized(response: bytes) -> bytes:
 def _little_room() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(response_protocol, "_ROOM", 64)  # so that few bytes fill it
-        patch.setattr(response_protocol, "_FIRST_ROOM", 100)  # and large ones are made room for anew
+        patch.setattr(response_protocol, "_FIRST_ROOM", 100)  # and large ones get new room
         yield
 
 

@@ -105,7 +105,7 @@ def came_back(told: str) -> set[str]:
     """The partitions that a member gave away and got again, by its facts.
 
     A partition that failed starts again where it is. A member that is missed for a session, of 1.5 s here, begins all
-    its partitions anew: another may have had them.
+    its partitions again: another may have had them.
     """
     moved: set[str] = set()
     back: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a start keeps of patterns and plugins: the same as if it were read anew, and never what it was not made of."""
+"""What a start keeps of patterns and plugins: the same as if it were read again, and never what it was not made of."""
 
 from pathlib import Path
 

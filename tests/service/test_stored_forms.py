@@ -263,9 +263,7 @@ def test_the_stores_say_what_the_state_topic_says(archive: Archive, tmp_path: Pa
         number = int(path.name.rpartition("-")[2])
         store = Store(path)
         try:
-            assert (
-                store.position() is None
-            )  # with a log of its own it could not be believed: it is built anew
+            assert store.position() is None  # with a log of its own it could not be believed: it is rebuilt
             assert store.watermark() == int(expected[number][WATERMARK])
             assert store.sources() == msgspec.json.decode(expected[number][SOURCES])
             assert store.totals() == msgspec.json.decode(expected[number][TOTALS], type=Totals)

@@ -13,6 +13,6 @@ ROLE_ID: Final = "postgresql-role"
 def credential_of(role: str, valid_until: int) -> str:
     """The id of a role's credential if nobody gave it another. `valid_until`: ns since the epoch.
 
-    A role that is made anew, with another VALID UNTIL, is another credential.
+    A role that is recreated, with another VALID UNTIL, is another credential.
     """
     return f"{PROVIDER}/{role}/{format_rfc3339(valid_until)}"

@@ -16,7 +16,7 @@ from detector.service.judge.store import Store
 
 _FILE_BYTES: Final = 16 << 20  # of records; a thread takes some more than twice as much
 _FILES: Final = 16  # RocksDB delays writes from 20 on that were not merged yet
-_GATHERED: Final = 48  # are merged at once: each time, all that is there already is written anew
+_GATHERED: Final = 48  # are merged at once: each time, all that is there already is written again
 _GATHERED_MOST: Final = 64
 _PAUSE_SECONDS: Final = 0.05
 _NAME: Final = "restored-"

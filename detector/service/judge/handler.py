@@ -319,7 +319,7 @@ class JudgeHandler:
 
     @contextlib.contextmanager
     def _guard(self, partition: Partition) -> Any:
-        """Turns a failure of RocksDB, or an entry that cannot be read, into another try with the store built anew.
+        """Turns a failure of RocksDB, or an entry that cannot be read, into another try with the store rebuilt.
 
         Where something was lacking, another try does not help.
         """

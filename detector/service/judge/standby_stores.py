@@ -4,8 +4,8 @@
 2. From then on it takes what is committed, about once a second, with the offset of what comes next.
 3. When the partition becomes ours, or somebody else's to copy, the store is closed and stays on the disk.
 
-A store that fails is begun anew. Nothing here is written to Kafka, so whatever happens to a copy, no output depends on
-it: whoever takes over restores the store as it would any other.
+A store that fails is started again. Nothing here is written to Kafka, so whatever happens to a copy, no output depends
+on it: whoever takes over restores the store as it would any other.
 """
 
 import asyncio
@@ -195,7 +195,7 @@ class StandbyStores:
                 with stray_cancellations_are_errors("a standby copy"):
                     async with self._stores.lock(partition):
                         await self._copy(partition)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the copy is made anew
+            except Exception as error:  # noqa: BLE001 - whatever it is, the copy is made again
                 why = str(error) if isinstance(error, CurfewdError) else type(error).__name__
                 self._observe(StandbyFailed(partition.number, why))
             await asyncio.sleep(PAUSE_SECONDS)

@@ -15,7 +15,7 @@ from detector.service.observability import series
 from detector.service.observability.series import Series
 from detector.values.wording import Clean
 
-PAGE_SECONDS: Final = 0.5  # so often the page is made anew, however often it is asked for
+PAGE_SECONDS: Final = 0.5  # the page is made at most this often, however often it is asked for
 MOST_VALUES: Final = 100  # of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
 OTHER: Final = "other"
@@ -88,7 +88,7 @@ class Metrics:
         (histogram.labels(*labels) if labels else histogram).observe(seconds, exemplar)
 
     def clear(self, of: Series) -> None:
-        """Removes the label sets of a gauge, before it is set anew."""
+        """Removes the label sets of a gauge, before it is set again."""
         self._series[of.name].clear()
 
     def bounded(self, label: str, value: str) -> str:

@@ -27,7 +27,7 @@ from detector.service.scan.handler import ScannedPoll
 
 QUIET_SECONDS: Final = 60.0
 _KINDS: Final = 256  # remembered at once; there are fewer, but a reason may quote the world outside
-NO_STORE: Final = "none there"  # why a store is built anew that did not exist
+NO_STORE: Final = "none there"  # why a store is rebuilt that did not exist
 
 
 class RepeatLimit:

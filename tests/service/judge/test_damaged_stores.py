@@ -248,7 +248,7 @@ async def made(path: Path, logs: Logs) -> None:
 
 @pytest.fixture
 async def lives(tmp_path: Path) -> tuple[Logs, Path, Path]:
-    """The changelog, and two stores of it: one made anew after each value had changed, and the one before."""
+    """The changelog, and two stores of it: one rebuilt after each value had changed, and the one before."""
     logs, rng = Logs(1), random.Random(5)
     folders = tmp_path / "before", tmp_path / "after"
     for folder in folders:

@@ -615,7 +615,7 @@ def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its
         over = T0 + 700 * MINUTE
         await one.apply(
             start(at=T0 - SECOND, deadline=T0 + 9 * DAY)
-        )  # another start, earlier: all is judged anew
+        )  # another start, earlier: all is judged again
         await one.apply(revoke(over), end(at=over))
         await one.until(over + HOUR)
         assert one.rules == ["unused-grant", "use-outside-scope"]

@@ -23,7 +23,7 @@ PARTITION = 1
 
 
 class Crashing(Disturbed):
-    """Starts the service anew whenever it has died, as an orchestrator does. `exits` are its exit codes."""
+    """Restarts the service whenever it has died, as an orchestrator does. `exits` are its exit codes."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -47,7 +47,7 @@ async def test_on_a_full_disk_it_does_not_start_and_with_room_it_goes_on(
         process.terminate()
         assert await ended(process) == 0
 
-        # Started anew on a disk that is still full, it says so at once.
+        # Restarted on a disk that is still full, it says so at once.
         assert await ended(deployment.start()) == 2
         assert why(deployment).startswith("the disk of service.state is full")
 

@@ -36,7 +36,7 @@ async def die_at_a_step(service: Instance, rng: random.Random) -> bool:
 
 
 async def die_in_a_restore(service: Instance, rng: random.Random) -> bool:
-    """With the store being made anew from the changelog; whether the kill came before it was complete."""
+    """With the store being rebuilt from the changelog; whether the kill came before it was complete."""
     stores = service.state / "judge"
     shutil.rmtree(stores, ignore_errors=True)
     service.start(*SHORT)
