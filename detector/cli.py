@@ -228,7 +228,7 @@ def _add_topics(commands: Any) -> None:
         choices=("create", "accept"),
         metavar="create|accept",
         help="create those that are missing, and say what is wrong with the others; or go on with topics that were "
-        "deleted and made anew",
+        "deleted and recreated",
     )
     topics.add_argument("names", nargs="*", metavar="TOPIC", help="accept: the recreated topics")
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")

@@ -32,7 +32,7 @@ Changes: TypeAlias = list[Change] | RecordColumns  # see `pairs_in`
 class ChangelogSpan(NamedTuple):
     """What a partition has: all that is committed stands from `first` on, and before `end`.
 
-    `topic_id` is empty if the brokers tell none. Offsets mean nothing in a topic that was made anew.
+    `topic_id` is empty if the brokers tell none. Offsets mean nothing in a recreated topic.
     """
 
     first: int

@@ -292,7 +292,7 @@ async def stop_consumer(consumer: Any) -> None:
 
 
 async def topic_id(consumer: Any, topic: str) -> str:
-    """The id of a topic, in hex: another one if it is made anew. Empty if the brokers are older than Kafka 2.8."""
+    """The id of a topic, in hex: another one if it is recreated. Empty if the brokers are older than Kafka 2.8."""
     found = await topic_ids(consumer, [topic])
     if found is None:
         return ""

@@ -1,7 +1,7 @@
 """What is committed beside an offset: the note of the handler, and the ids of the topics for which the offset holds.
 
 An offset says that all records before it are done: that what came of them is in the topics that the stage writes.
-Where one of these is made anew, what came of them is gone, though the offset stands.
+Where one of these is recreated, what came of them is gone, though the offset stands.
 """
 
 from collections.abc import Mapping

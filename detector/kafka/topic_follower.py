@@ -126,7 +126,7 @@ class TopicFollower:
             before = dict(self._positions)
             self._polled.clear()
             await self._polled.wait()
-            if self._positions == before:  # An end falls back where a topic is made anew, or loses records.
+            if self._positions == before:  # An end falls back where a topic is recreated, or loses records.
                 now = await self._ends_of(behind)
                 ends = {source: min(ends[source], now[source]) for source in behind}
 

@@ -1,6 +1,6 @@
-"""`curfewd topics accept`: goes on with topics that were deleted and made anew, and reads again what they lack.
+"""`curfewd topics accept`: goes on with topics that were deleted and recreated, and reads again what they lack.
 
-| made anew | what is done about it |
+| recreated | what is done about it |
 | --- | --- |
 | an input | it is read from its beginning |
 | `work`, `registry` | all inputs are read again from their beginning, and `work` with them |
@@ -32,7 +32,7 @@ from detector.kafka.handlers import Partition
 from detector.kafka.moved_offsets import first_offsets, move_offsets, partitions, refuse_members
 from detector.registry.registered import ID_KEY_PARTITION, TOPIC, KeptTopic
 from detector.service.stage_settings import connection_of
-from detector.service.topic_identity import keep_topics, made_anew, notes_of, roles
+from detector.service.topic_identity import keep_topics, notes_of, recreated, roles
 from detector.service.topics import survey
 from detector.values.errors import StopError
 
@@ -49,7 +49,7 @@ def run_accept_topics(live: KafkaSettings, names: Sequence[str]) -> list[str]:
     """A line for each topic that is accepted.
 
     Raises:
-        StopError: a process is still there, or a topic is none that was made anew.
+        StopError: a process is still there, or a topic was not recreated.
         RetryError: the brokers do not answer now.
     """
     return asyncio.run(_accept(live, names))
@@ -83,11 +83,11 @@ async def _accept_with(  # noqa: PLR0913, PLR0917 - what it asks, whom, and abou
     present = await topic_ids(admin, found) or {}
     kept = await kept_topics(connection, live.topics.registry.name)
     known = {name: each.id for name, each in kept.items()}
-    changed = made_anew(present, known, await notes_of(admin, (scan, judge)), live)
+    changed = recreated(present, known, await notes_of(admin, (scan, judge)), live)
     wrong = [name for name in names if name not in changed]
     if wrong or not names:
         there = ", ".join(changed) or "none"
-        raise StopError(f"{', '.join(wrong) or 'name a topic'}: topics that were made anew are: {there}")
+        raise StopError(f"{', '.join(wrong) or 'name a topic'}: recreated topics are: {there}")
     role_of = {name: role for role, name in roles(live).items()}
     accepted = {role_of.get(name, name) for name in names}
     again = bool(accepted & {"work", "registry", "state"})

@@ -1,6 +1,6 @@
-"""Notices topics that were deleted and made anew: the name is the same, but what the service has written is gone.
+"""Notices topics that were deleted and recreated: the name is the same, but what the service has written is gone.
 
-Kafka gives each topic an id (KIP-516), and another one if it is made anew. The ids are kept in two places, so that no
+Kafka gives each topic an id (KIP-516), and another one if it is recreated. The ids are kept in two places, so that no
 topic takes the memory of itself along: each input and each topic of ours has a record in the registry topic, and each
 committed offset has the ids of our topics beside it (`kafka.offset_notes`).
 
@@ -24,7 +24,7 @@ from detector.values.errors import StopError
 from detector.values.stored_format import FORMAT_HEADERS
 
 WATCH_SECONDS: Final = 10.0
-SEE: Final = "docs/live.md, Topics made anew, says what that means"
+SEE: Final = "docs/live.md, Recreated topics, says what that means"
 
 
 def roles(live: KafkaSettings) -> dict[str, str]:
@@ -39,7 +39,7 @@ def roles(live: KafkaSettings) -> dict[str, str]:
     }
 
 
-def made_anew(
+def recreated(
     present: Mapping[str, str],
     kept: Mapping[str, str],
     beside: Iterable[Mapping[str, str]],
@@ -55,10 +55,10 @@ def made_anew(
 
 
 def refusal(topics: Iterable[str]) -> StopError:
-    """The error if topics were made anew."""
+    """The error if topics were recreated."""
     named = " ".join(topics)
     return StopError(
-        f"deleted and made anew since this service wrote or read them: {named.replace(' ', ', ')}. What was in them is "
+        f"deleted and recreated since this service wrote or read them: {named.replace(' ', ', ')}. What was in them is "
         f"gone ({SEE}): stop all instances, then run curfewd topics accept {named}"
     )
 
@@ -128,16 +128,14 @@ class TopicIdentity:
         """Compares the topics of these names with what was kept, and keeps those that are new.
 
         Raises:
-            StopError: some were made anew.
+            StopError: some were recreated.
             RetryError: the brokers do not answer now.
         """
         try:
             async with started_admin(self._connection) as admin:
                 present = await topic_ids(admin, names)
                 if present is None:
-                    self._warn(
-                        "the brokers do not report the ids of topics: one that is made anew is not noticed"
-                    )
+                    self._warn("the brokers do not report the ids of topics: a recreated one is not noticed")
                     return
                 kept = {name: each.id for name, each in self._kept.items()}
                 self._refuse(present, kept, await notes_of(admin, self._groups))
@@ -149,8 +147,8 @@ class TopicIdentity:
     def _refuse(
         self, present: Mapping[str, str], kept: Mapping[str, str], beside: Iterable[Mapping[str, str]] = ()
     ) -> None:
-        """Raises StopError if a topic was made anew."""
-        changed = made_anew(present, kept, beside, self._live)
+        """Raises StopError if a topic was recreated."""
+        changed = recreated(present, kept, beside, self._live)
         if changed:
             raise refusal(changed)
 
@@ -163,7 +161,7 @@ class TopicIdentity:
         """Looks every so often whether all is as it was, the rights of this user too, until it is cancelled.
 
         Raises:
-            StopError: a topic was deleted or made anew, or a right is missing.
+            StopError: a topic was deleted or recreated, or a right is missing.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)

@@ -58,7 +58,7 @@ async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(brok
         await following
 
 
-async def test_up_to_date_ends_where_the_topic_was_made_anew_in_the_meantime(broker: Cluster) -> None:
+async def test_up_to_date_ends_where_the_topic_was_recreated_in_the_meantime(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
     registered, follower = followed(streams)
     stalled = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-a")

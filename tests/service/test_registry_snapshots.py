@@ -112,21 +112,21 @@ async def test_a_start_reads_only_what_came_after_the_snapshot(broker: Cluster, 
     assert "snapshot of the registry written" not in events(said), "there was nothing new"
 
 
-async def test_a_topic_that_was_made_anew_is_read_whole(broker: Cluster, tmp_path: Path) -> None:
+async def test_a_topic_that_was_recreated_is_read_whole(broker: Cluster, tmp_path: Path) -> None:
     streams = await made(broker.bootstrap, 1)
     await write_issues(streams, *(issue(number, f"{SECRET}{number}") for number in range(3)))
     await Start(streams, tmp_path).known()
     async with admin(streams.bootstrap) as client:
         await client.delete_topics([streams.changelog])
 
-        async def made_anew() -> bool:
+        async def recreated() -> bool:
             try:
                 answer = await client.create_topics([NewTopic(streams.changelog, 1, 1)])
             except KafkaError:
                 return False
             return not answer.topic_errors[0][1]
 
-        await until(made_anew, "the topic")
+        await until(recreated, "the topic")
     await write_issues(streams, *(issue(number, f"{SECRET}{number}") for number in range(7, 12)))
     with structlog.testing.capture_logs() as said:
         again = Start(streams, tmp_path)

@@ -354,7 +354,7 @@ class JudgeHandler:
         return cached.state
 
     def _written_again(self, partition: Partition, work: Work) -> Poll:
-        """A poll in which some findings are given again, if their topic was made anew. In it are no records."""
+        """A poll in which some findings are given again, if their topic was recreated. It has no records."""
         poll = Poll()
         if work.rewritten is not None:
             with self._guard(partition):

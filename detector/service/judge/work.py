@@ -30,7 +30,7 @@ class Work:
         self.totals = self.logged_totals = store.totals()
         self.format_logged = store.format() == FORMAT_VALUE
         self.findings_id = (store.get(FINDINGS_ID) or b"").decode()
-        # Which aggregates have written their findings into a topic that was made anew: up to this digest.
+        # Which aggregates have written their findings into a recreated topic: up to this digest.
         self.rewritten = b"" if findings_id and self.findings_id not in {"", findings_id} else None
         self.saved = 0
         self.looked = 0  # no timer is earlier than this

@@ -335,7 +335,7 @@ async def test_a_name_that_postgresql_would_cut_does_not_reach_another_role(
         await admin.fetchval("SELECT curfewd.disable($1, 'postgres'::regrole)", longer)
 
 
-async def test_a_role_made_anew_between_look_up_and_act_is_left_alone(
+async def test_a_role_recreated_between_look_up_and_act_is_left_alone(
     made: Make, admin: asyncpg.Connection
 ) -> None:
     role = await made()

@@ -61,7 +61,7 @@ async def test_a_partition_that_moves_while_it_is_restored_can_come_back(tmp_pat
 
 
 @pytest.mark.parametrize("damaged", [0, 50, 80, 90, 95])
-async def test_whatever_part_of_a_store_cannot_be_read_it_is_built_anew(tmp_path: Path, damaged: int) -> None:
+async def test_whatever_part_of_a_store_cannot_be_read_it_is_rebuilt(tmp_path: Path, damaged: int) -> None:
     logs, noise = Logs(1), random.Random(1)
     for number in range(200):
         logs.append(0, (b"a" + number.to_bytes(16, "big") + b"e1", noise.randbytes(100)))
@@ -104,7 +104,7 @@ async def test_an_aggregate_whose_state_is_damaged_is_told(tmp_path: Path, value
         await handler.revoked(partition)
 
 
-async def test_a_store_of_a_topic_that_was_made_anew_is_built_anew(tmp_path: Path) -> None:
+async def test_a_store_of_a_topic_that_was_recreated_is_rebuilt(tmp_path: Path) -> None:
     logs, path = Logs(1), tmp_path / "0"
     for number in range(3):
         logs.append(0, (b"a" + b"x" * 16 + b"e%d" % number, b"of the topic before"))

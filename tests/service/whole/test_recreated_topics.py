@@ -1,4 +1,4 @@
-"""A topic that is deleted and made anew ends the service with a line that says what to do, and nothing is lost then."""
+"""A topic that is deleted and recreated ends the service with a line that says what to do, and nothing is lost then."""
 
 import asyncio
 import contextlib
@@ -89,7 +89,7 @@ async def accept(deployment: Deployment, *names: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("running", [True, False], ids=["running", "down"])
-async def test_a_topic_of_ours_made_anew(
+async def test_a_topic_of_ours_recreated(
     broker: Cluster, tmp_path: Path, name: str, *, running: bool
 ) -> None:
     async with deployed(broker, tmp_path) as (deployment, records, expected):
@@ -116,7 +116,7 @@ async def test_a_topic_of_ours_made_anew(
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "down"])
-async def test_an_input_made_anew(broker: Cluster, tmp_path: Path, *, running: bool) -> None:
+async def test_an_input_recreated(broker: Cluster, tmp_path: Path, *, running: bool) -> None:
     async with deployed(broker, tmp_path) as (deployment, records, expected):
         logs = [record for record in records if record[0] == 0]
         half = len(logs) // 2
@@ -147,7 +147,7 @@ async def judged_all(deployment: Deployment) -> bool:
     return await deployment.ready() and await drained(deployment)
 
 
-async def test_all_of_them_made_anew_while_it_is_down(broker: Cluster, tmp_path: Path) -> None:
+async def test_all_of_them_recreated_while_it_is_down(broker: Cluster, tmp_path: Path) -> None:
     async with deployed(broker, tmp_path) as (deployment, records, expected):
         await deployment.fill(records, seed=1)
         process = deployment.start()
@@ -176,7 +176,7 @@ async def test_work_that_nobody_had_judged_is_made_again_from_the_inputs(
         await settled(deployment, expected)
 
 
-async def test_nothing_is_accepted_that_was_not_made_anew_nor_while_a_process_is_there(
+async def test_nothing_is_accepted_that_was_not_recreated_nor_while_a_process_is_there(
     broker: Cluster, tmp_path: Path
 ) -> None:
     async with deployed(broker, tmp_path) as (deployment, records, _):
@@ -191,7 +191,7 @@ async def test_nothing_is_accepted_that_was_not_made_anew_nor_while_a_process_is
         await stopped(process)
         done = await asyncio.to_thread(curfewd, *arguments)
         assert done.code == 2
-        assert f"{findings}: topics that were made anew are: none" in done.err.decode()
+        assert f"{findings}: recreated topics are: none" in done.err.decode()
 
 
 async def test_a_topic_that_is_deleted_ends_a_running_service(broker: Cluster, tmp_path: Path) -> None:
