@@ -60,7 +60,7 @@ class ReceiveService:
         self._reread = reread
         self._log = log
         self._clean = log_mask.clean
-        self._metrics = Metrics(time.time, self._clean)
+        self._metrics = Metrics(self._clean)
         self._readiness = Readiness(settings.service.ready_lag)
         self._metrics.set_function(series.READY, lambda: float(self._readiness.ready() is None))
         self._lifecycle = Lifecycle(self._readiness, log, "what has arrived is answered")

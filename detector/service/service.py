@@ -110,7 +110,7 @@ class Service:
         self._which = which
         self._log = log
         self._log_mask = LogMask() if log_mask is None else log_mask
-        self._metrics = Metrics(time.time)
+        self._metrics = Metrics()
         self._metrics_observer = MetricsObserver(self._metrics, self._live.topics.work.name, time.time)
         self._readiness = Readiness(settings.service.ready_lag)
         self._metrics.set_function(series.READY, lambda: float(self._readiness.ready() is None))

@@ -33,7 +33,7 @@ class Lines:
 
 
 def observer(lines: Lines) -> tuple[Metrics, RevocationObserver]:
-    metrics = Metrics(time.time)
+    metrics = Metrics()
     return metrics, RevocationObserver(metrics, lines, masked_message, lambda: NOW)
 
 
@@ -109,7 +109,7 @@ async def test_what_was_told_and_only_has_a_later_step_left_does_not_wait() -> N
     running = Running(OpenRails({"memory": target}), settings=QUICK)
     running.take([command("a")])
     await running.until(lambda: "done-unproved" in running.stored.verdicts)
-    metrics = Metrics(time.time)
+    metrics = Metrics()
     RevocationObserver(metrics, Lines(), masked_message, time.time_ns).sample(running.executor)
     page = metrics.page("").body.decode()
     assert 'curfewd_revocations_pending{state="provider"} 1.0' in page

@@ -50,7 +50,7 @@ async def test_what_waits_for_a_new_start_is_said(tmp_path: Path, after: str, *,
     path.write_text(QUICK + TRUST)
     before = read()
     log: Any = structlog.get_logger()
-    reloads = Reloads(before, read, Metrics(lambda: 0.0), log)
+    reloads = Reloads(before, read, Metrics(), log)
     path.write_text(after)
     with structlog.testing.capture_logs() as said:
         reloads.ask()

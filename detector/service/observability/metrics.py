@@ -5,7 +5,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    Metric,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
@@ -37,12 +46,13 @@ class _Registry(CollectorRegistry):
 
 
 class Metrics:
-    """All series of `detector.service.observability.series`. `now` is the Unix time in seconds.
+    """All series of `detector.service.observability.series`.
 
     `clean` masks secrets in labels that come from outside; the service sets it once the patterns are loaded.
     """
 
-    def __init__(self, now: Callable[[], float], clean: Clean = str) -> None:
+    def __init__(self, clean: Clean = str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types. Nobody asks when a counter was made
         self.clean = clean
         self.registry = _Registry()
         self._series = series.make(self.registry)
@@ -50,7 +60,6 @@ class Metrics:
         info = self._series[series.BUILD.name]
         assert isinstance(info, Info)  # noqa: S101 - the table says so
         info.info({"version": __version__, "python": platform.python_version()})
-        self.set(series.STARTED, now())
         ProcessCollector(registry=self.registry)
 
     def page(self, accept: str) -> Answer:

@@ -39,7 +39,6 @@ _LATENCY: Final = (
 _RESTORE: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 BUILD: Final = Series("curfewd_build", "info", "The version that runs.", ("version", "python"))
-STARTED: Final = Series("curfewd_start_time_seconds", "gauge", "Start of the process, in Unix time.")
 READY: Final = Series("curfewd_ready", "gauge", "1 if /readyz says ready, else 0.")
 RECORDS: Final = Series("curfewd_records", "counter", "Records read and committed.", ("stage", "topic"))
 BYTES: Final = Series("curfewd_bytes", "counter", "Bytes of the values of these records.", ("stage", "topic"))
@@ -161,7 +160,7 @@ PARTITIONS: Final = Series(
     ("stage", "state"),
 )
 WATERMARK: Final = Series(
-    "curfewd_watermark_seconds",
+    "curfewd_watermark_timestamp_seconds",
     "gauge",
     "The lowest watermark of this process's partitions of `work`, in Unix time; 0 while there is none.",
 )
@@ -405,13 +404,13 @@ RECEIVE_WAITING: Final = Series(
     "Bytes of requests that are held; at most `receive.waiting_bytes`.",
 )
 RECEIVE_CERTIFICATE: Final = Series(
-    "curfewd_receive_certificate_expiry_seconds",
+    "curfewd_receive_certificate_expiry_timestamp_seconds",
     "gauge",
     "When the first certificate in `receive.cert_file` expires, in Unix seconds; 0 without TLS.",
 )
 
 ALL: Final = (
-    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    BUILD, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, UNREPORTED, LEDGER, AGGREGATES, DISK, STORE_MEMORY, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, JOINS, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, STANDBYS, STANDBY_LAG, RELOADS,
     REVOCATION_SECONDS, REVOCATIONS, REVOCATION_COPIES, REVOCATION_DIFFERING, REVOCATION_NOTICES, REVOCATIONS_PENDING, REVOCATIONS_HELD, OLDEST_REVOCATION, BREAKERS,

@@ -47,7 +47,7 @@ def status_of(families: Iterable[Any]) -> dict[str, Any]:
     }
     watermark = _sum(samples[series.WATERMARK.shown])
     return {
-        "started": int(_sum(samples[series.STARTED.shown]) * _MILLI),
+        "started": int(_sum(samples["process_start_time_seconds"]) * _MILLI),
         "watermark": int(watermark * _MILLI) if watermark else None,
         "stages": [_stage(samples, stage) for stage in ("scan", "judge", "lookback") if stage in stages],
         "findings": _by(samples[series.FINDINGS.shown], "severity", activity="created"),

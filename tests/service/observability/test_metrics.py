@@ -1,10 +1,12 @@
 """Facts become series: names, bounded labels, exemplars, and the page that documents them."""
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ from detector.service.judge.restore import Restored, Restoring
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput, MeasuredHandler, StageName
-from detector.service.observability.metrics import MOST_VALUES, OTHER, Metrics
+from detector.service.observability.metrics import MOST_VALUES, OPENMETRICS, OTHER, Metrics
 from detector.service.observability.metrics_observer import MetricsObserver
 from detector.service.observability.metrics_page import page
 from detector.service.scan.handler import ScannedPoll
@@ -52,7 +54,7 @@ class Observed(Metrics):
     """Metrics, and what fills them."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: NOW)
+        super().__init__()
         self.observer = MetricsObserver(self, "work", lambda: NOW)
 
     def of(self, stage: StageName) -> Callable[[Any], None]:
@@ -201,7 +203,7 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="bad-time") is None
     assert value(made, "curfewd_misplaced_records_total", topic=topic, found="event") == 3
     assert value(made, "curfewd_misplaced_records_total", topic=topic, found="text") == 2
-    assert value(made, "curfewd_watermark_seconds") == 10
+    assert value(made, "curfewd_watermark_timestamp_seconds") == 10
     assert value(made, "curfewd_ledger_entries") == 14
     assert value(made, "curfewd_ledger_aggregates") == 40
     assert value(made, "curfewd_ledger_bytes") == 2000
@@ -213,9 +215,9 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_restored_records_total") == 100
     made.observer.observe("judge", PartitionStopped(Partition("work", 1), "moved"))
     assert value(made, "curfewd_parked_events") == 1
-    assert value(made, "curfewd_watermark_seconds") == 20
+    assert value(made, "curfewd_watermark_timestamp_seconds") == 20
     made.observer.observe("judge", PartitionStopped(Partition("work", 0), "moved"))
-    assert value(made, "curfewd_watermark_seconds") == 0  # and not where it once stood
+    assert value(made, "curfewd_watermark_timestamp_seconds") == 0  # and not where it once stood
 
 
 def test_what_is_exposed_is_summed_over_partitions() -> None:
@@ -338,6 +340,25 @@ def test_names_follow_prometheus_conventions() -> None:
         assert each.about.endswith(".")
         assert not each.name.endswith(("_total", "_ms", "_ns"))
         assert each.kind != "histogram" or list(each.buckets) == sorted(set(each.buckets))
+        in_unix_time = re.search(r"\bUnix\b|since 1970", each.about) is not None
+        assert each.name.endswith("_timestamp_seconds") == in_unix_time, each.name
+
+
+@pytest.mark.parametrize("accept", ["text/plain", OPENMETRICS])
+def test_no_counter_has_a_second_sample_that_says_when_it_was_made(accept: str) -> None:
+    made = metrics()
+    made.observer.observe("judge", through(finding(), command(escalated=True)))
+    shown = made.page(accept).body
+    assert b"curfewd_findings_total{" in shown
+    assert b"curfewd_processing_seconds_bucket{" in shown
+    assert b"_created" not in shown
+
+
+def test_the_start_of_the_process_is_told_once() -> None:
+    started = [
+        name for name in metrics().page("text/plain").body.split() if name.endswith(b"start_time_seconds")
+    ]
+    assert set(started) == {b"process_start_time_seconds"}
 
 
 def test_the_page_is_as_the_table_makes_it() -> None:

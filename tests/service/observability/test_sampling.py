@@ -64,7 +64,7 @@ class Observed:
     """A stage, and all that watches it."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics(lambda: NOW)
+        self.metrics = Metrics()
         self.readiness = Readiness(ready_lag=60 * 10**9)
         self.readiness.waiting = None
         self.readiness.assigned("scan")

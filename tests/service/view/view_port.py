@@ -141,7 +141,7 @@ def serving(
     approvals: ApprovalPages | None = None,
 ) -> tuple[View, HttpServer]:
     """The view, and the port that serves it and `/healthz`."""
-    live, metrics = settings.live(), metrics or Metrics(time.time)
+    live, metrics = settings.live(), metrics or Metrics()
     view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag), approvals)
     pages: dict[str, Page | Post] = {
         "/healthz": lambda _: probe_answer(None),
@@ -170,7 +170,7 @@ async def served_from(
 ) -> AsyncIterator[Served]:
     """A view that is looked at, until the end of the context."""
     settings = settings_of(folder, environ=environ)
-    metrics = Metrics(time.time)
+    metrics = Metrics()
     view, server = serving(settings, port, metrics, approvals)
     async with server:
         yield Served(view, server, metrics)

@@ -274,7 +274,7 @@ async def compared(deployment: Deployment, some: list[Life], late: set[bytes], h
 
     async def judged() -> bool:
         page = (await asyncio.to_thread(ask, folder / "judge.log", "listen", "/metrics"))[1]
-        mark = re.search(r"^curfewd_watermark_seconds (\S+)", page, re.MULTILINE)
+        mark = re.search(r"^curfewd_watermark_timestamp_seconds (\S+)", page, re.MULTILINE)
         return mark is not None and float(mark[1]) * SECOND > end + (GRACE + HELD) * SECOND
 
     await until(judged, "the watermark past all that happened", every=1.0)

@@ -84,7 +84,11 @@ class Observed:
             self.page.sum("curfewd_records_total", stage=stage) >= len(self.produced)
             for stage in ("scan", "lookback")
         )
-        return done and self.page.sum("curfewd_watermark_seconds") > 0 and await drained(self.deployment)
+        return (
+            done
+            and self.page.sum("curfewd_watermark_timestamp_seconds") > 0
+            and await drained(self.deployment)
+        )
 
     async def live(self) -> None:
         """Runs the service over it all."""
@@ -230,7 +234,7 @@ def test_gauges_say_how_it_stands(observed: Observed) -> None:
     for stage in ("scan", "lookback"):  # the judge stage has some of its own reports to read, always
         assert page.sum("curfewd_lag_records", stage=stage) == 0
         assert page.sum("curfewd_standing_seconds", stage=stage) == 0
-    assert page.sum("curfewd_watermark_seconds") > 1_700_000_000
+    assert page.sum("curfewd_watermark_timestamp_seconds") > 1_700_000_000
 
 
 def test_no_label_names_a_task_or_a_credential(observed: Observed) -> None:

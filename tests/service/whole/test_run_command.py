@@ -85,7 +85,7 @@ async def test_brokers_that_are_not_there_are_waited_for(alone: Deployment) -> N
     assert NOBODY in why
     assert (await asyncio.to_thread(alone.get, "/healthz")) == (200, "ok\n")
     assert any("two instances name the same secret differently" in line["event"] for line in alone.said())
-    assert "curfewd_start_time_seconds" in (await asyncio.to_thread(alone.get, "/metrics"))[1]
+    assert "process_start_time_seconds" in (await asyncio.to_thread(alone.get, "/metrics"))[1]
     terminate(process)
     assert await ended(process) == 0
 

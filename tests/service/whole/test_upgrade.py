@@ -71,7 +71,9 @@ class Upgraded(Driver):
         writer.write(f"GET /metrics HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n\r\n".encode())
         page = (await reader.read()).decode()
         writer.close()
-        values = [line for line in page.splitlines() if line.startswith("curfewd_watermark_seconds ")]
+        values = [
+            line for line in page.splitlines() if line.startswith("curfewd_watermark_timestamp_seconds ")
+        ]
         return bool(values) and float(values[0].split()[1]) >= watermark
 
     async def findings(self) -> dict[str, Any]:
