@@ -415,9 +415,11 @@ class AggregateState:
             found = digest(finding)
             if before is not None and before.digest == found:
                 continue
-            judgement.findings.append(FindingChange("created" if before is None else "updated", finding))
             if before is None:
+                judgement.findings.append(FindingChange("created", finding))
                 self._tell_opened(uid, finding.last_seen)
+            else:
+                judgement.findings.append(FindingChange("updated", finding, _raised(before.finding, finding)))
             primary = finding
             if len(finding.evidences) > 1:
                 primary = msgspec.structs.replace(finding, evidences=(finding.primary_evidence,))
@@ -518,6 +520,11 @@ class AggregateState:
         self._sums = _NO_SUMS
         self._reported.clear()
         self._sent.clear()
+
+
+def _raised(before: Finding, now: Finding) -> bool:
+    """Whether a finding is more serious than it was when it was last reported."""
+    return now.severity > before.severity or (now.accepted is None and before.accepted is not None)
 
 
 @lru_cache(maxsize=1)  # one fact is for several aggregates in a row

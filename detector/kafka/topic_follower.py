@@ -1,6 +1,7 @@
 """Follows a topic: reads every partition from its start on, in no group, for as long as the process runs."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -78,7 +79,9 @@ class TopicFollower:
         self._columns = columns
         self._resume = resume
         self._positions: dict[int, int] = {}
-        self._ends: dict[int, int] | None = None
+        self._ends: dict[int, int] | None = None  # at the start
+        self._known_ends: dict[int, int] = {}
+        self._all_until = time.monotonic()
         self._offsets: Any = None
         self._connected = asyncio.Event()
         self._polled = asyncio.Event()
@@ -108,9 +111,23 @@ class TopicFollower:
 
     @property
     def behind(self) -> int:
-        """How many offsets are still to be read of those that there were at the start."""
-        ends = self._ends or {}
-        return sum(max(end - self._positions.get(number, 0), 0) for number, end in ends.items())
+        """How many offsets are still to be read of those that there were when the brokers were last asked."""
+        return sum(max(end - self._positions.get(number, 0), 0) for number, end in self._known_ends.items())
+
+    @property
+    def lag_seconds(self) -> float:
+        """The age of the last moment of which it is known that the reader has all that was written by then."""
+        return time.monotonic() - self._all_until
+
+    async def keep_lag(self, seconds: float) -> None:
+        """Asks every so often how far it is behind, until it is cancelled. The reader has all that there was so far."""
+        self._all_until = time.monotonic()
+        while True:
+            asked = time.monotonic()
+            with contextlib.suppress(RetryError):
+                await self.up_to_date()
+                self._all_until = asked
+            await asyncio.sleep(seconds)
 
     async def up_to_date(self) -> None:
         """Waits until it has read everything that anybody has written by now.
@@ -132,9 +149,11 @@ class TopicFollower:
 
     async def _ends_of(self, sources: Sequence[Any]) -> Mapping[Any, int]:
         try:
-            return await self._offsets.end_offsets(sources)  # type: ignore[no-any-return]
+            ends = await self._offsets.end_offsets(sources)
         except Exception as error:
             raise reaction(error, f"{self._doing}: its end") from error
+        self._known_ends |= {source.partition: end for source, end in ends.items()}
+        return ends  # type: ignore[no-any-return]
 
     async def _follow(self) -> None:
         consumer = topic_reader(self._connection, columns=self._columns, fetch_bytes=_FETCH_BYTES)
@@ -177,6 +196,7 @@ class TopicFollower:
                 made = await topic_id(consumer, self._topic)
                 self._positions.update(await self._resume(TopicSpans(self._topic, made, spans)))
             self._ends = {source.partition: end for source, end in ends.items()}
+            self._known_ends = dict(self._ends)
         for source in sources:
             consumer.seek(source, max(self._positions.get(source.partition, 0), first[source]))
         self.problem = None

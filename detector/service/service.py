@@ -409,6 +409,7 @@ class Service:
                 stages.append(self._lifecycle.watched(judging))
             else:
                 others.append(self._lifecycle.watched(self._reloads.run(context.registered.finders)))
+            others.append(self._lifecycle.watched(context.registry_topic.keep_lag(SAMPLE_SECONDS)))
             others.append(self._lifecycle.watched(self._sample(context, looking_back, inputs)))
             others.append(self._lifecycle.watched(give_back()))
             self._readiness.waiting = "stopping" if self._lifecycle.stopping.is_set() else None
@@ -498,6 +499,8 @@ class Service:
             for part, size in context.store_memory.usage.items():
                 self._metrics.set(series.STORE_MEMORY, size, part)
             self._metrics.set(series.CREDENTIALS, len(registry))
+            self._metrics.set(series.REGISTRY_LAG, context.registry_topic.behind)
+            self._metrics.set(series.REGISTRY_LAG_SECONDS, context.registry_topic.lag_seconds)
             self._metrics.set(series.CONFLICTS, registry.conflicts)
             self._sampling.sample_unfindable(context.registered.finders.known.unfindable)
             due = time.monotonic() + SAMPLE_SECONDS

@@ -269,10 +269,14 @@ Activity = Literal["created", "updated", "closed"]
 
 
 class FindingChange(msgspec.Struct, frozen=True, gc=False):
-    """A finding that changed since it was last reported. A closed one has only its `primary_evidence` as evidence."""
+    """A finding that changed since it was last reported. A closed one has only its `primary_evidence` as evidence.
+
+    An updated one is `raised` if its severity is higher than it was, or if it was accepted and is no longer.
+    """
 
     activity: Activity
     finding: Finding
+    raised: bool = False
 
     @property
     def accepted(self) -> bool:

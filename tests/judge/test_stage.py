@@ -326,6 +326,41 @@ def test_a_state_holds_all_that_the_next_call_needs() -> None:
     assert (again.findings, again.commands, again.changes) == ([], [], [])
 
 
+def test_an_update_says_whether_it_raises_the_severity() -> None:
+    """A denied use first, and a use that went through later: whoever was not told of the first hears of the second."""
+    key, policy = task_key("t"), Policy()
+    issue = CredentialIssued(
+        time=START, source="vault", id="1", credential_id="c", task_id="t", identifiers=(), grants=()
+    )
+
+    def use(number: int, outcome: str) -> CredentialUsed:
+        return CredentialUsed(
+            time=START + number * SECOND,
+            source="audit",
+            id=f"u{number}",
+            credential_id="c",
+            action="read",
+            outcome=outcome,
+        )
+
+    state: dict[bytes, bytes] = {}
+    told = []
+    for number, outcome in enumerate(("denied", "denied", "success", "success")):
+        judgement = judge(key, state, [issue, use(number, outcome)], START + MINUTE, policy)
+        state = applied(state, judgement)
+        told += [
+            (one.activity, one.finding.severity, one.raised)
+            for one in judgement.findings
+            if one.finding.rule == "use-outside-scope"
+        ]
+    assert told == [
+        ("created", Severity.MEDIUM, False),
+        ("updated", Severity.MEDIUM, False),
+        ("updated", Severity.HIGH, True),
+        ("updated", Severity.HIGH, False),
+    ]
+
+
 def test_sums_stand_for_facts_that_are_no_longer_in_the_state() -> None:
     key, policy = task_key("t"), Policy()
     issue = CredentialIssued(

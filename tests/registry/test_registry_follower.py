@@ -58,6 +58,29 @@ async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(brok
         await following
 
 
+async def test_it_tells_how_far_behind_it_is_and_for_how_long(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    registered, follower = followed(streams)
+    stalled = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-a")
+
+    async def behind() -> bool:
+        return follower.behind == 2 and follower.lag_seconds > 3
+
+    async def there() -> bool:
+        return follower.behind == 0 and follower.lag_seconds < 3
+
+    async with working(follower.run()):
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+        async with working(follower.keep_lag(0.1)), stalled:
+            await until(there, "the end")
+            await stalled.begin_transaction()
+            for _ in range(2):
+                await stalled.send_and_wait(streams.changelog, encode(ISSUE), key=registry_key(ISSUE))
+            await until(behind, "a lag")
+            await stalled.abort_transaction()
+            await until(there, "the end again")
+
+
 async def test_up_to_date_ends_where_the_topic_was_recreated_in_the_meantime(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
     registered, follower = followed(streams)

@@ -72,7 +72,7 @@ class MetricsObserver:
         if stage == "judge":
             for kind in ("caught-up", "rebuilt"):
                 metrics.add(series.RESTORES, kind, amount=0)
-            for rule, severity, activity in product(RULES, Severity, ("created", "updated")):
+            for rule, severity, activity in product(RULES, Severity, ("created", "raised", "updated")):
                 metrics.add(series.FINDINGS, rule, severity.label, activity, "no", amount=0)
             self._judges = True
 
@@ -119,7 +119,7 @@ class MetricsObserver:
                     series.FINDINGS,
                     fact.finding.rule,
                     fact.finding.severity.label,
-                    fact.activity,
+                    "raised" if fact.raised else fact.activity,
                     "yes" if fact.accepted else "no",
                     uid=fact.finding.uid,
                 )

@@ -198,10 +198,22 @@ PARKED: Final = Series(
 CREDENTIALS: Final = Series(
     "curfewd_registered_credentials", "gauge", "Issues in this process's copy of the registry."
 )
+REGISTRY_LAG: Final = Series(
+    "curfewd_registry_lag_records",
+    "gauge",
+    "Records of the registry topic that this process's copy has yet to read.",
+)
+REGISTRY_LAG_SECONDS: Final = Series(
+    "curfewd_registry_lag_seconds",
+    "gauge",
+    "How long ago the registry was written of which this process's copy is known to have all: some seconds, if it keeps up "
+    "and the brokers answer.",
+)
 FINDINGS: Final = Series(
     "curfewd_findings",
     "counter",
-    "Records of findings written. `accepted`: `[[accept]]` covers them. Exemplar: the uid of the finding.",
+    "Records of findings written. `activity`: `created`, `raised` (updated to a higher severity, or accepted no longer), "
+    "`updated` or `closed`. `accepted`: `[[accept]]` covers them. Exemplar: the uid of the finding.",
     ("rule", "severity", "activity", "accepted"),
 )
 EXPOSED: Final = Series(
@@ -411,7 +423,7 @@ RECEIVE_CERTIFICATE: Final = Series(
 
 ALL: Final = (
     BUILD, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, UNREPORTED, LEDGER, AGGREGATES, DISK, STORE_MEMORY, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, JOINS, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, UNREPORTED, LEDGER, AGGREGATES, DISK, STORE_MEMORY, PARKED, CREDENTIALS, REGISTRY_LAG, REGISTRY_LAG_SECONDS, FINDINGS, EXPOSED, EXPOSING, JOINS, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, STANDBYS, STANDBY_LAG, RELOADS,
     REVOCATION_SECONDS, REVOCATIONS, REVOCATION_COPIES, REVOCATION_DIFFERING, REVOCATION_NOTICES, REVOCATIONS_PENDING, REVOCATIONS_HELD, OLDEST_REVOCATION, BREAKERS,
     RECEIVED, RECEIVED_RECORDS, RECEIVED_BYTES, RECEIVE_REFUSED, RECEIVE_SECONDS, RECEIVE_WAITING, RECEIVE_CERTIFICATE,

@@ -69,7 +69,7 @@ def value(made: Metrics, name: str, **labels: str) -> float | None:
     return made.registry.get_sample_value(name, labels)
 
 
-def finding(activity: Activity = "created", accepted: str | None = None) -> Output:
+def finding(activity: Activity = "created", accepted: str | None = None, *, raised: bool = False) -> Output:
     found = Finding(
         rule="leaked-credential",
         key="secret-credential",
@@ -81,7 +81,7 @@ def finding(activity: Activity = "created", accepted: str | None = None) -> Outp
         task=TaskFacts("secret-task"),
         accepted=accepted,
     )
-    return Output("findings", UID.encode(), b"{}", fact=FindingChange(activity, found))
+    return Output("findings", UID.encode(), b"{}", fact=FindingChange(activity, found, raised))
 
 
 def command(*, escalated: bool) -> Output:
@@ -100,11 +100,19 @@ def test_what_is_written_is_what_is_counted() -> None:
     letter = Output("dead-letters", None, b"{}", fact=DeadLetter("logs", "not-json", ""))
     made.observer.observe(
         "judge",
-        through(finding(), finding("updated"), finding("updated", "known"), command(escalated=True), letter),
+        through(
+            finding(),
+            finding("updated"),
+            finding("updated", raised=True),
+            finding("updated", "known"),
+            command(escalated=True),
+            letter,
+        ),
     )
     labels = {"rule": "leaked-credential", "severity": "critical"}
     assert value(made, "curfewd_findings_total", **labels, activity="created", accepted="no") == 1
     assert value(made, "curfewd_findings_total", **labels, activity="updated", accepted="no") == 1
+    assert value(made, "curfewd_findings_total", **labels, activity="raised", accepted="no") == 1
     assert value(made, "curfewd_findings_total", **labels, activity="updated", accepted="yes") == 1
     assert value(made, "curfewd_commands_total", kind="escalated") == 1
     assert value(made, "curfewd_commands_total", kind="plain") == 0
