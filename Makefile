@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: man kernels signatures wheel services help demo demo-live demo-loop lint test-fast test test-clusters test-spark test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
+.PHONY: man kernels signatures wheel services rules help demo demo-live demo-loop lint test-fast test test-clusters test-spark test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -178,6 +178,13 @@ HELM := .cache/helm/helm
 $(HELM):
 	@command -v go > /dev/null || { echo "Helm is built by Go 1.24 or newer: install it"; exit 2; }
 	@GOBIN=$(abspath $(dir $@)) GOTOOLCHAIN=local go install helm.sh/helm/v3/cmd/helm@v3.19.0
+
+# The address of this repository's docs/runbooks, as your team reaches it: RUNBOOKS=https://docs.example/runbooks
+rules: ## the alert rules in build/rules, with links to the runbooks at RUNBOOKS
+	@test -n "$(RUNBOOKS)" || { echo "say where docs/runbooks can be read: make rules RUNBOOKS=https://…"; exit 2; }
+	@mkdir -p $(or $(INTO),build/rules)
+	@for file in deploy/prometheus/rules/*.yml; do \
+	  sed "s|runbook_url: docs/runbooks/|runbook_url: $(RUNBOOKS:/=)/|" $$file > $(or $(INTO),build/rules)/$${file##*/}; done
 
 services: $(STAMP) ## docs/services.md, from the patterns and docs/services.tsv
 	@$(BIN)/python -m tests.docs.services_page > docs/services.new && mv docs/services.new docs/services.md

@@ -77,6 +77,29 @@ def test_prometheus_takes_the_configuration_and_its_rules() -> None:
 
 
 @pytest.mark.monitoring
+@pytest.mark.parametrize("runbooks", ["https://docs.example/r", "https://docs.example/r/"])
+def test_one_setting_makes_links_of_all_runbooks(runbooks: str, tmp_path: Path) -> None:
+    run("make", "-C", ROOT, "rules", f"RUNBOOKS={runbooks}", f"INTO={tmp_path}")
+    made = sorted(tmp_path.iterdir())
+    run("promtool", "check", "rules", *made)
+    assert [path.name for path in made] == [path.name for path in RULES_FILES]
+    links = {
+        entry["alert"]: entry["annotations"]["runbook_url"]
+        for path in made
+        for group in loaded(path)["groups"]
+        for entry in group["rules"]
+        if "alert" in entry
+    }
+    assert links == {alert["alert"]: f"https://docs.example/r/{alert['alert']}.md" for alert in ALERTS}
+
+
+def test_rules_without_an_address_are_not_made() -> None:
+    done = subprocess.run(["make", "-C", ROOT, "rules"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "make rules RUNBOOKS=" in done.stdout
+
+
+@pytest.mark.monitoring
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_the_alerts_fire_when_they_should_and_at_no_other_time(path: Path) -> None:
     assert "SUCCESS" in run("promtool", "test", "rules", path)
