@@ -63,6 +63,7 @@ class ReceiveService:
         self._metrics = Metrics(self._clean)
         self._readiness = Readiness(settings.service.ready_lag)
         self._metrics.set_function(series.READY, lambda: float(self._readiness.ready() is None))
+        self._metrics.add(series.RELOADS, "refused", amount=0)
         self._lifecycle = Lifecycle(self._readiness, log, "what has arrived is answered")
         self._limit = RepeatLimit(time.monotonic)
         self._reload = asyncio.Event()
