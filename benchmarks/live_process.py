@@ -179,6 +179,6 @@ class Deployment:
 
     def _config(self, state: str) -> Path:
         path = self.folder / f"{state}.toml"
-        service = f'[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nstate = "{state}"\n{self._service}\n'
+        service = f'[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nlog_level = "debug"\nstate = "{state}"\n{self._service}\n'
         path.write_text(self._text + service)
         return path

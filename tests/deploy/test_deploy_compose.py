@@ -197,7 +197,10 @@ async def test_its_jobs_misuse_their_tokens_and_it_tells(processes: Processes) -
     service = processes.start("curfewd")
 
     async def at_work() -> bool:
-        return processes.said("curfewd").count("partition taken") == 4 + 4 + 4 + 4
+        taken = re.findall(
+            r'"partitions taken", "stage": "\w+", "partitions": (\d+)', processes.said("curfewd")
+        )
+        return sum(map(int, taken)) == 4 + 4 + 4 + 4
 
     await until(at_work, "every partition of the inputs, of the outcomes and of work")
     revoker = processes.start("revoke")

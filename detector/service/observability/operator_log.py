@@ -1,7 +1,8 @@
 """The log that an operator reads: facts become lines, few however often a fact repeats.
 
-A line says what happened, where, and what the service does about it. If a broker is away, hundreds of partitions fail
-once a second. Such a line comes once in a while, and its `more` says how many like it were left out.
+A line says what happened, where, and what the service does about it. Partitions that are taken are one line for all,
+and one for each at the level `debug` only. If a broker is away, hundreds of partitions fail once a second. Such a line
+comes once in a while, and its `more` says how many like it were left out.
 """
 
 import time
@@ -62,6 +63,8 @@ class OperatorLog:
         self._clock = clock
         self._limit = RepeatLimit(clock)
         self._failing: dict[StageName, float] = {}  # since when
+        self._taken: dict[StageName, list[float]] = {}  # seconds for each partition, until all are at work
+        self._restored_records: Counter[StageName] = Counter()  # in the meantime
         self._with_text: set[str] = set()  # event topics
 
     def warn(self, event: str, **fields: Any) -> None:
@@ -75,13 +78,23 @@ class OperatorLog:
         self._take(fact, stage)
 
     def update(self, stage: StageName, partitions: Mapping[Partition, bool]) -> None:
-        """Takes the partitions of a stage, and whether each is at work. Logs when all of them are again."""
-        since = self._failing.get(stage)
-        if since is not None and partitions and all(partitions.values()):
-            del self._failing[stage]
+        """Takes the partitions of a stage, and whether each is at work. Logs when all of them are, or are again."""
+        if not partitions or not all(partitions.values()):
+            return
+        taken, records = self._taken.pop(stage, []), self._restored_records.pop(stage, 0)
+        since = self._failing.pop(stage, None)
+        if since is not None:
             seconds = round(self._clock() - since, 1)
             self._log.info(
                 "all partitions are running again", stage=stage, partitions=len(partitions), seconds=seconds
+            )
+        elif taken:
+            self._log.info(
+                "partitions taken",
+                stage=stage,
+                partitions=len(taken),
+                restored_records=records,
+                longest_seconds=max(taken),
             )
 
     @singledispatchmethod
@@ -96,17 +109,19 @@ class OperatorLog:
     @_take.register
     def _started(self, fact: PartitionStarted, stage: StageName) -> None:
         seconds = round(fact.seconds, 3)
-        self._log.info(
+        self._taken.setdefault(stage, []).append(seconds)
+        self._log.debug(
             "partition taken", stage=stage, **_named(fact.partition), offset=fact.offset, seconds=seconds
         )
 
     @_take.register
     def _restored(self, fact: Restored, stage: StageName) -> None:
         fields = {"partition": fact.partition, "records": fact.changes, "seconds": round(fact.seconds, 3)}
+        self._restored_records[stage] += fact.changes
         if fact.reason is None:
-            self._log.info("state caught up with its changelog", stage=stage, **fields)
+            self._log.debug("state caught up with its changelog", stage=stage, **fields)
         elif fact.reason == NO_STORE:
-            self._log.info("state built from its changelog", stage=stage, **fields)
+            self._log.debug("state built from its changelog", stage=stage, **fields)
         else:
             self._log.warning(
                 "state on disk cannot be used: rebuilt from its changelog",
@@ -149,7 +164,7 @@ class OperatorLog:
     def _stopped(self, fact: PartitionStopped, stage: StageName) -> None:
         where = {"stage": stage, **_named(fact.partition)}
         if fact.reason in {"moved", "stopped"}:
-            self._log.info("partition left", **where, reason=fact.reason)
+            self._log.debug("partition left", **where, reason=fact.reason)
             return
         self._failing.setdefault(stage, self._clock())
         more = self._limit("stopped", stage, fact.reason, fact.detail)

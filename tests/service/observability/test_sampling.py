@@ -63,14 +63,14 @@ class FakeStage:
 class Observed:
     """A stage, and all that watches it."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: str = "info") -> None:
         self.metrics = Metrics()
         self.readiness = Readiness(ready_lag=60 * 10**9)
         self.readiness.waiting = None
         self.readiness.assigned("scan")
         self.out = io.StringIO()
         self.clock = Clock()
-        self.book = OperatorLog(make_log("json", "info", self.out), self.clock)
+        self.book = OperatorLog(make_log("json", level, self.out), self.clock)
         self.sampling = Sampling(self.metrics, self.readiness, self.book, lambda: NOW)
         self.stage = FakeStage()
 
@@ -262,8 +262,22 @@ def test_another_reason_is_another_line() -> None:
     assert [line["reason"] for line in watched.lines()] == ["failed", "failed", "fenced"]
 
 
-def test_what_happens_to_a_partition_is_told() -> None:
+def test_a_start_is_one_line_however_many_partitions_there_are() -> None:
     watched = Observed()
+    partitions = [Partition("logs", number) for number in range(24)]
+    for number, partition in enumerate(partitions):
+        watched.tell(Restored(number, 10, 2.0, "none there"), PartitionStarted(partition, 17, 0.25 + number))
+        watched.book.update("scan", {each: each.number <= number - 1 for each in partitions})
+        assert watched.lines() == []
+    for _ in range(2):
+        watched.book.update("scan", dict.fromkeys(partitions, True))
+    (line,) = watched.lines()
+    assert (line["level"], line["event"], line["stage"]) == ("info", "partitions taken", "scan")
+    assert (line["partitions"], line["restored_records"], line["longest_seconds"]) == (24, 240, 23.25)
+
+
+def test_the_log_for_an_expert_has_a_line_for_each_partition() -> None:
+    watched = Observed("debug")
     watched.tell(
         Rebalanced((), (LOGS,), (), 1.5),
         PartitionStarted(LOGS, 17, 0.25),
@@ -278,14 +292,14 @@ def test_what_happens_to_a_partition_is_told() -> None:
     told = [(line["level"], line["event"]) for line in watched.lines()]
     assert told == [
         ("info", "rebalanced"),
-        ("info", "partition taken"),
+        ("debug", "partition taken"),
         ("warning", "state on disk cannot be used: rebuilt from its changelog"),
-        ("info", "state built from its changelog"),
-        ("info", "state caught up with its changelog"),
+        ("debug", "state built from its changelog"),
+        ("debug", "state caught up with its changelog"),
         ("warning", "cannot join the group yet, trying again"),
         ("warning", "reading is slower than it could be: curfewd does not know this version of aiokafka"),
         ("warning", "the look-back failed, trying again"),
-        ("info", "partition left"),
+        ("debug", "partition left"),
     ]
     assert watched.lines()[2]["why"] == "unreadable: Exception"
 

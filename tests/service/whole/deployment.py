@@ -47,7 +47,7 @@ class Deployment:
             'session_timeout = "6s"\nrebalance_timeout = "5s"\ntransaction_timeout = "10s"\ndrain_timeout = "10s"\nrequest_timeout = "5s"\n'
             'lookback = "2s"\npoll_records = 50\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"
-            '[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nstate = "state"\n'
+            '[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nlog_level = "debug"\nstate = "state"\n'
         )
         self.runs = 0
         self.processes: list[subprocess.Popen[bytes]] = []

@@ -86,7 +86,7 @@ def main() -> int:
 
 def served(service: Callable[[Any], Service]) -> int:
     """Runs a service with its log, to its end, as the command does; its exit code."""
-    log = make_log("json", "info")
+    log = make_log("json", "debug")
     route_libraries(log)
     try:
         asyncio.run(service(log).run())
