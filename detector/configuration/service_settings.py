@@ -94,7 +94,11 @@ SERVICE_FIELDS: Final = {
         "format of the log on standard error; `auto` is `console` on a terminal, else `json`",
         '"auto"',
     ),
-    "log_level": Field(one_of("debug", "info", "warning", "error"), "lowest level to log", '"info"'),
+    "log_level": Field(
+        one_of("debug", "info", "warning", "error"),
+        "lowest level to log; `debug` has a line for each partition that comes and goes",
+        '"info"',
+    ),
     "state": Field(
         FILE,
         "folder for the judge stage's store, a copy of the `state` topic, and for a snapshot of the registry; created if "

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import signal
+from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
@@ -79,6 +81,28 @@ async def test_it_tells_how_far_behind_it_is_and_for_how_long(broker: Cluster) -
             await until(behind, "a lag")
             await stalled.abort_transaction()
             await until(there, "the end again")
+
+
+async def test_brokers_that_do_not_answer_are_a_lag(tmp_path: Path) -> None:
+    with Cluster(tmp_path / "kafka") as away:
+        registered, follower = followed(await made(away.bootstrap, 1))
+
+        async def behind() -> bool:
+            return follower.lag_seconds > 10
+
+        async def there() -> bool:
+            return follower.lag_seconds < 5
+
+        async with working(follower.run()):
+            await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+            async with working(follower.keep_lag(0.1)):
+                await until(there, "the end")
+                away.nodes[0].signal(signal.SIGSTOP)
+                try:
+                    await until(behind, "a lag")
+                finally:
+                    away.nodes[0].signal(signal.SIGCONT)
+                await until(there, "the end again")
 
 
 async def test_up_to_date_ends_where_the_topic_was_recreated_in_the_meantime(broker: Cluster) -> None:
