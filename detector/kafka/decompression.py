@@ -23,6 +23,9 @@ STEP: Final = 1 << 20
 GZIP: Final = 31  # zlib's word for a gzip header and the largest window
 SMALLEST_WINDOW: Final = 1 << 23  # what every decoder of Zstandard should take, by RFC 8878
 XERIAL_HEADER: Final = 16
+ZSTD_SKIPPED: Final = b"\x2a\x4d\x18"  # the rest of the magic number of a frame that holds nothing
+ZSTD_CHECKSUM: Final = 0x04  # a flag of a frame descriptor
+ZSTD_REPEATED: Final = 1  # the type of a block that is one byte, so many times
 # Flags of a frame descriptor: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
 LZ4_BLOCK_CHECKSUM: Final = 0x10
 LZ4_CONTENT_SIZE: Final = 0x08
@@ -57,6 +60,8 @@ def snappy(data: bytes, limit: int) -> bytes:
         return bytes(cramjam.snappy.decompress_raw(data))
     made = bytearray()
     at = XERIAL_HEADER
+    if len(data) < at:
+        raise ValueError("a snappy stream ends too early")
     while at < len(data):
         (size,) = struct.unpack_from("!i", data, at)
         at += 4
@@ -76,7 +81,8 @@ def lz4(data: bytes, limit: int) -> bytes:
 
 
 def zstd(data: bytes, limit: int) -> bytes:
-    """Frames, whether they state their size or not."""
+    """Frames, whether they state their size or not. The decompressor takes one that was cut for a whole one."""
+    _check_frames(data)
     decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, SMALLEST_WINDOW))
     made = bytearray()
     with decompressor.stream_reader(io.BytesIO(data), read_across_frames=True) as reader:
@@ -111,6 +117,32 @@ def _bounded(decode: Callable[[bytes, int], bytes], limit: int) -> Callable[[Any
 def _check(size: int, limit: int) -> None:
     if size > limit:
         raise TooMuchError(f"a record batch is larger than {limit} bytes once it is decompressed")
+
+
+def _check_frames(data: bytes) -> None:
+    """Raises if the last Zstandard frame is not all there."""
+    at = 0
+    while at < len(data):
+        at = _behind_frame(data, at)
+    if at > len(data):
+        raise ValueError("the Zstandard frame ends too early")
+
+
+def _behind_frame(data: bytes, at: int) -> int:
+    """Where a Zstandard frame ends, behind the data if it is not all there (RFC 8878, 3.1)."""
+    if data[at + 1 : at + 4] == ZSTD_SKIPPED:
+        return at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+    flags = data[at + 4] if at + 4 < len(data) else 0
+    single = flags >> 5 & 1
+    at += 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+    last = 0
+    while not last:
+        if at + 3 > len(data):
+            return len(data) + 1
+        block = int.from_bytes(data[at : at + 3], "little")
+        last = block & 1
+        at += 3 + (1 if block >> 1 & 3 == ZSTD_REPEATED else block >> 3)
+    return at + (4 if flags & ZSTD_CHECKSUM else 0)
 
 
 def _lz4_bound(data: bytes) -> int:

@@ -1,6 +1,7 @@
 """Record batches decompress to their original bytes, and never to more than the limit."""
 
 import gzip
+import itertools
 import os
 import random
 from collections.abc import Iterator
@@ -74,6 +75,30 @@ def test_garbage_ends_in_an_error_or_in_little(name: str, noise: bytes, at: int,
     except Exception:  # noqa: BLE001 - whatever a decompressor raises, the poll takes as unreadable
         made = b""
     assert len(made) <= LIMIT
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_what_was_cut_is_never_taken_for_whole(name: str) -> None:
+    """A batch may be cut between two of its blocks: then its records are too few."""
+    data = b"".join(b"%d," % number for number in range(400))
+    good = bytes(ENCODERS[name](data))
+    between = {0} if name != "snappy_decode" else {0, decompression.XERIAL_HEADER}
+    for cut in set(range(len(good))) - between:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever a decompressor raises
+            decompression.DECODERS[name](good[:cut], LIMIT)
+
+
+def test_zstandard_frames_of_every_kind_are_whole() -> None:
+    data = b"a line of a log " * 100_000
+    skipped = b"\x53\x2a\x4d\x18\x03\0\0\0abc"
+    for options in itertools.product((False, True), repeat=2):
+        writer = zstandard.ZstdCompressor(write_content_size=options[0], write_checksum=options[1])
+        for some in (b"", b"x", data[:300], data, os.urandom(300_000)):
+            made = writer.compress(some)
+            assert decompression.zstd(made + skipped + made, 1 << 24) == some * 2
+            for frames in (made[:-1], made + skipped + made[:-1], made + skipped[:-1]):
+                with pytest.raises(Exception, match=r"too early|[Zz]std|[Uu]nknown"):
+                    decompression.zstd(frames, 1 << 24)
 
 
 def test_snappy_blocks_of_negative_size_end() -> None:
