@@ -3,9 +3,10 @@
 aiokafka makes an object of every record. It has no setting for anything else, so `_install` puts two classes in front
 of those that its fetcher uses, for the whole process. `_KeptRecords` keeps the bytes of a fetch beside aiokafka's
 reader. `_PartitionColumns` reads them for a consumer that asked for it, by a `_Asked` in place of a
-`key_deserializer`; all others get aiokafka's own. What is aborted, positions, seeking and fetching ahead stay
-aiokafka's. Checksums, decompression and the records of a batch are ours. Batches that are not compressed are read
-many at a time: aiokafka sees them as one.
+`key_deserializer`; all others get aiokafka's own. What is aborted, seeking and fetching ahead stay aiokafka's.
+Checksums, decompression and the records of a batch are ours, and so is it that a position never goes back. What no
+broker writes is an error (docs/record-batches.md). Batches that are not compressed are read many at a time: aiokafka
+sees them as one.
 
 A third class, `_Fetcher`, is aiokafka's but for how long a broker may wait with its answer to a stage. aiokafka asks a
 broker for nothing else until it has answered, and leaves out partitions whose last records are still worked on. With
@@ -28,6 +29,7 @@ from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from detector.kafka import decompression, response_protocol
+from detector.kafka.old_batches import SMALLEST, OldBatch
 from detector.records import batch_kernel as kernel
 from detector.records import crc_kernel
 from detector.records.batch_kernel import Bytes, Columns
@@ -38,10 +40,11 @@ _PartitionRecords: Any = fetcher.PartitionRecords
 _CODECS: Final = ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode")
 _LENGTH: Final = struct.Struct(">8xi")  # behind the first offset; it counts the bytes behind itself
 _COUNT: Final = struct.Struct(">i")  # the last field of the header
-_MAGIC: Final = 16
 _CRC: Final = struct.Struct(">I")
 _READER_LIMIT: Final = 16 << 20  # bytes that wait when a connection pauses; with 64 KiB each read does
-_COLUMNS: Final = 2  # the magic of the batches that are read as columns
+_NEW: Final = 2  # the magic of the batches that are not old
+_KEY_TYPE: Final = slice(2, 4)  # where the key of a marker says what it is
+_ABORT: Final = b"\0\0"
 BRIEFLY: Final = 20  # milliseconds that a broker may wait for records of only some partitions
 
 
@@ -69,10 +72,7 @@ class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, Sequence[Any]]:
-        """At most `max_records` of one partition, of whichever has some if none or several are named.
-
-        Where batches are of an old format it is a list of records.
-        """
+        """At most `max_records` of one partition, of whichever has some if none or several are named."""
         self._asked.records.update(dict.fromkeys(partitions or self.assignment(), max_records or 1))
         got = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=1)
         return {source: records for source, (records,) in got.items()}
@@ -104,7 +104,7 @@ class _KeptRecords:
 
 
 class _Batches:
-    """In place of aiokafka's reader: batches that give records as columns, and those of the old format as they were."""
+    """In place of aiokafka's reader: batches that give records as columns."""
 
     def __init__(self, data: bytes, partition: "_PartitionColumns") -> None:
         self._data = data
@@ -122,6 +122,11 @@ class _Batches:
         return left >= _LENGTH.size and left >= self._size()
 
     def next_batch(self) -> Any:
+        """Some batches at once, or the next one.
+
+        Raises:
+            CorruptRecordException: it is of no format that Kafka knows.
+        """
         begin, partition = self._at, self._partition
         self._at, *said = kernel.together(
             self._view,
@@ -134,15 +139,20 @@ class _Batches:
         )
         if self._at > begin:
             return _Together(self._data, self._view, begin, self._at, partition, *said)
-        raw = memoryview(self._data)[begin : begin + self._size()]
-        self._at += len(raw)
-        new = len(raw) > _MAGIC and raw[_MAGIC] >= _COLUMNS
-        if new and len(raw) >= kernel.BATCH_HEADER:
-            return _Batch(DefaultRecordBatch(raw), self._data, begin, self._at, partition)
-        batch = None if new else _MemoryRecords(bytes(raw)).next_batch()
-        if batch is None:
+        size = self._size()
+        if size < SMALLEST:
             raise CorruptRecordException("a record batch is shorter than its header")
-        return batch
+        self._at += size
+        magic = self._data[begin + kernel.MAGIC]
+        if magic < _NEW:
+            return _OldBatch(self._data[begin : self._at], partition)
+        if magic > _NEW:
+            raise CorruptRecordException(f"Kafka knows no record batch of format {magic}")
+        if size < kernel.BATCH_HEADER:
+            raise CorruptRecordException("a record batch is shorter than its header")
+        if kernel.offsets(self._view, begin)[0] < 0:
+            raise CorruptRecordException("a record batch has offsets that there are not")
+        return _Batch(self._data, begin, self._at, partition)
 
 
 class _Chunk(NamedTuple):
@@ -198,11 +208,12 @@ class _Together:
 
     def __iter__(self) -> Iterator[_Chunk]:
         partition, end = self._partition, self._end
-        batch, at, left, position, wrong = self._begin, self._begin, 0, partition.next_fetch_offset, False
+        batch, at, left, before, wrong = self._begin, self._begin, 0, 0, False
+        position = partition.next_fetch_offset
         while batch < end and not wrong:
             rows = _rows(min(partition.wanted, self._records), end - at)
-            count, batch, at, left, position, wrong = kernel.walk_together(
-                self._view, batch, at, left, end, position, rows
+            count, batch, at, left, before, position, wrong = kernel.walk_together(
+                self._view, batch, at, left, before, end, position, rows
             )
             columns = rows[: _with_text_names(self._fetched, rows[:count])]
             if len(columns):
@@ -218,23 +229,27 @@ class _Together:
 
 
 class _Batch:
-    """aiokafka's batch, fetched[begin:end]; iterating gives as many records at once as the partition wants."""
+    """The batch fetched[begin:end]; iterating gives as many records at once as the partition wants."""
 
-    def __init__(
-        self, batch: Any, fetched: bytes, begin: int, end: int, partition: "_PartitionColumns"
-    ) -> None:
-        self._batch = batch
+    def __init__(self, fetched: bytes, begin: int, end: int, partition: "_PartitionColumns") -> None:
+        self._batch = DefaultRecordBatch(memoryview(fetched)[begin:end])
         self._fetched = fetched
         self._begin = begin
         self._end = end
         self._partition = partition
+        (self._count,) = _COUNT.unpack_from(fetched, begin + kernel.BATCH_HEADER - _COUNT.size)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
-    def __next__(self) -> Any:
-        """The marker of a control batch."""
-        return next(self._batch)
+    def ends_in_abort(self) -> bool:
+        """Whether it marks that a transaction was aborted; not if compaction has taken the marker."""
+        data, at, end = self._records()
+        row = np.empty((1, kernel.WIDTH), np.int64)
+        key = kernel.marker(np.frombuffer(data, np.uint8), at, end, self._count, row)
+        if key < 0:
+            raise CorruptRecordException("the end of a transaction is no marker")
+        return key > 0 and data[key:][_KEY_TYPE] == _ABORT
 
     def validate_crc(self) -> bool:
         """Whether the batch is as it was written."""
@@ -248,19 +263,19 @@ class _Batch:
         time, moves = self._batch.first_timestamp, 1
         if self._batch.timestamp_type:  # LogAppendTime
             time, moves = self._batch.max_timestamp, 0
-        (left,) = _COUNT.unpack_from(self._fetched, self._begin + kernel.BATCH_HEADER - _COUNT.size)
-        wrong = False
+        base, last, left, wrong = self.base_offset, self.next_offset - 1, self._count, False
+        before = base - 1
         while left > 0 and not wrong:
             rows = _rows(min(self._partition.wanted, left), end - at)
             position = self._partition.next_fetch_offset
-            count, left, at, wrong = kernel.walk(
-                view, at, end, left, self._batch.base_offset, time, moves, position, rows
+            count, left, at, before, wrong = kernel.walk(
+                view, at, end, left, base, before, last, time, moves, position, rows
             )
             columns = rows[: _with_text_names(data, rows[:count])]
             wrong = wrong or len(columns) < count
             if len(columns):
                 yield _chunk(columns, data, at)
-        if wrong or at != end:
+        if wrong or self._count < 0 or at != end:
             raise CorruptRecordException("a record batch holds something that is not a record")
 
     def _records(self) -> tuple[bytes, int, int]:
@@ -275,6 +290,26 @@ class _Batch:
         return data, 0, len(data)
 
 
+class _OldBatch(OldBatch):
+    """A batch of the formats before, as one of aiokafka's."""
+
+    producer_id = None
+    is_control_batch = False
+
+    def __init__(self, data: bytes, partition: "_PartitionColumns") -> None:
+        super().__init__(data)
+        self._partition = partition
+        self.base_offset = self.last_offset
+        self.next_offset = self.last_offset + 1
+
+    def __iter__(self) -> Iterator[_Chunk]:
+        data, rows = self.records(self._partition.limit)
+        rows = rows[rows[:, kernel.OFFSET] >= self._partition.next_fetch_offset]
+        while len(rows):
+            some, rows = np.split(rows, [self._partition.wanted])
+            yield _chunk(some, data, int(some[-1, kernel.HEADERS]))
+
+
 def _with_text_names(data: bytes, columns: Columns) -> int:
     """How many records there are before the first one with a header whose name is no text."""
     for row in columns[:, kernel.HEADER_COUNT].nonzero()[0].tolist():
@@ -286,7 +321,9 @@ def _with_text_names(data: bytes, columns: Columns) -> int:
 
 
 class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
-    """What was fetched of a partition. Each item is a poll: columns, or a list where the format is an old one."""
+    """What was fetched of a partition. Each item is a poll: columns."""
+
+    _position = 0
 
     def __init__(self, tp: TopicPartition, records: _KeptRecords, *rest: Any) -> None:
         # Weak, so that what was fetched is freed once it is read, and not when somebody looks for cycles.
@@ -297,47 +334,53 @@ class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka ha
         self.limit = self._asked.limit
         self.wanted = 0  # records
         self.room = 0  # bytes
+        self._untouched = records.has_next()
+
+    @property
+    def next_fetch_offset(self) -> int:
+        """What comes next. aiokafka sets it after each batch, and would go back where a broker does."""
+        return self._position
+
+    @next_fetch_offset.setter
+    def next_fetch_offset(self, offset: int) -> None:
+        self._position = max(self._position, offset)
 
     @property
     def aborts(self) -> bool:
         """Whether some of what is still to be read is aborted."""
         return bool(self._aborted_transactions or self._aborted_producers)
 
-    def __next__(self) -> Sequence[Any]:
+    def __next__(self) -> RecordColumns:
         self.wanted, self.room = self._asked.records.get(self._tp, 1), self.limit
-        chunks: list[Any] = []
+        begin, untouched, self._untouched = self.next_fetch_offset, self._untouched, False
+        chunks: list[_Chunk] = []
         while self.wanted > 0 and self.room > 0:
             try:
                 chunk = super().__next__()
             except StopIteration:
                 self._records_iterator = iter(())
+                if untouched and self.next_fetch_offset == begin:
+                    raise CorruptRecordException(
+                        "all that was fetched is before what was asked for"
+                    ) from None
                 break
             except Exception:
                 self._records_iterator = iter(())  # whoever reads on fetches again, and meets the same
-                if not chunks:
+                if self.next_fetch_offset == begin:
                     raise
                 break
             chunks.append(chunk)
-            if isinstance(chunk, _Chunk):
-                self.wanted -= len(chunk.columns)
-                self.room -= chunk.end - chunk.begin
-            else:
-                self.wanted -= 1
+            self.wanted -= len(chunk.columns)
+            self.room -= chunk.end - chunk.begin
         if not chunks:
             raise StopIteration
-        return self._together(chunks)
+        return self._columns(chunks)
 
-    def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
-        return record if isinstance(record, _Chunk) else super()._consumer_record(tp, record)
+    def _contains_abort_marker(self, next_batch: Any) -> bool:
+        return bool(next_batch.ends_in_abort())
 
-    def _together(self, chunks: list[Any]) -> Sequence[Any]:
-        if all(isinstance(chunk, _Chunk) for chunk in chunks):
-            return self._columns(chunks)
-        return [
-            record
-            for chunk in chunks
-            for record in (self._columns([chunk]) if isinstance(chunk, _Chunk) else (chunk,))
-        ]
+    def _consumer_record(self, _tp: TopicPartition, record: _Chunk) -> _Chunk:
+        return record
 
     def _columns(self, chunks: Sequence[_Chunk]) -> RecordColumns:
         """The chunks as one, over the bytes that they share, or a copy of those of each."""

@@ -30,10 +30,10 @@ WIDTH: Final = 8
 PLACES: Final = [KEY, VALUE, HEADERS]  # the columns that are positions
 LEAST_BYTES: Final = 7  # of a record: each of its fields takes one
 BATCH_HEADER: Final = 61  # bytes of a batch before its records
+MAGIC: Final = 16
 CRC: Final = 17  # where a batch has its checksum, which is that of all from ATTRIBUTES on
 ATTRIBUTES: Final = 21
 _LENGTH: Final = 8  # it counts the bytes behind itself
-_MAGIC: Final = 16
 _FLAGS: Final = 22
 _LAST_OFFSET: Final = 23
 _FIRST_TIME: Final = 27
@@ -112,29 +112,42 @@ def record(data: Bytes, at: int, end: int, into: Columns, row: int) -> int:
 
 @bare
 def walk(  # noqa: PLR0913, PLR0917 - where it stands, a batch's header, and where it goes
-    data: Bytes, at: int, end: int, left: int, base: int, time: int, moves: int, position: int, into: Columns
-) -> tuple[int, int, int, bool]:
+    data: Bytes,
+    at: int,
+    end: int,
+    left: int,
+    base: int,
+    before: int,
+    last: int,
+    time: int,
+    moves: int,
+    position: int,
+    into: Columns,
+) -> tuple[int, int, int, int, bool]:
     """Reads the `left` records of data[at:end], until the rows are full.
 
     `base` is what offsets are counted from, `time` (ms) what times are; with `moves` 0 it is the time of all. Records
-    before the offset `position` are left out, as is any whose offset does not grow.
+    before the offset `position` are left out. The next one is wrong if its offset is not behind that of the one
+    `before` it, or leaves too few up to the `last` for those behind it; the last one also if bytes are left over. So a
+    batch is wrong no later than at its last offset: whoever skips that one has not skipped a record of the next batch.
 
     Returns:
-        How many rows there are, how many records are left, where they begin, and whether the next one is wrong.
+        How many rows there are, how many records are left, where they begin, the offset of the one before, and whether
+        the next one is wrong.
     """
     rows = 0
     while left > 0 and rows < len(into):
         behind = record(data, at, end, into, rows)
-        if behind < 0:
-            return rows, left, at, True
-        at = behind
+        offset = base + into[rows, OFFSET]
+        if behind < 0 or not before < offset <= last - left + 1 or (left == 1 and behind != end):
+            return rows, left, at, before, True
+        at, before = behind, offset
         left -= 1
-        into[rows, OFFSET] += base
+        into[rows, OFFSET] = offset
         into[rows, TIMESTAMP] = time + into[rows, TIMESTAMP] * moves
-        if into[rows, OFFSET] >= position:
-            position = into[rows, OFFSET] + 1
+        if offset >= position:
             rows += 1
-    return rows, left, at, False
+    return rows, left, at, before, False
 
 
 @bare
@@ -156,25 +169,38 @@ def behind_batch(data: Bytes, at: int) -> int:
 
 
 @bare
-def _next_offset(data: Bytes, at: int) -> int:
-    return _number(data, at, 8) + _number(data, at + _LAST_OFFSET, 4) + 1
+def offsets(data: Bytes, at: int) -> tuple[int, int]:
+    """The first offset of the batch at `at` and its last, -1 and -1 if one is negative or no other fits behind it."""
+    first, more = _number(data, at, 8), _number(data, at + _LAST_OFFSET, 4)
+    return (first, first + more) if first >= 0 and 0 <= more < _POSITIVE - first else (-1, -1)
 
 
 @bare
 def _records_of(data: Bytes, at: int, end: int, marks: bool, tables: Any, row: Columns) -> int:  # noqa: FBT001, PLR0913, PLR0917 - as below
     """How many records the batch data[at:end] says it has, -1 if it cannot be read with others."""
     flags = data[at + _FLAGS]
-    if data[at + _MAGIC] != 2 or flags & _CODECS:  # noqa: PLR2004 - the format that is read here
+    if data[at + MAGIC] != 2 or flags & _CODECS:  # noqa: PLR2004 - the format that is read here
         return -1
     if flags & (_TRANSACTIONAL | _CONTROL) and not marks:
         return -1
     if crc32c(data[:end], at + ATTRIBUTES, tables) != _number(data, at + CRC, 4) & 0xFFFFFFFF:
         return -1
-    count = max(_number(data, at + _COUNT, 4), 0)
+    count = _number(data, at + _COUNT, 4)
     if not flags & _CONTROL:
         return count
-    marker = count > 0 and record(data, at + BATCH_HEADER, end, row, 0) >= 0
-    return 0 if marker and row[0, KEY_SIZE] >= _CONTROL_KEY else -1
+    return 0 if marker(data, at + BATCH_HEADER, end, count, row) >= 0 else -1
+
+
+@bare
+def marker(data: Bytes, at: int, end: int, count: int, row: Columns) -> int:
+    """Where the key is of the marker data[at:end], 0 if compaction has taken it, -1 if it is none.
+
+    `count` is how many records its batch says it has, `row` room for one.
+    """
+    if count == 0 and at == end:
+        return 0
+    found = count > 0 and record(data, at, end, row, 0) >= 0
+    return row[0, KEY] if found and row[0, KEY_SIZE] >= _CONTROL_KEY else -1
 
 
 @bare
@@ -193,55 +219,58 @@ def together(  # noqa: PLR0913, PLR0917 - what it reads, and its bounds
     transaction or mark its end. `row` is room for a record.
 
     Returns:
-        Where they end, `begin` if there is none, how many records they say they have, and of the last one its first
+        Where they end, `begin` if there is none, how many records they say they have, and of the latest one its first
         offset and the one behind its last.
     """
-    at, last, records = begin, begin, 0
+    at, records, first, offset = begin, 0, 0, 0
     while records < most and at - begin < room:
         end = behind_batch(data, at)
-        count = _records_of(data, at, end, marks, tables, row) if end else -1
+        begins, ends = offsets(data, at) if end else (-1, -1)
+        count = _records_of(data, at, end, marks, tables, row) if begins >= 0 else -1
         if count < 0:
             break
         records += count
-        last, at = at, end
-    if at == begin:
-        return begin, 0, 0, 0
-    return at, records, _number(data, last, 8), _next_offset(data, last)
+        at, first, offset = end, max(first, begins), max(offset, ends + 1)
+    return at, records, first, offset
 
 
 @bare
 def walk_together(  # noqa: PLR0913, PLR0917 - where it stands, and where it goes
-    data: Bytes, batch: int, at: int, left: int, end: int, position: int, into: Columns
-) -> tuple[int, int, int, int, int, bool]:
+    data: Bytes, batch: int, at: int, left: int, before: int, end: int, position: int, into: Columns
+) -> tuple[int, int, int, int, int, int, bool]:
     """Reads the records of the batches data[batch:end] (`together`), until the rows are full.
 
-    The first has `left` records from `at` on; if `at` is its beginning, as many as it says. Records are left out as by
-    `walk`.
+    The first has `left` records from `at` on, behind the offset `before`; if `at` is its beginning, as many as it
+    says. Records are left out as by `walk`.
 
     Returns:
-        How many rows there are, the next `batch`, `at`, `left` and `position`, and whether the next record is wrong.
+        How many rows there are, the next `batch`, `at`, `left`, `before` and `position`, and whether the next record
+        is wrong.
     """
     rows = 0
     while batch < end and rows < len(into):
         behind = behind_batch(data, batch)
+        base, last = offsets(data, batch)
         flags = data[batch + _FLAGS]
         if at == batch:
             control = flags & _CONTROL
             at = behind if control else batch + BATCH_HEADER
             left = 0 if control else _number(data, batch + _COUNT, 4)
+            before = base - 1
         moves = 0 if flags & _APPEND_TIME else 1
         time = _number(data, batch + (_FIRST_TIME if moves else _LATEST_TIME), 8)
-        base = _number(data, batch, 8)
-        found, left, at, wrong = walk(data, at, behind, left, base, time, moves, position, into[rows:])
+        found, left, at, before, wrong = walk(
+            data, at, behind, left, base, before, last, time, moves, position, into[rows:]
+        )
         rows += found
         if found:
-            position = into[rows - 1, OFFSET] + 1
+            position = before + 1
         if wrong or (left <= 0 and at != behind):
-            return rows, batch, at, left, position, True
+            return rows, batch, at, left, before, position, True
         if left <= 0:
-            position = _next_offset(data, batch)
+            position = max(position, last + 1)
             batch = at
-    return rows, batch, at, left, position, False
+    return rows, batch, at, left, before, position, False
 
 
 @bare

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.protocol.produce import ProduceRequest
 
 from detector.kafka.handlers import Output, Partition
 from detector.kafka.stage import Stage
@@ -38,6 +39,7 @@ from tests.ingest.streams import (
     read,
     until,
 )
+from tests.kafka import batch_parts
 from tests.kafka.stage_handlers import Copy, FactRecorder, running
 from tests.kafka.stage_processes import workers
 
@@ -199,6 +201,39 @@ async def test_a_batch_that_rotted_on_the_brokers_disk_is_refused_record_by_reco
         got = await all_copied(streams)
     assert got == [b"a", b"b", b"c", b"dead: record-unreadable 0", b"dead: record-unreadable 0", b"d", b"e"]
     assert [fact.refusal.offset for fact in facts.of(RefusalHandled)] == [3, 4]
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (1, 0), (0, -9), (0, 1 << 30)])
+@pytest.mark.parametrize("polled", [1, 100])
+async def test_a_producer_that_numbers_its_records_wrongly_hides_none_and_moves_nothing(
+    broker: Cluster, offsets: tuple[int, int], polled: int
+) -> None:
+    """Kafka takes such a batch from anybody who may write. A consumer would leave the record out, or commit 2^30."""
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
+    await filled(streams, 0, [b"before"])
+    records = b"".join(batch_parts.written(offset=each, value=b"at %d" % each) for each in offsets)
+    await produced(streams, batch_parts.framed(0, records, count=2, last=1))
+    await filled(streams, 0, [b"after"])
+    async with running(
+        Stage(streams.clients, streams.stage(poll_records=polled), Copy(streams.target), facts)
+    ):
+        got = await all_copied(streams)
+    dead = [] if offsets[0] else [b"at 0"]
+    dead += [b"dead: record-unreadable 0"] * (2 - len(dead))
+    assert got == [b"before", *dead, b"after"]
+    assert await committed_offsets(streams) == {Partition(streams.source, 0): 4}
+
+
+async def produced(streams: Streams, data: bytes) -> None:
+    """Has the broker append a batch, whatever it holds."""
+    async with AIOKafkaProducer(bootstrap_servers=streams.bootstrap) as producer:
+        await producer.partitions_for(streams.source)
+        node = producer.client.cluster.leader_for_partition(TopicPartition(streams.source, 0))
+        request = ProduceRequest(
+            required_acks=-1, timeout=5000, topics=[(streams.source, [(0, data)])], transactional_id=None
+        )
+        ((_, ((_, error, *_),)),) = (await producer.client.send(node, request)).topics
+        assert error == 0
 
 
 async def test_a_handler_that_fails_over_everything_stops_the_stage(broker: Cluster) -> None:
