@@ -56,10 +56,12 @@ class Adapter(msgspec.Struct, frozen=True):
       remembered.
     - `translate(record, now)`: the events in the record; none if its type says nothing about credentials and tasks.
       Stateless. If a record should give an event but lacks a field, it raises `BadRecordError` with the field's name.
-    - `known`: whether `translate` knows the record's type; other records are counted as unknown.
+    - `known`: whether `translate` may be asked about a record; one of another type is counted as unknown.
     - `text(record, now)`: the part of the record to scan for leaks, if any.
     - `kind(record)`: the type of a record that gives no event, for a count. It is one of few words of the adapter's
-      own, and nothing that stands in the record.
+      own, and nothing that stands in the record. None if the source documents no such type: nobody knows what the
+      record says, so it is counted as unknown.
+    - `type_at`: the paths at which a record may name its type. `curfewd sources explain` shows what stands there.
     - `plain`: a shorter way to read most of its lines.
     """
 
@@ -69,7 +71,8 @@ class Adapter(msgspec.Struct, frozen=True):
     translate: Callable[[Record, int], list[CanonicalEvent]]
     known: Callable[[Record], bool] = _always
     text: Callable[[Record, int], LogText | None] | None = None
-    kind: Callable[[Record], str] | None = None
+    kind: Callable[[Record], str | None] | None = None
+    type_at: tuple[str, ...] = ()
     plain: Plain[Any] | None = None
 
 

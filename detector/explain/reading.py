@@ -199,10 +199,14 @@ class _Input(NoScan):
 
 def _of_no_use(read: Read) -> tuple[str, str, str]:
     if read.unknown:
-        return UNKNOWN, UNKNOWN, ""
+        return UNKNOWN, UNKNOWN, f"its type{f' ({read.type})' if read.type else ''} is not known here"
     kind = read.idle.partition("/")[2]
-    named = "" if kind == _OTHER else f" ({kind})"
-    return IDLE, read.idle, f"its type{named} says nothing about tasks and credentials"
+    named = read.type or ("" if kind == _OTHER else kind)
+    return (
+        IDLE,
+        read.idle,
+        f"its type{f' ({named})' if named else ''} says nothing about tasks and their credentials",
+    )
 
 
 def _unrecognised(record: Mapping[str, Any]) -> tuple[str, str]:

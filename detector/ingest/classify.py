@@ -14,6 +14,7 @@ import numpy as np
 from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier, Plain
 from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.adapters.fields import find
 from detector.adapters.plain_cloudevents import decode_plain
 from detector.ingest.formats.log_texts import KEY_BEGIN
 from detector.ingest.record_shapes import RecordShapes, is_bundled
@@ -42,6 +43,7 @@ from detector.values.events import MAX_FUTURE, CanonicalEvent
 CLOUDEVENTS: Final = "cloudevents"
 MAX_DEPTH: Final = 3  # of carriers in carriers
 MAX_HELD: Final = 100_000  # records that one object may carry
+MAX_TYPE: Final = 200  # characters: of what is longer, nothing is shown
 
 _CLOUDEVENT: Final = b'"specversion"'
 _LOGGED: Final = Markers(LOGGED_MARKS)
@@ -256,7 +258,7 @@ class RecordClassifier:
                     CLOUDEVENTS,
                     error=bad(WRONG_FIELD, "type", f"no such type of event: did you mean `{meant}`?"),
                 )
-        return Read(CLOUDEVENTS, unknown=True)
+        return Read(CLOUDEVENTS, unknown=True, type=_type(envelope or {}, ("type",)))
 
     def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:
         """What an object is that may be an event or carry some, at `depth` inside others."""
@@ -316,15 +318,26 @@ def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
     """What an adapter makes of an object of its source."""
     log = adapter.text(value, now) if adapter.text is not None else None
     try:
-        if not adapter.known(value):
-            return Read(adapter.name, log=log, unknown=True, of_source=True)
-        events = tuple(adapter.translate(value, now))
-        idle = (
-            "" if events else f"{adapter.name}/{adapter.kind(value) if adapter.kind is not None else 'other'}"
-        )
-        return Read(adapter.name, events, log, of_source=True, idle=idle)
+        known = adapter.known(value)
+        events = tuple(adapter.translate(value, now)) if known else ()
     except BadRecordError as error:
         return Read(adapter.name, log=log, error=error, of_source=True)
+    if events:
+        return Read(adapter.name, events, log, of_source=True)
+    named = _type(value, adapter.type_at)
+    kind = None if not known else adapter.kind(value) if adapter.kind is not None else "other"
+    if kind is None:
+        return Read(adapter.name, log=log, unknown=True, of_source=True, type=named)
+    return Read(adapter.name, log=log, of_source=True, idle=f"{adapter.name}/{kind}", type=named)
+
+
+def _type(record: Mapping[str, Any], paths: Sequence[str]) -> str:
+    """What a record says of its type at these paths; of an object there, the names in it."""
+    held = (find(record, path) for path in paths)
+    named = " ".join(
+        one if isinstance(one, str) else " ".join(one) for one in held if isinstance(one, str | dict)
+    )
+    return named.strip() if len(named) <= MAX_TYPE else ""
 
 
 def _read_plainly(

@@ -47,7 +47,8 @@ class Read(msgspec.Struct, frozen=True):
     """What one object gave: events, text to scan, and an error where (part of) it could not be read.
 
     An event of a type that is not ours is `unknown` and gives nothing else. `of_source`: an adapter knows the record
-    as one of its source, whatever it gave. `idle` is the source and type of a record that is of no use.
+    as one of its source, whatever it gave. `idle` is the source and type of a record that is of no use. `type` is the
+    type of an unknown or idle record as it names it itself; empty where it names none, or one too long for a name.
     """
 
     format: str
@@ -57,6 +58,7 @@ class Read(msgspec.Struct, frozen=True):
     unknown: bool = False
     of_source: bool = False
     idle: str = ""
+    type: str = ""
 
     def carried_at(self, time: int) -> "Read":
         """The same, held in an envelope that states this time (ns)."""

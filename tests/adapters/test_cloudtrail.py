@@ -411,13 +411,13 @@ def test_an_applications_log_stream_is_not_opened() -> None:
     assert found.log is not None
 
 
-def test_an_insights_event_is_of_a_type_that_is_not_read() -> None:
+def test_an_insights_event_reports_no_call() -> None:
     insight = {
         "eventID": "e-1",
         "insightDetails": {"eventSource": "iam.amazonaws.com", "eventName": "CreateUser"},
     }
     (found,) = BUNDLED.read_object(json.dumps(insight).encode(), NOW)
-    assert (found.format, found.unknown, found.error) == ("cloudtrail", True, None)
+    assert (found.format, found.idle, found.error) == ("cloudtrail", "cloudtrail/insight", None)
 
 
 def test_what_is_told_of_no_call_is_an_event_of_another_type() -> None:

@@ -295,10 +295,11 @@ def test_a_run_is_told_by_the_audit_log_too() -> None:
     ]
 
 
-def test_records_about_neither_tokens_nor_runs_are_of_another_type() -> None:
-    other = {"action": "repo.create", "_document_id": "d", "@timestamp": 1777622400000}
+def test_records_of_actions_that_github_does_not_document_are_of_another_type() -> None:
+    other = {"action": "repo.vexed", "_document_id": "d", "@timestamp": 1777622400000}
     assert looks_like(other)
     assert not known(other)
+    assert known({**other, "action": "repo.create"})
     assert known({**other, "token_id": 5})
     assert known(AUDIT)
     assert known(job("queued"))
@@ -332,7 +333,7 @@ def test_a_token_of_a_record_without_an_id_is_not_called_by_a_hash() -> None:
 )
 def test_a_copy_of_the_audit_log_by_panther_is_githubs(record: dict[str, Any]) -> None:
     assert looks_like(record)
-    assert not known(record)
+    assert known(record)
 
 
 def test_a_record_of_an_export_without_id_and_token_is_githubs_and_scanned() -> None:
@@ -341,7 +342,7 @@ def test_a_record_of_an_export_without_id_and_token_is_githubs_and_scanned() -> 
     (read,) = BUNDLED.read_object(
         json.dumps({**record, "config": {"url": "https://x.example"}}).encode(), NOW
     )
-    assert (read.format, read.unknown, read.events) == ("github", True, ())
+    assert (read.format, read.idle, read.events) == ("github", "github/other", ())
     assert read.log is not None
     assert b"https://x.example" in read.log.rest
     clone = {"@timestamp": 1777622400000, "action": "git.clone", "business": "octo", "repo": "octo/app"}

@@ -332,6 +332,8 @@ def test_an_old_audit_event_has_no_type_and_is_known_as_gitlabs() -> None:
         "change": "visibility",
     }
     assert looks_like(old)
+    assert known(old)
+    del old["change"]
     assert not known(old)
 
 
@@ -417,9 +419,11 @@ def test_other_events_are_of_another_type() -> None:
     assert known(JOB)
     assert known(PIPELINE)
     assert known(AUDIT)
-    assert not known({**JOB, "object_kind": "push"})
+    assert known({**JOB, "object_kind": "push"})
+    assert not known({**JOB, "object_kind": "vexed"})
     assert looks_like({"object_kind": "push", "project_id": 3})
-    assert not known({**AUDIT, "event_type": "repository_git_operation"})
+    assert known({**AUDIT, "event_type": "repository_git_operation"})
+    assert not known({**AUDIT, "event_type": "repository_vexed"})
     assert not known({**AUDIT, "event_type": ["x"]})
     assert not looks_like({"object_kind": "build", "message": "x"})
     assert not looks_like({"event_type": "x", "message": "y"})

@@ -415,7 +415,8 @@ def test_a_subject_without_a_source_is_of_the_events() -> None:
 
 
 def test_cdevents_of_other_things_are_counted() -> None:
-    assert read(cd("artifact.published")).unknown
+    assert read(cd("artifact.published")).idle == "cdevents/other"
+    assert read(cd("artifact.vexed")).unknown
     assert (read(cd("pipelinerun.queued")).unknown, events(cd("pipelinerun.queued"))) == (False, ())
 
 

@@ -33,6 +33,8 @@ _REFUSED: Final = (401, 403)
 _KINDS: Final = frozenset(
     {"admin", "api", "claude", "compliance", "org", "platform", "role", "scim", "sso", "user"}
 )
+_OF_CREDENTIALS: Final = ("key", "token", "secret", "credential")
+_OF_KEYS: Final = ("created", "deleted", "listed", "updated", "viewed")  # what may become of an API key
 _UNJOINED: Final = (
     "a key of Claude names no task; let jobs sign in by their OIDC tokens, or register it for its task"
 )
@@ -124,10 +126,16 @@ def _source(record: Record) -> str:
     return f"claude/{organization}" if organization else "claude"
 
 
-def _kind(record: Record) -> str:
-    kind = str(record["type"]).partition("_")[0]
-    return kind if kind in _KINDS else "other"
+def _kind(record: Record) -> str | None:
+    """The family of an activity. There are hundreds of types; None is one about a credential that is not known."""
+    named = str(record["type"])
+    kind = named.partition("_")[0]
+    if "api_key_" in named and not named.endswith(_OF_KEYS):
+        return None
+    if kind in _KINDS:
+        return kind
+    return None if any(word in named for word in _OF_CREDENTIALS) else "activity"
 
 
-ADAPTER: Final = Adapter("claude", _MARKS, _looks_like, translate, kind=_kind)
+ADAPTER: Final = Adapter("claude", _MARKS, _looks_like, translate, kind=_kind, type_at=("type",))
 CARRIERS: Final = (pages_of("claude", _MARKS, _looks_like),)

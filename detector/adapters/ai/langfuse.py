@@ -174,5 +174,5 @@ def _kind(record: Record) -> str:
     return kind if kind in _OTHERS else "observation without a trace" if _is_sent(record) else "event"
 
 
-ADAPTER: Final = Adapter(SOURCE, _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(SOURCE, _MARKS, looks_like, translate, text=scanned, kind=_kind, type_at=("type",))
 CARRIERS: Final = (pages_of(SOURCE, _MARKS, looks_like, "data", "batch"),)

@@ -22,10 +22,14 @@ from detector.values.events import (
 KEY: Final = "openai-key-id"
 _MARKS: Final = (b'"effective_at"',)
 _CREATED, _DELETED, _ARCHIVED = "api_key.created", "api_key.deleted", "project.archived"
+_OF_KEYS: Final = ("created", "deleted", "updated")
 _KINDS: Final = frozenset(
     {
         "api_key",
         "certificate",
+        "certificates",
+        "checkpoint",
+        "external_key",
         "group",
         "invite",
         "ip_allowlist",
@@ -34,7 +38,7 @@ _KINDS: Final = frozenset(
         "organization",
         "project",
     }
-    | {"rate_limit", "role", "scim", "service_account", "user"}
+    | {"rate_limit", "resource", "role", "scim", "service_account", "tunnel", "user"}
 )
 _UNJOINED: Final = "a key of OpenAI names no task; register it for the task that gets it"
 
@@ -120,10 +124,13 @@ def _project(name: str) -> str:
     return f"openai/project/{name}"
 
 
-def _kind(record: Record) -> str:
-    kind = str(record["type"]).partition(".")[0]
-    return kind if kind in _KINDS else "other"
+def _kind(record: Record) -> str | None:
+    """The family of a type; None if OpenAI documents none such, or says what else became of a key."""
+    kind, _, what = str(record["type"]).partition(".")
+    if kind == "api_key" and what not in _OF_KEYS:
+        return None
+    return kind if kind in _KINDS else None
 
 
-ADAPTER: Final = Adapter("openai", _MARKS, _looks_like, translate, kind=_kind)
+ADAPTER: Final = Adapter("openai", _MARKS, _looks_like, translate, kind=_kind, type_at=("type",))
 CARRIERS: Final = (pages_of("openai", _MARKS, _looks_like),)

@@ -19,6 +19,7 @@ _TYPES: Final = frozenset(
     {"AwsApiCall", "AwsConsoleAction", "AwsConsoleSignIn", "AwsServiceEvent", "AwsVpceEvent"}
 )
 _INSIGHT: Final = "insightDetails"
+_GIVEN: Final = "responseElements.credentials.accessKeyId"
 _PREFIXED: Final = frozenset({"DeleteObjects"})  # for many objects: the bucket alone would say too little
 
 
@@ -30,9 +31,9 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether an event reports a call. Insights do not, nor do types that AWS may add."""
+    """Whether AWS documents its type. An insight counts calls, and reports none."""
     kind = record.get("eventType")
-    return _INSIGHT not in record and (kind is None or (isinstance(kind, str) and kind in _TYPES))
+    return _INSIGHT in record or kind is None or (isinstance(kind, str) and kind in _TYPES)
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
@@ -41,6 +42,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
+    if _INSIGHT in record:
+        return []
     call = text(record, "eventName")
     caller = maybe_text(record, "userIdentity.accessKeyId")
     service = text(record, "eventSource").split(".amazonaws.com", 1)[0]
@@ -53,6 +56,13 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     if caller is None:
         return events
     return [_use(record, at, caller, f"{service}:{call}", SUCCESS if done else DENIED), *events]
+
+
+def _kind(record: Record) -> str | None:
+    """What an event says that names no key of its caller. None: a call that is not known gave one."""
+    if _INSIGHT in record:
+        return "insight"
+    return "call without a key" if find(record, _GIVEN) is None else None
 
 
 def _use(record: Record, at: CallContext, key_id: str, action: str, outcome: str) -> CredentialUsed:
@@ -119,7 +129,16 @@ def _found(record: Record, _now: int) -> Iterator[str]:
 
 
 _MARKS: Final = (b'"eventSource"',)
-ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known, plain=PLAIN)
+ADAPTER: Final = Adapter(
+    "cloudtrail",
+    _MARKS,
+    looks_like,
+    translate,
+    known,
+    kind=_kind,
+    type_at=("eventName", "eventType"),
+    plain=PLAIN,
+)
 CARRIERS: Final = (
     Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as CloudTrail delivers it to S3
     Carrier("cloudtrail", (b"_CloudTrail_",), _is_subscription, _messages, audit=True),

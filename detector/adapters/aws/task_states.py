@@ -169,4 +169,4 @@ def scanned(record: Record, _now: int) -> LogText:
 
 
 _MARKS: Final = (b'"detail-type"', *MARKS)
-ADAPTER: Final = Adapter("awstasks", _MARKS, looks_like, translate, text=scanned)
+ADAPTER: Final = Adapter("awstasks", _MARKS, looks_like, translate, text=scanned, type_at=("detail-type",))

@@ -16,6 +16,7 @@ from detector.adapters.azure.records import (
     MARKS,
     SIGN_IN,
     STORAGE,
+    claimed_uti,
     looks_like,
 )
 from detector.adapters.azure.secrets import secrets_changed
@@ -61,10 +62,12 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, record.get("time"))
 
 
-def _kind(record: Record) -> str:
-    """The category, if it is one that Microsoft documents."""
-    category = record.get("category")
-    return category if isinstance(category, str) and category in _KINDS else "other"
+def _kind(record: Record) -> str | None:
+    """The category, or that a resource of any kind wrote it. None: it names its caller's token, and is not read."""
+    category = record["category"]
+    if category in _KINDS:
+        return str(category)
+    return "resource" if claimed_uti(record) is None else None
 
 
 def _is_batch(record: Record) -> bool:
@@ -76,5 +79,7 @@ def _batch(record: Record, _now: int) -> Iterator[Record]:
     yield from (one for one in record["records"] if isinstance(one, dict))
 
 
-ADAPTER: Final = Adapter("azure", MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "azure", MARKS, looks_like, translate, text=scanned, kind=_kind, type_at=("category", "operationName")
+)
 CARRIERS: Final = (Carrier("azure", MARKS, _is_batch, _batch, audit=True),)

@@ -172,12 +172,20 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, at)
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """What a record that gives no event is about."""
-    return _KINDS.get(record["eventType"], "other") if _is_hook(record) else azure_devops_audit.area(record)
+    return _KINDS.get(record["eventType"]) if _is_hook(record) else azure_devops_audit.area(record)
 
 
-ADAPTER: Final = Adapter("azure-devops", _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "azure-devops",
+    _MARKS,
+    looks_like,
+    translate,
+    text=scanned,
+    kind=_kind,
+    type_at=("eventType", "actionId", "OperationName"),
+)
 CARRIERS: Final = (
     pages_of("azure-devops", _MARKS, azure_devops_audit.looks_like, "decoratedAuditLogEntries"),
 )

@@ -22,7 +22,8 @@ _EXECUTED: Final = "Library.ServiceConnectionExecuted"
 _AUTHORIZED: Final = re2.compile(f"authorizationId: ?((?i:{UUID}))")
 _MOST: Final = 512  # characters of a mechanism
 _AREAS: Final = frozenset(
-    {"AuditLog", "Billing", "CheckConfiguration", "CheckSuite", "Extension", "Git", "Group", "Library"}
+    {"AdvancedSecurity", "Artifacts", "AuditLog", "Billing", "CheckConfiguration", "CheckSuite", "Extension"}
+    | {"Git", "Group", "Library"}
     | {"Licensing", "Organization", "OrganizationPolicy", "Pipelines", "Policy", "Process", "Project"}
     | {"Release", "Security", "Token"}
 )
@@ -61,10 +62,10 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     return events
 
 
-def area(record: Record) -> str:
+def area(record: Record) -> str | None:
     """The area of the action, if it is one that Microsoft documents."""
     named = _action(record).partition(".")[0]
-    return named if named in _AREAS else "other"
+    return named if named in _AREAS else None
 
 
 def _action(record: Record) -> str:

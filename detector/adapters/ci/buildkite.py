@@ -179,14 +179,16 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(within, at, buildkite_job(job) if isinstance(job, str) else None)
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """What a record that gives no event is about."""
     within = record["detail"] if is_partner(record) else record
     if buildkite_audit.looks_like(record) or ("event" in within and within is not record):
         return "audit"
-    thing = next((thing for thing in _THINGS if isinstance(within.get(thing), dict)), "other")
+    thing = next((thing for thing in _THINGS if isinstance(within.get(thing), dict)), None)
     return f"unstarted {thing}" if thing in ("job", "build") else thing
 
 
-ADAPTER: Final = Adapter("buildkite", _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "buildkite", _MARKS, looks_like, translate, text=scanned, kind=_kind, type_at=("type", "event")
+)
 CARRIERS: Final = (pages_of("buildkite", _MARKS, buildkite_audit.looks_like, "items"),)

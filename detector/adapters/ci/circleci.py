@@ -95,14 +95,20 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, at, circleci_job(job) if isinstance(job, str) else None)
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """What a record that gives no event is about."""
     if _is_webhook(record):
         return "webhook"
     entity = str(record["action"]).replace("-", ".").partition(".")[0]
-    return entity if entity in _ENTITIES else "other"
+    return entity if entity in _ENTITIES else None
 
 
 ADAPTER: Final = Adapter(
-    "circleci", (b'"happened_at"', b'"occurred_at"'), looks_like, translate, text=scanned, kind=_kind
+    "circleci",
+    (b'"happened_at"', b'"occurred_at"'),
+    looks_like,
+    translate,
+    text=scanned,
+    kind=_kind,
+    type_at=("type", "action"),
 )

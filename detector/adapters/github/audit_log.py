@@ -17,6 +17,7 @@ from detector.adapters.adapter import Record
 from detector.adapters.ci_names import github_run
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.github import exports
+from detector.adapters.github.audit_actions import DOCUMENTED
 from detector.records.dead_letters import WRONG_FIELD, bad
 from detector.records.log_records import LogText
 from detector.records.record_ids import record_id
@@ -73,6 +74,7 @@ _REVOKED: Final = frozenset(
         "oauth_access.destroy",
         "oauth_access.revoke",
         "personal_access_token.access_revoked",
+        "personal_access_token.credential_revoked",
         "personal_access_token.destroy",
     }
 )
@@ -97,11 +99,10 @@ def scanned(record: Record, _now: int) -> LogText | None:
 
 
 def known(record: Record) -> bool:
-    """Whether it is about a token or a run. The log has many other records."""
-    if record.get("hashed_token") or record.get("token_id"):
-        return True
+    """Whether it has a token, or an action that GitHub documents: most of these are about neither token nor run."""
     action = record.get("action")
-    return isinstance(action, str) and (action in _ABOUT_TOKENS or action in _RUNS)
+    named = isinstance(action, str) and action in DOCUMENTED
+    return named or bool(record.get("hashed_token") or record.get("token_id"))
 
 
 def outcome_of(record: Record, path: str) -> str | None:

@@ -14,7 +14,7 @@ from detector.records.log_records import LogText, whole_record
 _TIMES: Final = ("@timestamp", "created_at")
 _FROM: Final = ("org", "business", "actor_location")
 _MILLISECONDS: Final = 10**12  # the least time: of 2001
-_ACTION: Final = re2.compile(r"[a-z_]{1,64}\.[a-z_]{1,128}")
+_ACTION: Final = re2.compile(r"[a-z_]{1,64}(?:\.[a-z_]{1,128}){1,2}")
 MARKS: Final = tuple(f'"{name}":{space}1'.encode() for name in _TIMES for space in ("", " "))
 
 

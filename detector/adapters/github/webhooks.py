@@ -17,6 +17,7 @@ from detector.adapters.github.plain_audit_log import PLAIN
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 
 _SENT: Final = ("workflow_job", "workflow_run")
+_STATES: Final = ("completed", "in_progress", "pending", "queued", "requested", "waiting")
 
 
 def looks_like(record: Record) -> bool:
@@ -29,10 +30,13 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether it is about a job, a run, or a token."""
+    """Whether it is about a job or a run in a state that GitHub documents, or of a known action of the audit log."""
     if github_api.looks_like(record):
-        return github_api.known(record)
-    return any(isinstance(record.get(name), dict) for name in _SENT) or github_audit.known(record)
+        state = record.get("status")
+        return github_api.known(record) and (state is None or state in _STATES)
+    if any(isinstance(record.get(name), dict) for name in _SENT):
+        return record["action"] in _STATES
+    return github_audit.known(record)
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
@@ -116,5 +120,6 @@ ADAPTER: Final = Adapter(
     translate,
     known,
     text=github_audit.scanned,
+    type_at=("action", "status"),
     plain=PLAIN,
 )

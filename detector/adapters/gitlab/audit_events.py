@@ -6,7 +6,8 @@ has a token's id (`ee/app/services/ee/{personal_access_tokens,resource_access_to
 token. The target of an event about a personal token is the user, and the token is in the message.
 
 A server of one's own writes them into `audit_json.log` too, and the API answers them. There the type is `event_name`,
-or in `details` (`lib/gitlab/audit/auditor.rb`); events from before 2022 and sign-ins have none.
+or in `details` (`lib/gitlab/audit/auditor.rb`); events from before 2022 and sign-ins have none. These are told by what
+they say of a member, a setting or a way to sign in.
 """
 
 from typing import Any, Final
@@ -16,6 +17,7 @@ import re2
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import gitlab_job
 from detector.adapters.fields import find, first_text, maybe_text, text, time
+from detector.adapters.gitlab.audit_types import DOCUMENTED
 from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.log_records import LogText, whole_record
 from detector.values.events import (
@@ -35,6 +37,7 @@ _ISSUED: Final = frozenset(
     {
         "deploy_token_created",
         "group_access_token_created",
+        "group_deploy_token_created",
         "personal_access_token_created",
         "personal_access_token_issued",
         "project_access_token_created",
@@ -45,12 +48,15 @@ _REVOKED: Final = frozenset(
         "deploy_token_destroyed",
         "deploy_token_revoked",
         "group_access_token_deleted",
+        "group_deploy_token_destroyed",
+        "group_deploy_token_revoked",
         "personal_access_token_revoked",
         "project_access_token_deleted",
     }
 )
 _MESSAGE: Final = re2.compile(r"(?:Created|Revoked) personal access token with id (\d{1,20})")
 _FAILED: Final = "Attempted "
+_OF_NO_TYPE: Final = ("add", "change", "remove", "with")  # what events without a type say
 _STANDING: Final = "an access or deploy token belongs to its user, project or group and to no job"
 
 
@@ -64,9 +70,12 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether it is about a token. There are hundreds of other types."""
+    """Whether GitLab documents its type. Most types are about no token."""
     kind = _kind(record)
-    return kind is not None and (kind == _USED or kind in _ISSUED or kind in _REVOKED)
+    if kind is None:
+        details = record.get("details")
+        return any(name in record or (isinstance(details, dict) and name in details) for name in _OF_NO_TYPE)
+    return kind in DOCUMENTED
 
 
 def scanned(record: Record) -> LogText | None:
@@ -85,14 +94,17 @@ def job_token(job: str) -> str:
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The event in one audit event; none if the request failed.
+    """The event in one audit event; none if it is about no token, or the request failed.
 
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    kind = _kind(record) or text(record, "event_type")
+    kind = _kind(record)
     if kind == _USED:
         return [_use(record, kind, now)]
+    if kind is None or (kind not in _ISSUED and kind not in _REVOKED):
+        return []
+    kind = kind.replace("group_deploy", "deploy")
     if (maybe_text(record, "details.custom_message") or "").startswith(_FAILED):
         return []
     return [_lifecycle(record, kind, now)]

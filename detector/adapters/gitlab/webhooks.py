@@ -15,12 +15,12 @@ from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.gitlab import api as gitlab_api
 from detector.adapters.gitlab import audit_events as gitlab_audit
 from detector.adapters.gitlab import requests as gitlab_requests
+from detector.adapters.gitlab.audit_types import WEBHOOKS
 from detector.adapters.gitlab.jobs import HOOK, KIND, LISTED, SOURCE, Project, job_events, pipeline_end
 from detector.records.log_records import LogText, whole_record
 from detector.records.timestamps import log_time
 from detector.values.events import MAX_FUTURE, CanonicalEvent, TaskStarted
 
-_KINDS: Final = frozenset({"build", "pipeline"})
 _MAX_LISTED: Final = 10_000
 
 
@@ -32,10 +32,10 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether it is about a job, a pipeline or a token."""
+    """Whether GitLab documents its kind. Most are about no job, pipeline or token."""
     kind = record.get("object_kind")
     if isinstance(kind, str):
-        return kind in _KINDS
+        return kind in WEBHOOKS
     return any(part.looks_like(record) for part in (gitlab_api, gitlab_requests)) or gitlab_audit.known(
         record
     )
@@ -54,6 +54,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         return list(job_events(record, HOOK, pipeline, project, now))
     if kind == "pipeline":
         return list(_pipeline(record, now))
+    if isinstance(kind, str):
+        return []
     if gitlab_api.looks_like(record):
         return gitlab_api.translate(record, now)
     if gitlab_requests.looks_like(record):
@@ -132,4 +134,5 @@ ADAPTER: Final = Adapter(
     translate,
     known,
     text=scanned,
+    type_at=("object_kind", "event_type", "event_name", "details.event_name", "status"),
 )

@@ -82,14 +82,22 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(entry, entry.get("timestamp") or entry.get("finishTime"))
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """Which of the audit logs an entry is of."""
     entry = entry_in(record)
     if entry is None:
         return "build"
     name = entry.get("logName")
     log = name.rpartition("%2F")[2] if isinstance(name, str) else ""
-    return log if log in _LOGS else "other"
+    return log if log in _LOGS else None
 
 
-ADAPTER: Final = Adapter("google", _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "google",
+    _MARKS,
+    looks_like,
+    translate,
+    text=scanned,
+    kind=_kind,
+    type_at=("logName", "protoPayload.methodName"),
+)

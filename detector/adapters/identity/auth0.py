@@ -44,6 +44,33 @@ _REQUEST: Final = "details.request"
 _CLIENTS: Final = re2.compile(r"(?:/api)?/v2/clients(?:/([^/]{1,100}))?/?")
 _DENYLIST: Final = re2.compile(r"(?:/api)?/v2/blacklists/tokens/?")
 _MACHINE: Final = "@clients"  # the end of a machine's `user_id`
+# All types that Auth0 documents ("Log Event Type Codes").
+_LISTED: Final = """
+acls_summary actions_execution_failed acul_sdk_notice admin_update_launch api_limit api_limit_warning appi
+appliance_configuration_api_read appliance_configuration_api_status appliance_configuration_api_write
+ciba_exchange_failed ciba_exchange_succeeded ciba_start_failed ciba_start_succeeded cls coff con
+connected_accounts_connection_failed connected_accounts_connection_succeeded connected_accounts_delete_failed
+connected_accounts_delete_succeeded cs custom_domain_verification_failed depnote directory_sync_completed
+directory_sync_failed directory_sync_started du f failed_on_behalf_of_token_exchange fapi fc fce fco fcoa fcp fcph
+fcpn fcpr fcpro fcu fd fdeac fdeaz fdecc fdu feacft feccft fecte fede federated_logout_failed fens feoobft feotpft
+fepft fepotpft fercft ferrt fertft feta fi flo flows_execution_completed flows_execution_failed fn
+forms_submission_failed forms_submission_succeeded fp fpar fpurh fs fsa fu fui fv fvr gd_auth_email_verification
+gd_auth_fail_email_verification gd_auth_failed gd_auth_rejected gd_auth_succeed gd_enrollment_complete
+gd_otp_rate_limit_exceed gd_recovery_failed gd_recovery_rate_limit_exceed gd_recovery_succeed gd_send_email
+gd_send_email_verification gd_send_email_verification_failure gd_send_pn gd_send_pn_failure gd_send_sms
+gd_send_sms_failure gd_send_voice gd_send_voice_failure gd_start_auth gd_start_enroll gd_start_enroll_failed
+gd_tenant_update gd_unenroll gd_update_device_account gd_webauthn_challenge_failed gd_webauthn_enrollment_failed
+idjag_exchange_failed idjag_exchange_succeeded jwt_bearer_exchange_failed kms_key_management_failure
+kms_key_management_success kms_key_state_changed limit_delegation limit_mu limit_sul limit_ui limit_wc mfar
+mgmt_api_read my_account_authentication_method_failed my_account_authentication_method_succeeded
+oidc_backchannel_logout_failed oidc_backchannel_logout_succeeded organization_member_added passkey_challenge_failed
+passkey_challenge_started pla pwd_leak reset_pwd_leak resource_cleanup rich_consents_access_error s sapi sce scoa scp
+scph scpn scpr scu scv sd sdu seacft seccft secte sede sens seoobft seotpft sepft sepkoobft sepkotpft sepkrcft sercft
+sertft seta si signup_pwd_leak slo srrt ss ss_sso_failure ss_sso_info ss_sso_success ssa sscim
+success_on_behalf_of_token_exchange sui sv svr too_many_records ublkdu universal_logout_failed
+universal_logout_succeeded w wn wum
+"""
+_TYPES: Final = frozenset(_LISTED.split())
 _UNJOINED: Final = (
     "a client of Auth0 belongs to no task; name it after its job (`github-job-71`), or register its tokens"
 )
@@ -149,13 +176,15 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, record.get("date"))
 
 
-def _kind(record: Record) -> str:
-    """What a type begins with: a success, a failure, a second factor, a limit."""
+def _kind(record: Record) -> str | None:
+    """What a type begins with: a success, a failure, a second factor, a limit; None if Auth0 documents no such type."""
     kind = record["type"]
+    if kind not in _TYPES:
+        return None
     if kind in _CALLS:
         return "management"
     begins = {"s": "success", "f": "failure", "gd_": "guardian", "limit": "limit"}
-    return next((begins[start] for start in ("gd_", "limit", "s", "f") if kind.startswith(start)), "other")
+    return next((begins[start] for start in ("gd_", "limit", "s", "f") if kind.startswith(start)), "notice")
 
 
 def _is_envelope(record: Record) -> bool:
@@ -167,5 +196,5 @@ def _data(record: Record, _now: int) -> Iterator[Record]:
     yield record["data"]
 
 
-ADAPTER: Final = Adapter("auth0", _MARKS, _looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter("auth0", _MARKS, _looks_like, translate, text=scanned, kind=_kind, type_at=("type",))
 CARRIERS: Final = (Carrier("auth0", _MARKS, _is_envelope, _data, audit=True),)

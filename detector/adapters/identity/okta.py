@@ -38,7 +38,10 @@ _FAMILIES: Final = frozenset(
     | {"pam", "pki", "plugin", "policy", "scheduled_action", "security", "support", "system", "task", "user"}
     | {"workflow", "workflows", "zone"}
 )  # fmt: skip
+_API_TOKENS: Final = "system.api_token."
+_OF_API_TOKENS: Final = frozenset({"create", "disable", "enable", "revoke", "update"})
 _API_TOKEN: Final = "Token"  # noqa: S105 - a type of target
+_TYPES: Final = ("eventType", "eventtype")
 _OAUTH_TOKENS: Final = frozenset({"access_token", "refresh_token"})
 _GRANTS: Final = ("app.oauth2.token.grant", "app.oauth2.as.token.grant")
 _REVOKES: Final = ("app.oauth2.token.revoke", "app.oauth2.as.token.revoke")
@@ -207,9 +210,13 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record({**beside, "debugContext": debug}, record.get("published"))
 
 
-def _kind(record: Record) -> str:
-    kind = (_type_of(record) or "").partition(".")[0]
-    return kind if kind in _FAMILIES else "other"
+def _kind(record: Record) -> str | None:
+    """The family of its type; None if Okta documents none such, or says what else became of an API token."""
+    named = _type_of(record) or ""
+    kind = named.partition(".")[0]
+    if named.startswith(_API_TOKENS) and named.removeprefix(_API_TOKENS) not in _OF_API_TOKENS:
+        return None
+    return kind if kind in _FAMILIES else None
 
 
 def _is_hook(record: Record) -> bool:
@@ -220,5 +227,5 @@ def _hooked(record: Record, _now: int) -> Iterator[Record]:
     yield from (one for one in record["data"]["events"] if isinstance(one, dict))
 
 
-ADAPTER: Final = Adapter("okta", _MARKS, _looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter("okta", _MARKS, _looks_like, translate, text=scanned, kind=_kind, type_at=_TYPES)
 CARRIERS: Final = (Carrier("okta", (_HOOK.encode(),), _is_hook, _hooked, audit=True),)

@@ -188,10 +188,12 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, record.get("time"))
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     service = record.get("service")
     name = service.partition(".")[0] if isinstance(service, str) else ""
-    return name if name in _SERVICES else "other"
+    return name if name in _SERVICES else None
 
 
-ADAPTER: Final = Adapter("spire", _MARKS, _looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "spire", _MARKS, _looks_like, translate, text=scanned, kind=_kind, type_at=("service", "method")
+)

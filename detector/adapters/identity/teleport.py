@@ -58,7 +58,12 @@ _RESOURCES: Final = (
     ("name", "method"),
 )
 _KINDS: Final = frozenset(
-    {"access_list", "access_request", "app", "auth", "billing", "bot", "cert", "client", "db", "desktop", "device"}
+    {"access_graph", "access_list", "access_path_changed", "access_request", "app", "audit_query", "auth"}
+    | {"auth_preference", "autoupdate_agent_rollout", "autoupdate_config", "autoupdate_version", "billing", "bot"}
+    | {"bot_token", "cert", "client", "cluster_networking_config", "contact", "crown_jewel", "db", "desktop", "device"}
+    | {"discovery_config", "external_audit_storage", "git", "health_check_config", "mcp", "plugin", "secreports"}
+    | {"session_recording_config", "spiffe_federation", "stable_unix_user", "static_host_user", "trusted_cluster_token"}
+    | {"user_task", "vnet", "x11-forward"}
     | {"exec", "github", "instance", "integration", "join_token", "kube", "lock", "mfa", "oidc", "okta", "port"}
     | {"privilege_token", "recovery_code", "recovery_token", "reset_password_token", "resize", "role", "saml", "scp"}
     | {"session", "sftp", "spiffe", "subsystem", "trusted_cluster", "user", "windows", "workload_identity"}
@@ -278,9 +283,11 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, record.get("time"))
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     kind = str(record["event"]).partition(".")[0]
-    return kind if kind in _KINDS else "other"
+    return kind if kind in _KINDS else None
 
 
-ADAPTER: Final = Adapter("teleport", _MARKS, _looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "teleport", _MARKS, _looks_like, translate, text=scanned, kind=_kind, type_at=("event",)
+)

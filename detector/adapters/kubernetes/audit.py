@@ -33,6 +33,7 @@ from detector.records.timestamps import log_time
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
 _COMPLETE: Final = "ResponseComplete"
+_STAGES: Final = frozenset({"RequestReceived", "ResponseStarted", _COMPLETE, "Panic"})
 _CHANGES: Final = ("create", "delete", "patch", "update")
 _CHANGED: Final = ("pods", "jobs", "serviceaccounts", "secrets")
 _MAX_WORDS: Final = 1000  # of a command line
@@ -71,6 +72,14 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         more = (*tokens, *tasks, tokens_voided(record, context))
         events.extend(event for event in more if event is not None)
     return events
+
+
+def _kind(record: Record) -> str | None:
+    """What an event is that says nothing; None in a stage that Kubernetes does not have."""
+    stage = record.get("stage") or _COMPLETE
+    if not isinstance(stage, str) or stage not in _STAGES:
+        return None
+    return "call of nobody's token" if stage == _COMPLETE else "earlier stage"
 
 
 def _is_change(record: Record) -> bool:
@@ -164,5 +173,12 @@ def commands_run(record: Record, _now: int) -> LogText | None:
 
 
 ADAPTER: Final = Adapter(
-    "kubernetes", (b"audit.k8s.io/",), looks_like, translate, text=commands_run, plain=PLAIN
+    "kubernetes",
+    (b"audit.k8s.io/",),
+    looks_like,
+    translate,
+    text=commands_run,
+    kind=_kind,
+    type_at=("stage",),
+    plain=PLAIN,
 )

@@ -183,5 +183,5 @@ def _polled(record: Record, _now: int) -> Iterator[Record | Read]:
 
 
 _MARK: Final = b"schemas.openid.net"
-ADAPTER: Final = Adapter("secevents", (_MARK,), looks_like, translate, known)
+ADAPTER: Final = Adapter("secevents", (_MARK,), looks_like, translate, known, type_at=("events",))
 CARRIERS: Final = (Carrier("secevents", (b'"sets"',), _is_poll, _polled, audit=True),)

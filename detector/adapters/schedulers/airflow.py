@@ -21,7 +21,7 @@ _OUTCOMES: Final = {
     "removed": "cancelled",
     "restarting": "cancelled",
 }
-_WAITING: Final = frozenset({"scheduled", "queued", "deferred", "up_for_reschedule"})
+_WAITING: Final = frozenset({"scheduled", "queued", "deferred", "shutdown", "up_for_reschedule"})
 
 
 def looks_like(record: Record) -> bool:
@@ -74,4 +74,4 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     ]
 
 
-ADAPTER: Final = Adapter("airflow", (b'"dag_run_id"',), looks_like, translate, known)
+ADAPTER: Final = Adapter("airflow", (b'"dag_run_id"',), looks_like, translate, known, type_at=("state",))

@@ -13,6 +13,35 @@ from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 _PREFIX: Final = "dev.cdevents."
 _SUBJECTS: Final = frozenset({"pipelinerun", "taskrun", "build", "testcaserun", "testsuiterun"})
 _PREDICATES: Final = frozenset({"queued", "started", "finished"})
+# What else the specification has events about. No task runs in it.
+_THINGS: Final = frozenset(
+    {
+        "artifact",
+        "branch",
+        "change",
+        "environment",
+        "incident",
+        "repository",
+        "service",
+        "testoutput",
+        "ticket",
+    }
+)
+_HAPPENED: Final = frozenset(
+    {"abandoned", "closed", "created", "deleted", "deployed", "detected", "downloaded", "merged", "modified"}
+    | {
+        "packaged",
+        "published",
+        "removed",
+        "reported",
+        "resolved",
+        "reviewed",
+        "rolledback",
+        "signed",
+        "updated",
+    }
+    | {"upgraded"}
+)
 _OUTCOMES: Final = {
     "success": "succeeded",
     "pass": "succeeded",
@@ -42,9 +71,11 @@ def _kind(record: Record) -> tuple[str, str]:
 
 
 def known(record: Record) -> bool:
-    """Whether it reports something that runs."""
+    """Whether the specification has its type."""
     subject, predicate = _kind(record)
-    return subject in _SUBJECTS and predicate in _PREDICATES
+    if subject in _SUBJECTS:
+        return predicate in _PREDICATES
+    return subject in _THINGS and predicate in _HAPPENED
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
@@ -85,4 +116,11 @@ def _parent(body: Record, run_source: str) -> str | None:
     return f"cdevents/{maybe_text(body, 'subject.content.pipelineRun.source') or run_source}/{pipeline}"
 
 
-ADAPTER: Final = Adapter("cdevents", (_PREFIX.encode(),), looks_like, translate, known)
+ADAPTER: Final = Adapter(
+    "cdevents",
+    (_PREFIX.encode(),),
+    looks_like,
+    translate,
+    known,
+    type_at=("context.type", "data.context.type"),
+)

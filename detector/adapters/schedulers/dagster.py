@@ -24,10 +24,18 @@ _ENDS: Final = {
 }
 _KINDS: Final = {
     "PIPELINE": "run",
+    "RUN": "run",
     "STEP": "step",
     "ENGINE": "engine",
     "ASSET": "asset",
     "RESOURCE": "resource",
+    "ALERT": "alert",
+    "FRESHNESS": "asset",
+    "HANDLED": "output",
+    "HOOK": "hook",
+    "LOADED": "input",
+    "LOGS": "logs",
+    "OBJECT": "object store",
 }
 
 
@@ -67,10 +75,18 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, record.get("timestamp"), task_id)
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """What an entry is about."""
     kind = find(record, "dagster_event.event_type_value")
-    return _KINDS.get(kind.partition("_")[0], "other") if isinstance(kind, str) else "message"
+    return _KINDS.get(kind.partition("_")[0]) if isinstance(kind, str) else "message"
 
 
-ADAPTER: Final = Adapter("dagster", (b'"EventLogEntry"',), looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "dagster",
+    (b'"EventLogEntry"',),
+    looks_like,
+    translate,
+    text=scanned,
+    kind=_kind,
+    type_at=("dagster_event.event_type_value",),
+)

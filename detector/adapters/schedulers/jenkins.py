@@ -92,5 +92,11 @@ def scanned(record: Record, _now: int) -> LogText | None:
 
 
 ADAPTER: Final = Adapter(
-    "jenkins", (b'"full_url"', b'"queue_id"'), looks_like, translate, known, text=scanned
+    "jenkins",
+    (b'"full_url"', b'"queue_id"'),
+    looks_like,
+    translate,
+    known,
+    text=scanned,
+    type_at=("build.phase",),
 )

@@ -29,7 +29,17 @@ from detector.values.events import (
 ACCESSOR: Final = "nomad-accessor"
 _MARKS: Final = (b'"FilterKeys"', b'"OperationComplete"', b'"OperationReceived"')
 _TOPICS: Final = frozenset(
-    {"ACLToken", "Deployment", "Evaluation", "Job", "Node", "NodePool", "Service", "Variable"}
+    {
+        "ACLAuthMethod",
+        "ACLBindingRule",
+        "ACLPolicy",
+        "ACLRole",
+        "ACLToken",
+        "CSIPlugin",
+        "CSIVolume",
+        "Deployment",
+    }
+    | {"Evaluation", "HostVolume", "Job", "Node", "NodeDrain", "NodePool", "Operator", "Service", "Variable"}
 )
 _STAGES: Final = frozenset({"OperationReceived", "OperationComplete"})
 _ENDED: Final = {"complete": "succeeded", "failed": "failed", "lost": "failed"}
@@ -162,14 +172,16 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, find(record, "payload.timestamp"))
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """The topic of an event that gives none, if it is one that Nomad has."""
     if _is_audit(record):
         return "audit"
     if record["Topic"] == "Allocation":
         return "unstarted allocation"
-    return record["Topic"] if record["Topic"] in _TOPICS else "other"
+    return record["Topic"] if record["Topic"] in _TOPICS else None
 
 
-ADAPTER: Final = Adapter("nomad", _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "nomad", _MARKS, looks_like, translate, text=scanned, kind=_kind, type_at=("Topic", "Type")
+)
 CARRIERS: Final = (pages_of("nomad", _MARKS, _is_event, "Events"),)

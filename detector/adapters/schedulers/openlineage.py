@@ -110,4 +110,4 @@ def _owner(record: Record) -> str | None:
     return maybe_text(first, "name") if isinstance(first, dict) else None
 
 
-ADAPTER: Final = Adapter("openlineage", (b'"runId"',), looks_like, translate, known)
+ADAPTER: Final = Adapter("openlineage", (b'"runId"',), looks_like, translate, known, type_at=("eventType",))

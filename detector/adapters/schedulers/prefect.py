@@ -26,7 +26,10 @@ _OUTCOMES: Final = {
 }
 _KINDS: Final = frozenset(
     {"flow-run", "task-run", "deployment", "work-pool", "work-queue", "worker", "automation"}
+    | {"artifact", "asset", "automation-action", "block", "block-document", "block-schema", "block-type"}
+    | {"concurrency-limit", "flow", "log", "runner", "variable"}
 )
+_OWN: Final = ("prefect.", "prefect-cloud.")  # whoever runs flows sends events of other names
 _MOST: Final = 100  # related resources
 
 
@@ -96,10 +99,14 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, record["occurred"], _task(record["resource"][_ID]))
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """What an event is about."""
-    kind = record["event"].removeprefix("prefect.").partition(".")[0]
-    return kind if kind in _KINDS else "other"
+    if not record["event"].startswith(_OWN):
+        return "event of a flow"
+    kind = record["event"].partition(".")[2].partition(".")[0]
+    return kind if kind in _KINDS else None
 
 
-ADAPTER: Final = Adapter("prefect", (f'"{_ID}"'.encode(),), looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "prefect", (f'"{_ID}"'.encode(),), looks_like, translate, text=scanned, kind=_kind, type_at=("event",)
+)

@@ -119,4 +119,4 @@ def _deadline(run: Mapping[str, Any], began: int) -> int | None:
     return began + took if took else None
 
 
-ADAPTER: Final = Adapter("tekton", (_PREFIX.encode(),), looks_like, translate, known)
+ADAPTER: Final = Adapter("tekton", (_PREFIX.encode(),), looks_like, translate, known, type_at=("type",))

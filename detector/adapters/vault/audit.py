@@ -185,4 +185,6 @@ def shown(record: Record, now: int) -> LogText | None:
     return LogText("\n".join(lines).encode("utf-8", "replace"), record_time(record, now, strict=False)[0])
 
 
-ADAPTER: Final = Adapter("vault", (b'"token_type"', b'"client_token"'), looks_like, translate, known, shown)
+ADAPTER: Final = Adapter(
+    "vault", (b'"token_type"', b'"client_token"'), looks_like, translate, known, shown, type_at=("type",)
+)

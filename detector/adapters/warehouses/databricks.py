@@ -50,8 +50,47 @@ _FAILED: Final = 400  # the lowest HTTP status of a request that failed
 _DONE, _DIGITS = 200, 3  # where no status is told, and of one
 _ENDED: Final = {"runSucceeded": "succeeded", "runFailed": "failed"}
 _SERVICES: Final = frozenset(
-    {"accounts", "clusters", "databrickssql", "dbfs", "deltaSharing", "globalInitScripts", "jobs", "notebook"}
-    | {"repos", "secrets", "sqlPermissions", "ssoConfigBackend", "unityCatalog", "workspace"}
+    {"RFA", "accountBillableUsage", "accounts", "accountsAccessControl", "accountsManager", "agentFramework"}
+    | {"aibiGenie", "alerts", "apps", "billing", "brickstoreHttpGateway", "budgetPolicyCentral"}
+    | {
+        "capsule8-alerts-dataplane",
+        "clamAVScan-dataplane",
+        "cleanRooms",
+        "cloudStorageMetadata",
+        "clusterLibraries",
+    }
+    | {"clusterPolicies", "clusters", "dashboards", "dataClassification", "dataMonitoring", "dataRooms"}
+    | {
+        "databrickssql",
+        "dbfs",
+        "deltaPipelines",
+        "deltaSharing",
+        "featureStore",
+        "files",
+        "filesystem",
+        "genie",
+    }
+    | {"gitCredentials", "globalInitScripts", "groups", "iamRole", "ingestion", "instancePools", "jobs"}
+    | {"lakeviewConfig", "lineageTracking", "logDelivery", "marketplaceConsumer", "marketplaceProvider"}
+    | {"mlflowAcledArtifact", "mlflowExperiment", "modelRegistry", "notebook", "oauth2", "onlineTables"}
+    | {"partnerHub", "predictiveOptimization", "remoteHistoryService", "repos", "secrets"}
+    | {
+        "serverlessRealTimeInference",
+        "servicePrincipalCredentials",
+        "settings",
+        "sqlPermissions",
+        "sqlanalytics",
+    }
+    | {
+        "ssh",
+        "ssoConfigBackend",
+        "unityCatalog",
+        "vectorSearch",
+        "webTerminal",
+        "webhookNotifications",
+        "workspace",
+    }
+    | {"workspaceFiles"}
 )
 _UNJOINED: Final = (
     "a token of Databricks names no task; let jobs sign in by their OIDC tokens, or register it for its task"
@@ -209,10 +248,18 @@ def scanned(record: Record, _now: int) -> LogText:
     return whole_record(record, next((record[name] for name in _TIMES if name in record), None))
 
 
-def _kind(record: Record) -> str:
+def _kind(record: Record) -> str | None:
     """The service, if it is one that Databricks documents."""
     service = record.get(_name(record, "serviceName"))
-    return service if isinstance(service, str) and service in _SERVICES else "other"
+    return service if isinstance(service, str) and service in _SERVICES else None
 
 
-ADAPTER: Final = Adapter("databricks", _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter(
+    "databricks",
+    _MARKS,
+    looks_like,
+    translate,
+    text=scanned,
+    kind=_kind,
+    type_at=("serviceName", "actionName", "service_name", "action_name"),
+)
