@@ -42,7 +42,9 @@ _SIGNED: Final = frozenset(
     {"github", "gitlab", "buildkite", "circleci"}
 )  # their secrets are used as these senders use them
 _WITH_SECRETS: Final = "secrets, and not for a type that signs with them"
-_NAMING: Final = frozenset({"cloudevents", "eventgrid"})  # their events name a source
+_NAMING: Final = frozenset(
+    {"cloudevents", "eventbridge", "eventgrid", "pubsub"}
+)  # they may carry CloudEvents
 _OF_TOKENS: Final = ("audience", "emails", "keys_url")
 
 
@@ -137,8 +139,8 @@ RECEIVE_SOURCE_FIELDS: Final = {
     ),
     "sources": Field(
         TEXTS,
-        "globs of the `source` (`eventgrid`: or `topic`) that its events may have; any without it. For `cloudevents` and "
-        "`eventgrid`",
+        "globs of the `source` that its CloudEvents may have (`eventgrid`: and of the `topic` of its events). Without it "
+        "`cloudevents` may name any, `eventbridge`, `eventgrid` and `pubsub` none; other senders send no CloudEvents",
     ),
 }
 
@@ -220,7 +222,7 @@ def _fits_together(reader: FieldReader, values: Mapping[str, Any], mutual: bool,
         ("user", "secrets" in values and not signed, _WITH_SECRETS),
         ("user", "header" not in values, "no header"),
         ("clients", mutual, "receive.client_ca_file"),
-        ("sources", kind in _NAMING, "type cloudevents or eventgrid"),
+        ("sources", kind in _NAMING, "type cloudevents, eventbridge, eventgrid or pubsub"),
         ("secrets", not token or "header" in values, "header where a JWT is the bearer token"),
         *((key, token, "issuer or type pubsub") for key in _OF_TOKENS),
     ):

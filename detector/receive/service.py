@@ -17,6 +17,7 @@ from typing import Any, Final
 from detector import __version__
 from detector.configuration.receive_settings import ReceiveSettings
 from detector.configuration.settings import Settings
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.kafka.acls import Right, check_rights
 from detector.kafka.connection_check import reach
 from detector.kafka.topics import TopicAdmin
@@ -88,7 +89,7 @@ class ReceiveService:
         self._metrics.set_function(series.RECEIVE_WAITING, lambda: float(port.waiting.bytes))
         if (tls := self._tls) is not None:
             self._metrics.set_function(series.RECEIVE_CERTIFICATE, lambda: tls.expires)
-        self._use(port, receive)
+        self._use(port, self._settings)
         self._lifecycle.listen(self._reload.set)
         probed = {
             "/healthz": lambda _: probe_answer(self._masked(self._readiness.alive())),
@@ -161,7 +162,7 @@ class ReceiveService:
             settings = await asyncio.to_thread(self._reread)
             known = {source.topic for source in self._settings.receive.sources}
             _refuse_others({source.topic for source in settings.receive.sources} - known)
-            self._use(port, settings.receive)
+            self._use(port, settings)
             if self._tls is not None:
                 self._tls.load()
         except UsageError as error:
@@ -173,9 +174,10 @@ class ReceiveService:
             "the sources are reloaded", sources=[source.name for source in settings.receive.sources]
         )
 
-    def _use(self, port: ReceivePort, receive: ReceiveSettings) -> None:
-        port.use([make_source(entry, self._keys_at, self._sink) for entry in receive.sources])
-        for entry in receive.sources:  # from the first on, so that an increase shows the first of all
+    def _use(self, port: ReceivePort, settings: Settings) -> None:
+        entries, classifier = settings.receive.sources, configured_classifier(settings.sources)
+        port.use([make_source(entry, self._keys_at, self._sink, classifier) for entry in entries])
+        for entry in entries:  # from the first on, so that an increase shows the first of all
             self._metrics.add(series.RECEIVED, entry.name, amount=0)
             for reason in REASONS:
                 self._metrics.add(series.RECEIVE_REFUSED, entry.name, reason, amount=0)

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from detector.configuration.receive_settings import SourceEntry
+from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.receive import (
     auth0,
     buildkite,
@@ -23,6 +24,7 @@ from detector.receive.cloudevents import EventReader
 from detector.receive.delivery import Head, Reading
 from detector.receive.eventgrid import EventGridReader
 from detector.receive.issuer_keys import IssuerKeys
+from detector.receive.own_events import OwnEvents
 from detector.receive.proofs import CertificateProof, Proof, SecretProof
 from detector.receive.sinks import Sink
 from detector.receive.tokens import TokenProof
@@ -67,8 +69,13 @@ class Source(msgspec.Struct, frozen=True):
     challenged: Callable[[Head], Answer] | None = None
 
 
-def make_source(entry: SourceEntry, keys: Callable[[str], IssuerKeys], sink: Sink) -> Source:
-    """The source of an entry, for records of this sink. `keys` gives those at a URL."""
+def make_source(
+    entry: SourceEntry,
+    keys: Callable[[str], IssuerKeys],
+    sink: Sink,
+    classifier: RecordClassifier = BUNDLED,
+) -> Source:
+    """The source of an entry, for records of this sink. `keys` gives those at a URL, `classifier` reads its records."""
     proofs: list[Proof] = []
     if entry.clients:
         proofs.append(CertificateProof(entry.clients))
@@ -78,11 +85,12 @@ def make_source(entry: SourceEntry, keys: Callable[[str], IssuerKeys], sink: Sin
     if entry.secrets and signed is None:
         proofs.append(SecretProof(entry.secrets, entry.header, entry.user))
     grid = EventGridReader(entry.sources) if entry.type == "eventgrid" else None
+    read, own = grid.read if grid is not None else _reader(entry, sink), OwnEvents(entry, classifier)
     return Source(
         name=entry.name,
         topic=entry.topic,
         proofs=tuple(proofs),
-        read=grid.read if grid is not None else _reader(entry, sink),
+        read=lambda head, body: own.check(read(head, body)),
         verify=None if signed is None else signed(entry.secrets),
         grid=grid,
         challenged=okta.challenged if entry.type == "okta" else None,
