@@ -107,7 +107,7 @@ def ordinary(source: str) -> list[dict[str, Any]]:
 def strange(source: str) -> dict[str, Any]:
     """One of them, of a type that nobody knows."""
     way = TYPED.get(source, ("type",))
-    record = copy.deepcopy(next(one for one in reversed(ordinary(source)) if one.get(way[0])))
+    record: dict[str, Any] = copy.deepcopy(next(one for one in reversed(ordinary(source)) if one.get(way[0])))
     if source == "secevents":
         return {**record, "events": {f"{PREFIXED[source]}{STRANGE}": {}}}
     if source == "azure":  # a resource has categories of its own: only what names a token may be a use of it
