@@ -217,6 +217,11 @@ def _add_redact(commands: Any) -> None:
         help="what to do with text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
         "before it",
     )
+    redact.add_argument(
+        "--hold",
+        metavar="TIME",
+        help="how long a line that may go on in the next waits for it (by default `hold` of [scan], else 1s)",
+    )
 
 
 def _add_topics(commands: Any) -> None:
@@ -368,22 +373,9 @@ def _fingerprint(options: argparse.Namespace) -> int:
 
 
 def _redact(options: argparse.Namespace) -> int:
-    from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
-    from detector.redact.command import pass_on, redactor_of, unexamined_line  # noqa: PLC0415 - as above
-    from detector.redact.stream_redactor import StreamRedactor  # noqa: PLC0415 - as above
+    from detector.redact.command import redact  # noqa: PLC0415 - as above
 
-    redactor, warnings = redactor_of(
-        Settings.load(options.config), options.known, pass_unrecognised=options.pass_unrecognised
-    )
-    for warning in warnings:
-        _tell(f"curfewd: warning: {warning}")
-    redacting = StreamRedactor(redactor, handling=options.unexamined)
-    try:
-        with printing():
-            pass_on(sys.stdin.fileno(), sys.stdout.buffer, redacting)
-    finally:
-        if redacting.unexamined:
-            _tell(f"curfewd: {unexamined_line(redacting.unexamined, options.unexamined)}")
+    redact(options, _tell)
     return DONE
 
 

@@ -90,12 +90,14 @@ class ScanSettings(msgspec.Struct, frozen=True):
 
     With `every_window` a registered secret is found whatever is glued to it, without it between delimiters alone.
     `findings_per_stream` is how many secrets that nobody registered are reported of a stream in a window; 0: all.
-    `forms` are the groups of `detector.values.forms` that are looked for.
+    `forms` are the groups of `detector.values.forms` that are looked for. `hold` (ns) is how long a filter holds back
+    what may still become a secret.
     """
 
     every_window: bool = True
     forms: frozenset[str] = ALL_FORMS
     findings_per_stream: int = MOST_FINDINGS
+    hold: int = SECOND  # longer than programs pause within what they print
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -245,6 +247,12 @@ SCAN_FIELDS: Final = {
         "how many different secrets that nobody registered are reported of a stream in 262,144 records; "
         "[what happens to the others](rules.md#streams-that-show-too-many-secrets); 0: all",
         f"{MOST_FINDINGS}",
+    ),
+    "hold": Field(
+        DURATION,
+        "how long `curfewd redact` and `curfewd exec --mask` hold back what may still become a secret when no more "
+        "comes; [what is left](exec.md#output-in-pieces)",
+        '"1s"',
     ),
 }
 TABLES: Final = {

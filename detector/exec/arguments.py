@@ -19,6 +19,7 @@ class Request(NamedTuple):
     """What was asked for: the command, the task that it is, and its secrets by variable and by file.
 
     `canaries` are decoys: the form of each, and the variable in which it is planted. `lease` (ns) asks for heartbeats.
+    `hold` (ns) is how long masked output waits that may still become a secret; None: as configured.
     """
 
     command: tuple[str, ...]
@@ -32,6 +33,7 @@ class Request(NamedTuple):
     wait_seconds: float
     flush: bool
     lease: int | None = None
+    hold: int | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mask these secrets, and all others that are found, in what CMD prints",
     )
     parser.add_argument(
+        "--hold",
+        metavar="TIME",
+        help="with --mask: how long output that may still become a secret is held back when no more comes "
+        "(by default `hold` of [scan], else 1s)",
+    )
+    parser.add_argument(
         "--config", metavar="F", help="the configuration file: deployment keys, patterns, how to reach Kafka"
     )
     parser.add_argument(
@@ -124,10 +132,9 @@ def request_of(options: argparse.Namespace, environ: Mapping[str, str] = os.envi
         raise UsageError("exec: name the task with --task, by an id that no other run has")
     if not options.flush and not command:
         raise UsageError("exec: say what to run, after --")
-    try:
-        wait = parse_duration(options.wait) * _NANO
-    except ValueError as error:
-        raise UsageError(f"exec: --wait is {error}") from None
+    if options.hold is not None and not options.mask:
+        raise UsageError("exec: --hold says how long --mask holds output back: give --mask too")
+    wait = _duration("--wait", options.wait) * _NANO
     task = Description(
         options.task or "",
         options.kind,
@@ -149,7 +156,15 @@ def request_of(options: argparse.Namespace, environ: Mapping[str, str] = os.envi
         wait_seconds=wait,
         flush=options.flush,
         lease=_lease_of(options.lease),
+        hold=None if options.hold is None else _duration("--hold", options.hold),
     )
+
+
+def _duration(option: str, text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"exec: {option} is {error}") from None
 
 
 def _lease_of(text: str | None) -> int | None:

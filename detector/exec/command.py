@@ -78,7 +78,7 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
     file, kept = spooled(spool, lines, say)
     heartbeats = Heartbeats(destination, SOURCE, request.task.task_id, request.lease)
     sender = SenderProcess(Sending(file, kept, destination, heartbeats, SOURCE, request.task.task_id))
-    ending = _run(request, given, mask, sender, secrets, say)
+    ending = _run(request, settings, given, mask, sender, secrets, say)
     _tell_end(sender, request, ending, say)
     file.close()
     return child.die_as(ending)
@@ -86,6 +86,7 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
 
 def _run(  # noqa: PLR0913, PLR0917 - what a command needs
     request: Request,
+    settings: "Settings | None",
     given: Mapping[str, str],
     mask: frozenset[int],
     sender: SenderProcess,
@@ -96,7 +97,7 @@ def _run(  # noqa: PLR0913, PLR0917 - what a command needs
         if request.masked:
             from detector.exec.masking import run_masked  # noqa: PLC0415 - only then the scanner is loaded
 
-            return run_masked(request, given, mask, sender.command_started, secrets)
+            return run_masked(request, settings, given, mask, sender.command_started, secrets)
         pid = child.spawn(request.command, given, mask, {})
         sender.command_started(pid)
         return child.wait_for(pid, child.to_process(pid))

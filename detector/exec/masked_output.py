@@ -11,22 +11,24 @@ import signal
 import sys
 import termios
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from detector.exec.child import IGNORED_BY_PYTHON, cannot_run, spawn
+from detector.redact.held_tail import shown
 from detector.redact.stream_redactor import StreamRedactor
 from detector.terminal.output import printable
 from detector.values.errors import CurfewdError
-from detector.values.secrets import Secret
 
 _CHUNK: Final = 512 * 1024
 _DROPPED: Final = 4096  # bytes that are read to be dropped: memory may be what is short
-_IDLE_MS: Final = 200  # what may go on in the next line waits no longer for it
+_IDLE_MS: Final = 200  # a prompt waits no longer
 _DRAIN_MS: Final = 1000  # for processes that hold the output open when the command has ended
-_BEGUN: Final = 4  # bytes of a secret at the end of a line that waits: no prompt
+_KEY: Final = 8  # bytes that a key sends at most: more are pasted
+_LINE: Final = 64  # bytes of what was typed last in a line
 _SIZE: Final = b"\0" * 8
 _FAILED: Final = "‹masking failed›"  # stands for the output from there on
 _SAID: Final = (
@@ -125,21 +127,19 @@ def to_terminal(outputs: Outputs) -> Callable[[int, bool], None]:
 
 
 @contextmanager
-def passing_on(
-    outputs: Outputs, masking: Callable[[], StreamRedactor], secrets: Sequence[Secret]
-) -> Iterator[None]:
+def passing_on(outputs: Outputs, masking: Callable[[], StreamRedactor], hold: float) -> Iterator[None]:
     """Within the block what the command prints is passed on; at its end it waits for the rest.
 
-    `masking` makes what masks one output; each is passed on by a thread. What is typed at our terminal goes to that
-    of the command.
+    `masking` makes what masks one output; each is passed on by a thread. What may still become a secret is held until
+    nothing has come for `hold` seconds. What is typed at our terminal goes to that of the command.
     """
     ended = threading.Event()
-    begun = [secret.reveal() for secret in secrets]
+    typed = _Typed()
     said = threading.Lock()  # by the first of the outputs that fails
 
     def pass_on(source: int, target: int) -> None:
         reader = _Reader(source, ended)
-        failure = _masked(reader, target, masking, begun if source == outputs.terminal else None)
+        failure = _masked(reader, target, masking, hold, typed if source == outputs.terminal else None)
         if failure is not None:
             if said.acquire(blocking=False):
                 _write_line(2, _SAID.format(failure))
@@ -148,7 +148,7 @@ def passing_on(
     threads = [threading.Thread(target=pass_on, args=pair) for pair in outputs.sources]
     for thread in threads:
         thread.start()
-    with _typing(outputs.terminal, ended):
+    with _typing(outputs.terminal, ended, typed):
         try:
             yield
         finally:
@@ -187,34 +187,45 @@ class _Reader:
                 return
 
 
+class _Typed:
+    """What was typed last in a line, key by key. A program that edits a line draws it anew at each key."""
+
+    def __init__(self) -> None:
+        self._line = b""
+
+    def add(self, data: bytes) -> None:
+        """Adds a key. Behind a pasted text, and the end of a line, what comes is no echo."""
+        self._line = b"" if len(data) > _KEY or {*data} & {*b"\r\n\x03\x04"} else (self._line + data)[-_LINE:]
+
+    def echoed(self, chunk: bytes) -> bool:
+        """Whether a chunk of what the command prints shows nothing but what was typed."""
+        return shown(chunk) in self._line
+
+
 def _masked(
-    reader: _Reader, target: int, masking: Callable[[], StreamRedactor], begun: Sequence[bytes] | None
+    reader: _Reader,
+    target: int,
+    masking: Callable[[], StreamRedactor],
+    hold: float,
+    typed: _Typed | None,
 ) -> str | None:
-    """Writes what is read to `target`, masked. Returns why it could not."""
+    """Writes what is read to `target`, masked. Returns why it could not. Of a terminal there is what was `typed`."""
     try:
         redacting = masking()
+        came, echoed = time.monotonic(), True
         while (chunk := reader.read()) is not None:
-            _write(target, redacting.feed(chunk) if chunk else _idle(redacting, begun))
+            if chunk:
+                came, echoed = time.monotonic(), echoed and typed is not None and typed.echoed(chunk)
+                _write(target, redacting.feed(chunk))
+            elif time.monotonic() - came >= hold:
+                _write(target, redacting.idle() if typed is None else redacting.pause())
+            elif typed is not None:
+                _write(target, redacting.settle(echoed=echoed))
+            echoed = echoed or not redacting
         _write(target, redacting.end())
     except BaseException as error:  # noqa: BLE001 - whatever it is, nothing may pass unmasked, and the command goes on
         return str(error) if isinstance(error, CurfewdError) else type(error).__name__
     return None
-
-
-def _idle(redacting: StreamRedactor, begun: Sequence[bytes] | None) -> bytes:
-    """What may be passed on because nothing has come for a while: on a terminal a prompt too."""
-    held = redacting.waiting
-    prompt = begun is not None and held and not _begins(held, begun)
-    return redacting.idle() + (redacting.pause() if prompt else b"")
-
-
-def _begins(held: bytes, secrets: Sequence[bytes]) -> bool:
-    """Whether a text ends in the first bytes of a secret."""
-    return any(
-        held.endswith(secret[:size])
-        for secret in secrets
-        for size in range(_BEGUN, min(len(secret), len(held)) + 1)
-    )
 
 
 def _read(source: int, most: int = _CHUNK) -> bytes:
@@ -242,7 +253,7 @@ def _write_line(target: int, text: str) -> None:
 
 
 @contextmanager
-def _typing(terminal: int | None, ended: threading.Event) -> Iterator[None]:
+def _typing(terminal: int | None, ended: threading.Event, typed: _Typed) -> Iterator[None]:
     """Passes on what is typed at our terminal, key by key, and sets that terminal back at the end."""
     if terminal is None or not os.isatty(0):
         yield
@@ -260,6 +271,7 @@ def _typing(terminal: int | None, ended: threading.Event) -> Iterator[None]:
                 if not data:
                     _write(terminal, b"\x04")  # the end of what is typed
                     return
+                typed.add(data)
                 _write(terminal, data)
 
     thread = threading.Thread(target=pass_on, daemon=True)

@@ -1,11 +1,13 @@
 """What `curfewd redact` does: standard input to standard output, without its leaks."""
 
+import argparse
 import contextlib
 import fcntl
 import os
 import select
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Final
 
 import msgspec
@@ -18,12 +20,35 @@ from detector.redact.unexamined import Handling, Reason
 from detector.scan.redactor import Allowing, Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import SECOND_LOOK
-from detector.terminal.output import why
-from detector.values.errors import InputError
+from detector.terminal.output import printing, why
+from detector.values.errors import InputError, UsageError
+from detector.values.times import SECOND, parse_duration
 
 _CHUNK: Final = 512 * 1024  # of what is there already: the more at once, the less it costs
 _PIPE: Final = 1024 * 1024  # Linux gives any user a pipe as large as that
-_IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
+
+
+def redact(options: argparse.Namespace, tell: Callable[..., None]) -> None:
+    """Does what the arguments of `curfewd redact` ask for. `tell` writes lines to standard error, masked.
+
+    Raises:
+        UsageError: an argument, a pattern or a file is wrong, or a credential of `--known` cannot be recognised.
+        InputError: standard input cannot be read.
+    """
+    settings = Settings.load(options.config)
+    try:
+        hold = settings.scan.hold if options.hold is None else parse_duration(options.hold)
+    except ValueError as error:
+        raise UsageError(f"redact: --hold is {error}") from None
+    redactor, warnings = redactor_of(settings, options.known, pass_unrecognised=options.pass_unrecognised)
+    tell(*(f"curfewd: warning: {warning}" for warning in warnings))
+    redacting = StreamRedactor(redactor, handling=options.unexamined)
+    try:
+        with printing():
+            pass_on(sys.stdin.fileno(), sys.stdout.buffer, redacting, hold / SECOND)
+    finally:
+        if redacting.unexamined:
+            tell(f"curfewd: {unexamined_line(redacting.unexamined, options.unexamined)}")
 
 
 def redactor_of(
@@ -53,8 +78,10 @@ def redactor_of(
     return Redactor(scanner, index, allowing, share), (*untold, *warnings)
 
 
-def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:
+def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor, hold: float) -> None:
     """Everything that can be read from a file descriptor, until its end; whole lines at once.
+
+    A line that may go on waits for the next until nothing has come for `hold` seconds.
 
     Raises:
         InputError: it cannot be read.
@@ -64,7 +91,7 @@ def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:
         _widen(pipe)
     while True:
         waiting = bool(redacting)
-        ready, _, _ = select.select([source], [], [], _IDLE_SECONDS if waiting else None)
+        ready, _, _ = select.select([source], [], [], hold if waiting else None)
         if not ready:
             target.write(redacting.idle())
             target.flush()

@@ -1,8 +1,9 @@
 """Passes a stream of log bytes on with every leak in it masked, and nothing else changed.
 
-Whole lines are passed on at once, unless they may go on in the next line: a key, base64 over many lines, a line that a
-container runtime cut. Of a line too long to be held the front is passed on, cut where no secret stands. What
-was passed on and may still go on is looked at once more with what follows: from where a secret is known it is masked.
+Whole lines are passed on at once, unless they may go on in the next line: a key, base64 over many lines, half a token,
+a line that a container runtime cut. Of a line too long to be held the front is passed on, cut where no secret stands.
+What was passed on and may still go on is looked at once more with what follows: from where a secret is known it is
+masked.
 
 What could not be examined whole is masked, or passed on behind a line that says so (`detector.redact.unexamined`).
 """
@@ -17,6 +18,7 @@ from detector.ingest.stdin import carries_key, may_be_cut, standing_open, texts_
 from detector.patterns.regexes import MAX_MATCH
 from detector.records import magic_numbers as magic
 from detector.records.blocks import LISTED, LONG_LINE, safe_cut
+from detector.redact.held_tail import LONGEST, Beginnings, ends_in_half, open_tail
 from detector.redact.mask_edits import masked, placed, underneath
 from detector.redact.mask_neighbours import beside
 from detector.redact.record_redactor import LEAST, redacted
@@ -46,6 +48,8 @@ _LONGEST_OF_THEM: Final = 1028
 _EDGES: Final = re.compile(rb"-----(?:(BEGIN) |END )")  # of key blocks
 _KEY_BEGIN: Final = b"-----BEGIN "
 _MAGIC: Final = tuple(b"\n" + first for first in (magic.GZIP, magic.ZSTD, magic.XZ))  # on a line's start
+_LONGEST_MAGIC: Final = max(map(len, _MAGIC))
+_TYPED: Final = 4  # bytes of a known secret that somebody may type at once
 _DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=\r\n"
 _RUN: Final = re.compile(rb"[A-Za-z0-9+/_=-]*(?:\r?\n[A-Za-z0-9+/_-]{20,}={0,2})*")
 _LEAST_RUN: Final = 512  # bytes of base64: what is compressed to less is in one piece
@@ -56,10 +60,18 @@ class StreamRedactor:
     """One stream. Holds at most `longest` bytes, or twice the overlap, and a chunk.
 
     `handling` says what becomes of text that could not be examined whole; `unexamined` counts such texts by reason.
+    What may be one of the `beginnings` of secrets is not passed on at once.
     """
 
-    def __init__(self, redactor: Redactor, longest: int = LONG_LINE, handling: Handling = "mask") -> None:
+    def __init__(
+        self,
+        redactor: Redactor,
+        longest: int = LONG_LINE,
+        handling: Handling = "mask",
+        beginnings: Beginnings | None = None,
+    ) -> None:
         self._handling = handling
+        self._beginnings = beginnings
         self.unexamined: Counter[Reason] = Counter()
         self._begun = False
         self._encoded = 0  # bytes since the stream went on in a form that is not decoded
@@ -79,7 +91,7 @@ class StreamRedactor:
         if self._encoded:
             return self._rest_encoded(chunk)
         self._held += chunk
-        encoded = self._encoded_from()
+        encoded = self._encoded_from(len(chunk))
         if encoded is not None:
             rest = bytes(self._held[encoded:])
             del self._held[encoded:]
@@ -87,7 +99,10 @@ class StreamRedactor:
         done = b""
         end = self._held.rfind(b"\n", len(self._held) - len(chunk)) + 1
         if end > self._context:
-            opened, most, cut = self._opened(end)
+            opened, most, cut = self._opened(self._held, end)
+            begun = self._secret_from()
+            if begun < end:
+                opened, most = min(opened, self._held.rfind(b"\n", 0, begun) + 1), self._longest
             held_back = max(opened, self._context)
             done = self._lines(held_back if len(self._held) - self._context <= most else end, opened, cut=cut)
         if len(self._held) - self._context > self._longest:
@@ -95,24 +110,53 @@ class StreamRedactor:
         return done
 
     def idle(self) -> bytes:
-        """All whole lines, because nothing has come for a while."""
+        """All whole lines, because nothing has come for as long as what may go on is held."""
         end = self._held.rfind(b"\n") + 1
         if end <= self._context:
             return b""
-        opened, _, cut = self._opened(end)
-        return self._lines(end, opened, cut=cut)
+        opened, _, cut = self._opened(self._held, end)
+        return self._lines(end, min(opened, self._line_of(self._secret_from())), cut=cut)
 
-    @property
-    def waiting(self) -> bytes:
-        """The unfinished line that is held."""
-        return bytes(self._held[max(self._held.rfind(b"\n") + 1, self._context) :])
+    def settle(self, *, echoed: bool = False) -> bytes:
+        """All but what may still become a secret, an unfinished line too: somebody may be asked something.
+
+        Of what is `echoed` as somebody types it only a known secret is held.
+        """
+        line = self._line_of(len(self._held))
+        at = max(line, self._context)
+        unfinished = bytes(self._held[at:])
+        if self._encoded or not unfinished:
+            return b""
+        begun = self._secret_from(_TYPED if echoed else 1)
+        held = min(len(self._held) if echoed else at + open_tail(unfinished), begun)
+        # Behind its first word a line tells as much of what stands above it as a whole line does.
+        told = self._held + b"\n" if held > at else self._held
+        opened, _, cut = self._opened(told, len(told) if held > at else line)
+        if cut:
+            return b""
+        end = held if opened >= line else min(held, opened)
+        return self._lines(end, min(opened, line, self._line_of(begun)), cut=False)
 
     def pause(self) -> bytes:
-        """All that is held, an unfinished line too: somebody at a terminal may be asked something.
+        """All that is held, an unfinished line too, because nothing has come for as long as it is held.
 
         What goes on in a secret is masked from where it is known.
         """
-        return self._lines(len(self._held), len(self._held), cut=False) if not self._encoded else b""
+        if self._encoded:
+            return b""
+        done = self.idle()
+        line = self._line_of(len(self._held))
+        opened = self._opened(self._held, line)[0] if line else 0
+        return done + self._lines(len(self._held), min(opened, self._line_of(self._secret_from())), cut=False)
+
+    def _secret_from(self, least: int = 1) -> int:
+        """Where a known secret may begin at the end of what is held."""
+        if self._beginnings is None:
+            return len(self._held)
+        return max(len(self._held) - LONGEST, 0) + self._beginnings.start(bytes(self._held[-LONGEST:]), least)
+
+    def _line_of(self, at: int) -> int:
+        return self._held.rfind(b"\n", 0, at) + 1
 
     def end(self) -> bytes:
         """What is left when nothing more comes."""
@@ -120,17 +164,21 @@ class StreamRedactor:
             self.unexamined[ENCODING] += 1
             return unexamined(0, self._encoded, ENCODING).text.encode()
         whole = self._held.rfind(b"\n") + 1
-        opened = self._opened(whole)[0] if whole > self._context else len(self._held)
+        opened = self._opened(self._held, whole)[0] if whole > self._context else len(self._held)
         opened = len(self._held) if opened == whole else opened
         return self._lines(len(self._held), opened, cut=may_be_cut(bytes(self._held)))
 
-    def _encoded_from(self) -> int | None:
-        """Where what is held goes on in a form that is not decoded: at the start of the stream, or of a line."""
+    def _encoded_from(self, fresh: int) -> int | None:
+        """Where what is held goes on in a form that is not decoded: at the start of the stream, or of a line.
+
+        All but its last `fresh` bytes were looked at before.
+        """
         if not self._begun and self._held:
             self._begun = len(self._held) > _LEAST_RUN or b"\n" in self._held
             if encoded_otherwise(bytes(self._held[: 2 * _LEAST_RUN])):
                 return 0
-        found = [at + 1 for at in (self._held.find(magic, self._context) for magic in _MAGIC) if at >= 0]
+        low = max(self._context, len(self._held) - fresh - _LONGEST_MAGIC)
+        found = [at + 1 for at in (self._held.find(magic, low) for magic in _MAGIC) if at >= 0]
         return min(found, default=None)
 
     def _rest_encoded(self, data: bytes) -> bytes:
@@ -138,23 +186,26 @@ class StreamRedactor:
         self._encoded += len(data)
         return b"" if self._handling == "mask" else data
 
-    def _opened(self, end: int) -> tuple[int, int, bool]:
+    def _opened(self, held: bytearray, end: int) -> tuple[int, int, bool]:
         """Where the first line that may go on behind `end` begins, how much may be held for it, whether any is cut."""
-        whole = bytes(self._held[:end])
+        whole = bytes(held[:end])
         cut_lines = may_be_cut(whole)
         opened = standing_open(whole, end) if cut_lines else end
         if opened < end:
             return opened, self._longest, cut_lines
-        cut = safe_cut(self._held, end)
+        cut = safe_cut(held, end)
         lowest = max(end - _WRAPPED, 0)
         while cut > lowest:
-            start = self._held.rfind(b"\n", max(lowest, cut - _LONGEST_OF_THEM), cut - 1) + 1
+            start = held.rfind(b"\n", max(lowest, cut - _LONGEST_OF_THEM), cut - 1) + 1
             if start <= lowest and lowest:
                 break
-            line = self._held[start:cut]
+            line = held[start:cut]
             if not (_GOES_ON.fullmatch(line) or LISTED.search(line)):
                 break
             cut = start
+        if cut == end:
+            start = held.rfind(b"\n", max(lowest, end - _LONGEST_OF_THEM), end - 1) + 1
+            cut = start if ends_in_half(bytes(held[start:end])) else end
         return cut, 2 * _WRAPPED, cut_lines
 
     def _lines(self, end: int, opened: int, *, cut: bool) -> bytes:

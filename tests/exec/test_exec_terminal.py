@@ -1,5 +1,6 @@
 """A job under `curfewd exec` on a real terminal, with its output masked and not."""
 
+import base64
 import os
 import select
 import shlex
@@ -11,8 +12,11 @@ from typing import Final
 
 import pytest
 
+from detector.scan.scanner import PatternScanner
+from tests.bundled import bundled_patterns
 from tests.exec.running import EXEC, TOKEN, ends_in, environment, run, terminal, until
 
+PATTERN: Final = next(pattern for pattern in bundled_patterns() if pattern.id == "github-pat-classic")
 ASKS = """
 import os, signal, sys
 print("size", *os.get_terminal_size(), "token", os.environ["DEPLOY_TOKEN"])
@@ -61,6 +65,96 @@ def test_what_was_typed_before_the_masked_command_reads_is_read(tmp_path: Path) 
         screen.type("ann\n")
         screen.sees("hello ann")
         assert screen.ends() == 0
+
+
+GITHUB: Final = PatternScanner((PATTERN,)).scan(PATTERN.examples[0].encode())[0].secret.reveal().decode()
+PRINTS: Final = """
+import sys, time
+for piece in sys.argv[1:]:
+    print(piece, end="", flush=True)
+    time.sleep(0.4)
+print("\\nthe end", flush=True)
+"""
+
+
+def pieces_of(secret: str) -> dict[str, list[str]]:
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {
+        "three": [secret[:3], secret[3:]],
+        "characters": [*secret[:12], secret[12:]],
+        "base64": [encoded[:20], encoded[20:]],
+        "half": [f"key {secret[:16]}", "\x1b[0m", secret[16:]],
+        "blanks": [" ".join(secret[:16]) + " ", " ".join(secret[16:])],
+    }
+
+
+def printing(folder: Path, secret: str, name: str) -> list[str]:
+    known = ("--secret-env", "DEPLOY_TOKEN") if secret == TOKEN else ()
+    pieces = pieces_of(secret)[name]
+    (folder / "job.py").write_text(f"import time\ntime.sleep(2)\n{PRINTS}")  # the scanner is loaded by then
+    arguments = ("--task", "deploy/1", "--to", "events.jsonl", "--mask", *known, "--hold", "2min")
+    return [*EXEC, *arguments, "--", sys.executable, "job.py", *pieces]
+
+
+@pytest.mark.parametrize("name", sorted(pieces_of(TOKEN)))
+@pytest.mark.parametrize("secret", [TOKEN, GITHUB], ids=["registered", "pattern"])
+def test_a_secret_that_comes_in_pieces_does_not_show_on_a_terminal(
+    tmp_path: Path, secret: str, name: str
+) -> None:
+    with terminal(tmp_path, *printing(tmp_path, secret, name)) as screen:
+        screen.sees("the end")
+        assert screen.ends() == 0
+    mask = "‹known-credential:33›" if secret == TOKEN else "‹github-pat-classic:40›"
+    before = "key " if name == "half" else ""
+    assert screen.shown.decode() == f"{before}{mask}\r\nthe end\r\n"
+
+
+@pytest.mark.parametrize("name", ["three", "half"])
+def test_a_secret_that_comes_in_pieces_does_not_show_in_a_pipe(tmp_path: Path, name: str) -> None:
+    done = subprocess.run(
+        printing(tmp_path, TOKEN, name),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        check=True,
+        timeout=240,
+    )
+    before = "key " if name == "half" else ""
+    assert done.stdout.decode() == f"{before}‹known-credential:33›\nthe end\n"
+
+
+def test_what_is_held_goes_out_when_the_time_is_over(tmp_path: Path) -> None:
+    job = ("sh", "-c", f"sleep 2; printf {TOKEN[:9]}; read rest; echo {TOKEN[9:]}; echo end")
+    with terminal(tmp_path, *exec_line("--mask", "--hold", "500ms", "--", *job)) as screen:
+        screen.sees(TOKEN[:9])
+        screen.type("\n")
+        screen.sees("end")
+        assert screen.ends() == 0
+    assert TOKEN[9:] not in screen.shown.decode()
+
+
+def test_a_prompt_and_what_is_typed_show_though_output_is_held(tmp_path: Path) -> None:
+    (tmp_path / "curfewd.toml").write_text('[scan]\nhold = "1h"\n')
+    arguments = exec_line("--mask", "--config", "curfewd.toml", "--", "bash", "--norc", "--noprofile", "-i")
+    with terminal(tmp_path, *arguments) as screen:
+        screen.sees("$ ")
+        for key in "echo say":
+            screen.type(key)
+            screen.sees(key)
+        screen.type("ing\n")
+        screen.sees("\nsaying")
+        screen.type("exit 3\n")
+        assert screen.ends() == 3
+
+
+def test_a_time_to_hold_goes_with_masking_and_is_a_duration(tmp_path: Path) -> None:
+    for arguments, said in (
+        (("--hold", "2s"), "--hold says how long --mask holds output back: give --mask too"),
+        (("--mask", "--hold", "soon"), "--hold is not a duration"),
+    ):
+        done = run(tmp_path, *arguments, "--", "true")
+        assert done.returncode == 2
+        assert said in done.stderr.decode()
 
 
 def test_a_shell_stops_and_continues_the_job(tmp_path: Path) -> None:
@@ -117,11 +211,11 @@ def failing(folder: Path, error: str = "MemoryError", *, loading: bool = False) 
 @pytest.mark.parametrize("error", ["MemoryError", "SystemExit"])
 @pytest.mark.parametrize("stream", [1, 2], ids=["stdout", "stderr"])
 def test_a_job_ends_as_it_does_though_masking_fails(tmp_path: Path, stream: int, error: str) -> None:
-    script = f'echo "before $DEPLOY_TOKEN" >&{stream}; sleep 3; ({FAILS}) >&{stream}'
+    script = f'echo "before $DEPLOY_TOKEN ." >&{stream}; sleep 3; ({FAILS}) >&{stream}'
     done = run(tmp_path, *failing(tmp_path, error), "--", "sh", "-c", script)
     assert done.returncode == 7
     said = f"curfewd: exec: masking failed ({error}): from here on the output is not shown, and the command runs on\n"
-    shown = f"before ‹known-credential:33›\n{FAILED}\n"
+    shown = f"before ‹known-credential:33› .\n{FAILED}\n"
     out, err = (shown, said) if stream == 1 else ("", "".join(sorted_lines(shown, said)))
     assert done.stdout.decode() == out
     assert "".join(sorted_lines(done.stderr.decode())) == "".join(sorted_lines(err))
