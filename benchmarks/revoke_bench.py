@@ -19,12 +19,14 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
+from detector.configuration.settings import Settings
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.stage import Stage
 from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.executor import Executor, ExecutorSettings
 from detector.revoke.handler import RevokeHandler, RevokeTopics, Told
 from detector.revoke.revocation_command import RevocationCommand
@@ -111,7 +113,12 @@ async def _measured_rows(bootstrap: str, folder: Path, count: int) -> list[str]:
     )
     changelog = KafkaChangelog("state", connection)
     handler = RevokeHandler(
-        RevokeTopics("state", "outcomes", "dead"), executor, changelog, recorder, time.time_ns
+        RevokeTopics("state", "outcomes", "dead"),
+        executor,
+        changelog,
+        recorder,
+        CommandMasker(Settings()),
+        time.time_ns,
     )
     settings = StageSettings(
         group="bench", topics=("in",), poll_records=500, tick_seconds=TICK_SECONDS, exclusive=True

@@ -98,22 +98,22 @@ def _value(of: Any, name: str, planted: str | None) -> Any:
     return inner[0] if origin is Literal else 20
 
 
-def _texts(value: Any, path: Path = ()) -> Iterator[Path]:
+def paths_in(value: Any, path: Path = ()) -> Iterator[Path]:
     if isinstance(value, str):
         yield path
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from _texts(item, (*path, name))
+            yield from paths_in(item, (*path, name))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _texts(item, (*path, number))
+            yield from paths_in(item, (*path, number))
 
 
-def _with(value: Any, path: Path, text: str) -> Any:
+def with_text(value: Any, path: Path, text: str) -> Any:
     if not path:
         return text
     made: Any = dict(value) if isinstance(value, dict) else list(value)
-    made[path[0]] = _with(value[path[0]], path[1:], text)
+    made[path[0]] = with_text(value[path[0]], path[1:], text)
     return made
 
 
@@ -125,9 +125,9 @@ def event_places() -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for kind, wire in DATA_TYPES.items():
         plain = _value(wire, "", None)
-        for path in _texts(plain):
+        for path in paths_in(plain):
             place = f"{kind}.{'.'.join(map(str, path))}"
-            found[place] = event(kind, _with(plain, path, text_at(place)), place)
+            found[place] = event(kind, with_text(plain, path, text_at(place)), place)
         for attribute in (
             "id",
             "source",

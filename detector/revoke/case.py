@@ -127,6 +127,11 @@ def differs(case: Case, command: RevocationCommand) -> bool:
     return bool(case.digest) and case.digest != _digest(command)
 
 
+def with_command(case: Case, command: RevocationCommand) -> Case:
+    """The case of the same command, written otherwise."""
+    return case.changed(command=command, digest=case.digest and _digest(command))
+
+
 def _digest(command: RevocationCommand) -> str:
     """Of what a command is about and how that is revoked: not of its evidence, which may grow."""
     about = (

@@ -16,6 +16,7 @@ import msgspec
 
 from detector.revoke.audit_records import Recorder
 from detector.revoke.case import Case
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.executor import Change
 from detector.revoke.outcomes import TYPE, Verdict, outcome_event, revoked_event
 from detector.revoke.revocation_command import RevocationCommand
@@ -47,15 +48,16 @@ _DECODER: Final = msgspec.json.Decoder(_Outcome)
 
 
 class CaseFiles:
-    """The files in a folder, which only one process at a time may have.
+    """The files in a folder, which only one process at a time may have. `masker` masks what an earlier version stored.
 
     Raises:
         UsageError: they cannot be opened, or another process has them.
         StopError: a later version wrote them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, masker: CommandMasker) -> None:
         self._folder = folder
+        self._masker = masker
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._cases = _opened(folder / CASES)
@@ -117,8 +119,8 @@ class CaseFiles:
         found, untold = {}, []
         for line in _lines(self._cases):
             case, told = case_and_told(line, shown(str(self._folder / CASES)))
-            found[case.command.id] = case
-            untold += [event for event in told if _NAMED.decode(event).id not in self._ids]
+            found[case.command.id] = self._masker.case(case)
+            untold += [self._masker.told(event) for event in told if _NAMED.decode(event).id not in self._ids]
         _append(self._outcomes, untold)
         return found
 

@@ -10,6 +10,7 @@ from detector.outputs.report_text import console_for
 from detector.revoke.approve_command import held_json, print_held, run_approve, run_held
 from detector.revoke.arguments import APPROVE, CHECK_AUDIT_LOG, DENY, HELD, RETRY
 from detector.revoke.check_audit_log import check_audit_log
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.file_run import run_file
 from detector.revoke.plan_table import plan_json, planned, print_plan, read_commands
 from detector.revoke.service import run_revoker
@@ -83,7 +84,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
     targets = make_targets(settings.revoke)
-    read = read_commands(options.dry_run, sys.stdin.buffer)
+    read = read_commands(options.dry_run, sys.stdin.buffer, CommandMasker(settings))
     plans = planned(read.commands, targets, settings.revoke)
     say(*(f"curfewd: {clean(line)}" for line in read.unread))
     if options.json:
@@ -95,9 +96,10 @@ def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
 
 
 def _commands(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
-    read = read_commands(options.commands, sys.stdin.buffer)
+    masker = CommandMasker(settings)
+    read = read_commands(options.commands, sys.stdin.buffer, masker)
     say(*(f"curfewd: {clean(line)}" for line in read.unread))
-    code = run_file(settings.revoke, read.commands, Path(options.out), clean)
+    code = run_file(settings.revoke, read.commands, Path(options.out), clean, masker)
     return code or (_UNREAD if read.unread else _DONE)
 
 

@@ -17,6 +17,7 @@ from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
 from detector.revoke.case import NEVER, Case
 from detector.revoke.case_files import OUTCOMES, CaseFiles
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.deciding import Configured
 from detector.revoke.executor import Executor
 from detector.revoke.revocation_command import RevocationCommand
@@ -37,15 +38,23 @@ _TICK_SECONDS: Final = 0.02
 _GOOD: Final = frozenset({"confirmed", "gone-already", "done-unproved"})
 
 
-def run_file(settings: RevokeSettings, commands: Sequence[RevocationCommand], out: Path, clean: Clean) -> int:
-    """Carries commands out and prints what came of each; 0 if all are done, else 1. `clean` masks secrets.
+def run_file(
+    settings: RevokeSettings,
+    commands: Sequence[RevocationCommand],
+    out: Path,
+    clean: Clean,
+    masker: CommandMasker,
+) -> int:
+    """Carries commands out and prints what came of each; 0 if all are done, else 1.
+
+    `clean` masks secrets in texts, `masker` in what an earlier run stored.
 
     Raises:
         UsageError: a target, the folder or the audit log cannot be used.
         StopError: the disk cannot be written.
     """
     targets = make_targets(settings)
-    files = CaseFiles(out)
+    files = CaseFiles(out, masker)
     recorder = Recorder(AuditLog(Path(settings.audit_log)), clean)
     try:
         with contextlib.suppress(KeyboardInterrupt):

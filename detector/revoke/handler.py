@@ -14,6 +14,7 @@ from detector.kafka.changelog import Changelog, pairs_in
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import DeadLetter
 from detector.revoke.audit_records import Recorder
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.executor import Change, Executor
 from detector.revoke.outcomes import Outcome, outcome_event, outcome_key, revoked_event, revoked_key
 from detector.revoke.reader import appended_at, read_command
@@ -39,20 +40,22 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class RevokeHandler:
-    """Handles the topic of commands. `clock` gives ns."""
+    """Handles the topic of commands. `masker` masks what comes in, `clock` gives ns."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it works with
         self,
         topics: RevokeTopics,
         executor: Executor,
         changelog: Changelog,
         recorder: Recorder,
+        masker: CommandMasker,
         clock: Callable[[], int],
     ) -> None:
         self._topics = topics
         self._executor = executor
         self._changelog = changelog
         self._recorder = recorder
+        self._masker = masker
         self._clock = clock
 
     async def assigned(self, partition: Partition) -> None:
@@ -61,7 +64,7 @@ class RevokeHandler:
         read = self._changelog.read(partition.number, span.first)
         changes = [change async for some in read for change in pairs_in(some)]
         cases = last_cases(changes, f"topic {self._topics.state}, partition {partition.number},")
-        self._executor.restore(partition.number, cases.values())
+        self._executor.restore(partition.number, map(self._masker.case, cases.values()))
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """Takes new commands, and begins what may begin."""
@@ -69,7 +72,7 @@ class RevokeHandler:
         for record in records:
             appended = appended_at(record.headers, record.timestamp)
             try:
-                command = read_command(record.value, now, appended)
+                command = self._masker.command(read_command(record.value, now, appended))
             except BadRecordError as error:
                 letter = DeadLetter.of(error, partition.topic)
                 letter = msgspec.structs.replace(letter, partition=partition.number, offset=record.offset)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.configuration.revoke_settings import ACT, RevokeSettings
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.rails import Act, Go, Held, History, Proposal, Refused, decide, urgency
 from detector.revoke.reader import LARGEST, read_command
 from detector.revoke.revocation_command import RevocationCommand
@@ -62,30 +63,30 @@ class ReadCommands(msgspec.Struct, frozen=True):
     unread: tuple[str, ...]
 
 
-def read_commands(path: str, standard_input: BinaryIO) -> ReadCommands:
-    """The commands of a replay's `revocations.jsonl`; `-` is standard input.
+def read_commands(path: str, standard_input: BinaryIO, masker: CommandMasker) -> ReadCommands:
+    """The commands of a replay's `revocations.jsonl`, masked; `-` is standard input.
 
     Raises:
         InputError: it cannot be opened, or no line of it is a command.
     """
     if path == STANDARD_INPUT:
-        return _read(standard_input, "standard input")
+        return _read(standard_input, "standard input", masker)
     try:
         with Path(path).open("rb") as file:
-            return _read(file, shown(path))
+            return _read(file, shown(path), masker)
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else "there is a zero byte in its name"
         raise InputError(f"{shown(path)}: {reason}") from None
 
 
-def _read(file: BinaryIO, name: str) -> ReadCommands:
+def _read(file: BinaryIO, name: str, masker: CommandMasker) -> ReadCommands:
     commands: dict[str, RevocationCommand] = {}
     unread = []
     for number, line in enumerate(_lines(file), start=1):
         if not line.strip():
             continue
         try:
-            command = read_command(line, _FAR)
+            command = masker.command(read_command(line, _FAR))
         except BadRecordError as error:
             unread.append(f"{name}:{number}: no command: {error}")
         else:

@@ -32,6 +32,7 @@ from detector.kafka.topic_follower import TopicFollower
 from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
 from detector.revoke.case import NEVER
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.deciding import Configured
 from detector.revoke.executor import Executor, ExecutorSettings
 from detector.revoke.handler import RevokeHandler, RevokeTopics
@@ -82,6 +83,7 @@ class RevokeService:
         self._reread = reread
         self._log = log
         self._clean = log_mask.clean
+        self._masker = CommandMasker(settings)
         self._metrics = Metrics(self._clean)
         self._readiness = Readiness(settings.service.ready_lag)
         self._metrics.set_function(series.READY, lambda: float(self._readiness.ready() is None))
@@ -213,7 +215,9 @@ class RevokeService:
         recorder: Recorder,
         changelog: KafkaChangelog,
     ) -> None:
-        handler = RevokeHandler(topics_of(self._live), executor, changelog, recorder, time.time_ns)
+        handler = RevokeHandler(
+            topics_of(self._live), executor, changelog, recorder, self._masker, time.time_ns
+        )
         stage = Stage(connection, settings, MeasuredHandler(handler, self._observe), self._observe)
         self._readiness.starting(STAGE)
         self._metrics_observer.expect(STAGE)

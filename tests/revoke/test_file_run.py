@@ -14,14 +14,25 @@ from typing import Any, BinaryIO
 import pytest
 
 from detector.configuration.revoke_settings import RevokeSettings, TargetTable
+from detector.configuration.settings import Settings
 from detector.revoke import case_files, file_run
 from detector.revoke.audit_log import verify_audit_log
+from detector.revoke.case import new
+from detector.revoke.command_masker import CommandMasker
+from detector.revoke.outcomes import Outcome, outcome_event
+from detector.revoke.stored_cases import case_record
 from detector.revoke.target import Step
 from detector.revoke.target_tables import TableTarget
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.stages.masking import EventMasker
+from detector.values.secrets import DeploymentKey
 from detector.values.times import DAY, SECOND
+from tests.bundled import bundled_scanner
 from tests.revoke.recording import RecordingOptions, RecordingTarget
 from tests.revoke.running import command
 
+MASKER = CommandMasker(Settings())
 SETTINGS = RevokeSettings(given=True, mode="act", deadline=2 * SECOND)
 
 
@@ -45,7 +56,7 @@ def run(folder: Path, credentials: Sequence[str], **changes: Any) -> int:
     settings = RevokeSettings(
         **{"given": True, "mode": "act", "audit_log": str(folder / "audit.jsonl"), **changes}
     )
-    return file_run.run_file(settings, [command(name) for name in credentials], folder / "out", str)
+    return file_run.run_file(settings, [command(name) for name in credentials], folder / "out", str, MASKER)
 
 
 def outcomes(folder: Path) -> list[dict[str, Any]]:
@@ -170,11 +181,47 @@ def test_what_fails_is_said_by_the_exit_code(
     assert said.err == "memory: ValueError\n"  # at once, and once for each target
 
 
+TOKEN = "glpat-7Rm2VtXb9KdYw4Lz8HnP"
+
+
+def test_what_an_earlier_version_stored_with_a_secret_is_read_and_not_written_again(
+    tmp_path: Path, target: RecordingTarget
+) -> None:
+    old = new(command(TOKEN), 0, time.time_ns())
+    told = outcome_event(old.command, Outcome(1, "held", "memory", time.time_ns()), str)
+    (tmp_path / "out").mkdir()
+    cases = tmp_path / "out" / "cases.jsonl"
+    cases.write_bytes(case_record(old.changed(outcomes=1), [told]) + b"\n")
+    before = cases.stat().st_size
+    run(tmp_path, [], deadline=0)
+    run(tmp_path, ["cred-1"])
+    outcomes = (tmp_path / "out" / "outcomes.jsonl").read_text()
+    assert TOKEN not in outcomes
+    assert json.loads(outcomes.splitlines()[0])["data"]["credential_id"] == "‹gitlab-pat:26›"
+    assert TOKEN.encode() not in cases.read_bytes()[before:]
+    assert [credential for credential, _, _ in target.revoked] == ["cred-1"]
+
+
+def test_a_command_gets_the_id_that_the_detector_gives() -> None:
+    key = DeploymentKey.of(b"k" * 32)
+    finder = LeakFinder(bundled_scanner(), KnownIndex(), (key,))
+    masker = CommandMasker(Settings(keys=(key,)))
+    masked = masker.command(command(TOKEN, owner=f"ann {TOKEN}", task_ids=(TOKEN,)))
+    assert masked.credential_id == EventMasker(finder).id(TOKEN) != TOKEN
+    assert masked.task_ids == (masked.credential_id,)
+    assert masked.owner == "ann ‹gitlab-pat:26›"
+    assert masked.id == command(TOKEN).id
+    assert masker.command(masked) is masked
+    assert masker.case(new(command(TOKEN), 0, 1)).digest == new(masker.command(command(TOKEN)), 0, 1).digest
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
 from detector.configuration.revoke_settings import RevokeSettings, TargetTable
+from detector.configuration.settings import Settings
 from detector.revoke import file_run
+from detector.revoke.command_masker import CommandMasker
 from detector.revoke.target_tables import TableTarget
 from tests.revoke.running import command
 from tests.revoke.slow_file_target import SlowFileTarget
@@ -182,7 +229,7 @@ from tests.revoke.slow_file_target import SlowFileTarget
 folder = Path(sys.argv[1])
 file_run.make_targets = lambda _: (TableTarget(TargetTable("files", "files"), SlowFileTarget(folder)),)
 settings = RevokeSettings(given=True, mode="act", audit_log=str(folder / "audit.jsonl"))
-sys.exit(file_run.run_file(settings, [command(f"cred-{n}") for n in range(20)], folder / "out", str))
+sys.exit(file_run.run_file(settings, [command(f"cred-{n}") for n in range(20)], folder / "out", str, CommandMasker(Settings())))
 """
 
 
