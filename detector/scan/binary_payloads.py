@@ -17,6 +17,8 @@ from detector.scan.runs import after_padding, below, line_start, undo
 AT_ONCE: Final = 4 << 20  # bytes that are inflated and scanned together, about
 _GZIP: Final = ord("H")  # the first digit of what gzip packed
 _LEAST_PACKED: Final = 16  # digits: of 16 letters that repeat zlib makes as few
+_BEGINNING: Final = 4  # lines that say as many bytes as `is_packed` looks at
+_LOOKED_AT: Final = 32
 _LEAST_WIDE: Final = 6  # characters
 _PIECE: Final = 8 << 10  # bytes of a blob that are inflated at a time
 _STEP: Final = 1024  # bytes of a damaged blob that are inflated at a time
@@ -130,7 +132,9 @@ def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
             break
         first = count
         begin = to
-        to, count = _lines(data, start, run, out, to, pieces, count)
+        to, count = _lines(data, start, run, out, begin, pieces[: first + _BEGINNING], first)
+        if to - begin < _LOOKED_AT or is_packed(out, begin, to):  # else it is none, whatever goes on with it
+            to, count = _lines(data, start, run, out, begin, pieces, first)
         if is_packed(out, begin, to):
             blobs[found, 0], blobs[found, 1], blobs[found, 2], blobs[found, 3] = begin, to, first, count
             blobs[found, 4] = 0

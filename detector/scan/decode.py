@@ -122,16 +122,24 @@ class Layer:
         return places[np.frombuffer(self.data, np.uint8)[places - 1] != ord("\n")]
 
     def images(self, places: Any) -> Any:
-        """Where in `data` begins what comes from some places of the origin (in order), or from behind them."""
+        """Where in `data` begins what comes from some places of the origin (in order), or from behind them.
+
+        Texts that come from one run of digits say all of it: each has the places of its own digits, and its edges once.
+        """
         back = self._back
         first, after = back.places, np.append(back.places[1:], len(self.data))
-        ends = np.maximum(back.segments[:, 2], np.append(back.from_[1:], 0))
-        low = ranks(places, back.from_)
-        counts = np.where(back.step == 0, 0, ranks(places, ends) - low)
+        starts, ends = back.from_, np.maximum(back.segments[:, 2], np.append(back.from_[1:], 0))
+        ends = np.where(back.step == 0, starts, ends)
+        own = np.clip((back.zero + back.step * first) // THIRDS + 1, starts, ends)
+        stops = after - np.where(np.isin(after, back.starts), len(BETWEEN), 0)
+        own_ends = np.clip((back.zero + back.step * (stops - 1)) // THIRDS + 1, own, ends)
+        before, low, high, behind = (ranks(places, each) for each in (starts, own, own_ends, ends))
+        counts = high - low
         numbers = np.repeat(np.arange(len(first)), counts)
         nth = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts)
         images = -((back.zero[numbers] - THIRDS * places[low[numbers] + nth]) // back.step[numbers])
-        return np.clip(images, first[numbers], after[numbers])
+        edges = first[before < low], after[high < behind]
+        return np.concatenate([images, *edges])
 
     @property
     def names(self) -> list[tuple[str, ...]]:
@@ -189,7 +197,7 @@ class DecodedText:
     def __init__(self, layers: tuple[Layer, ...], base: int = 0) -> None:
         self.data = layers[-1].data
         self.changed = layers[-1].changed
-        self._layers = layers
+        self.layers = layers
         self._base = base
 
     def origins(self, starts: Any, ends: Any) -> Origins:
@@ -197,7 +205,7 @@ class DecodedText:
         begins, whole = starts, np.ones(len(starts), np.bool_)
         names: list[tuple[str, ...]] = [()]
         encodings = np.zeros(len(starts), np.int64)
-        for layer in reversed(self._layers):
+        for layer in reversed(self.layers):
             begins = layer.origins(begins)
             starts, ends, kinds, inside = layer.spans(starts, ends)
             whole &= inside

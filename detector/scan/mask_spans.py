@@ -19,6 +19,7 @@ _BYTES_AROUND: Final = 4 * AROUND  # in UTF-8 a character has at most four
 # A shorter secret is masked where it was recognised, not wherever its letters occur.
 LEAST_LITERAL: Final = 4
 _TOGETHER: Final = 4 << 10  # bytes of a record that are searched at once
+_LONG: Final = 2 * _TOGETHER  # bytes around a mask span, of which only its edges are searched
 _ORDER: Final = attrgetter("start", "end")
 _VISIBLE: Final = 10 * _BYTES_AROUND  # the longest escape, `\U0010ffff`, of every character
 
@@ -164,13 +165,13 @@ class Excerpts:
             while done < len(places) and windows[done][1] <= low + _TOGETHER:
                 done += 1
             stop = max(high for _, high in windows[number:done])
-            reach = max(low - longest, 0), min(stop + longest, len(self._data))
-            line = self._line(low, stop) if self._nowhere_else(reach, shown) else None
+            reaches = self._reaches(self._mask_spans[numbers[number]], low, stop, longest)
+            line = self._line(low, stop) if all(self._nowhere_else(each, shown) for each in reaches) else None
             if line is not None:
                 for one in range(number, done):
                     yield self._cut(line, numbers[one], *windows[one])
                 continue
-            found = sorted(literals(self._data, reach, shown), key=_ORDER)
+            found = sorted((one for each in reaches for one in literals(self._data, each, shown)), key=_ORDER)
             starts = [mask_span.start for mask_span in found]
             for one in range(number, done):
                 low, high = windows[one]
@@ -180,6 +181,13 @@ class Excerpts:
                     (*self._within(low, high), *(mask_span for mask_span in near if mask_span.end <= after))
                 )
                 yield self._shown(mask_spans, places[one], low, high)
+
+    def _reaches(self, centre: MaskSpan, low: int, high: int, longest: int) -> list[tuple[int, int]]:
+        """Where to look for secrets of which a part may be shown in data[low:high]; of a long mask at its edges."""
+        first, last = max(low - longest, 0), min(high + longest, len(self._data))
+        if high - low <= _LONG or centre.end - centre.start <= 2 * longest:
+            return [(first, last)]
+        return [(first, centre.start + longest), (centre.end - longest, last)]
 
     def _alone(self, number: int, record: tuple[int, int], shown: list[tuple[bytes, MaskSpan]]) -> str | None:
         """The text around a mask span; None if that takes more than a look: another is near, or not all is plain."""
