@@ -223,18 +223,18 @@ class DecodedPiece:
 
     def __init__(self, data: bytes, start: int, end: int, share: Share, limits: Limits | None = None) -> None:
         self._data = data if end - start == len(data) else data[start:end]
-        self._start = start
+        self.start, self.end = start, end
         self._decoding = _PieceDecoding(self._data, share, None if limits is None else limits.behind(start))
 
     def texts(self) -> Iterator[DecodedText]:
         """Each text that something decodes to."""
         for layers in self._decoding.layers_of(self._data, ()):
-            yield DecodedText(layers, self._start)
+            yield DecodedText(layers, self.start)
 
     @property
     def limited(self) -> list[LimitedText]:
         """What was not examined whole."""
-        return self._decoding.limited(self._start)
+        return self._decoding.limited(self.start)
 
     @property
     def asked(self) -> int:
@@ -247,14 +247,19 @@ class DecodedPiece:
         return self._decoding.counts
 
     @property
+    def spent(self) -> Any:
+        """Rows (start, bytes) of the lines that asked for anything."""
+        return self._decoding.spent() + np.array([self.start, 0])
+
+    @property
     def much(self) -> Any:
         """Rows (start, bytes) of the lines that asked for much, and by how much."""
-        return self._decoding.much() + np.array([self._start, 0])
+        return self._decoding.much() + np.array([self.start, 0])
 
     @property
     def rare(self) -> Any:
         """Rows (start, form, bytes) of the lines that had text in rare forms."""
-        return self._decoding.rare() + np.array([self._start, 0, 0])
+        return self._decoding.rare() + np.array([self.start, 0, 0])
 
 
 class Decoding:
@@ -310,6 +315,10 @@ class _PieceDecoding:
     def counts(self) -> bool:
         """Whether any line asked for much, perhaps, or had text in rare forms."""
         return self._spending.counts
+
+    def spent(self) -> Any:
+        """What the lines asked for."""
+        return self._spending.spent()
 
     def much(self) -> Any:
         """Which lines asked for much."""

@@ -6,9 +6,11 @@ batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sighti
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from detector.configuration.allowlist import Allowlist
 from detector.scan.decoding_shares import BatchStreams, DecodingShares
@@ -196,12 +198,15 @@ class LeakFinder:
             None if spans is None or shares is None else shares.used_up
         )  # of others, patterns would find more
         streams = None if decoding is None else BatchStreams(decoding, batch.texts, batch.locate, searched)
-        seen, limited = sightings_in(batch.data, scanner, self._known, self._share, streams, held)
+        records = partial(_bounds, batch)
+        seen, limited = sightings_in(
+            batch.data, scanner, self._known, self._share, streams, held, records=records
+        )
         if decoding is not None:
             decoding.end()
         if spans is not None and int((spans[:, 1] - spans[:, 0]).sum()) + len(spans) < len(batch.data):
             left = blanked(batch.data, spans)
-            others, _ = sightings_in(left, self._scanner, self._known, self._share, streams)
+            others, _ = sightings_in(left, self._scanner, self._known, self._share, streams, records=records)
             seen += [one for one in others if one.pattern is not None]
             seen.sort(key=lambda one: (one.start, one.end, one.preference))
         return seen, limited, len(batch.data) if first is None else first.end
@@ -375,6 +380,14 @@ class LeakFinder:
         if not self._allowlist:
             return None
         return self._allowlist.until(matched_secret(batch.source, what.fingerprint, one, batch.data))
+
+
+def _bounds(batch: Batch) -> tuple[Any, Any]:
+    """Where the records of a batch begin and end, in order."""
+    texts = batch.texts()
+    if not texts:
+        return np.array([0]), np.array([len(batch.data)])
+    return np.concatenate([part.starts for part in texts]), np.concatenate([part.ends for part in texts])
 
 
 def _once(

@@ -7,11 +7,13 @@ from itertools import accumulate
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetailsCache, matched_secret
 from detector.scan.mask_spans import LEAST_LITERAL, MaskSpan, literals, merged, with_masks
+from detector.scan.record_ceilings import Records
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.scan.sightings import (
     KNOWN_CREDENTIAL,
@@ -160,10 +162,10 @@ class Redactor:
         identifiers are no secrets.
         """
         data = APART.join(texts)
-        seen, limited = self._seen(data)
+        starts = list(accumulate((len(text) + len(APART) for text in texts), initial=0))
+        seen, limited = self._seen(data, lambda: (np.array(starts[:-1]), np.array(starts[1:]) - len(APART)))
         if not seen and not limited:
             return {}
-        starts = list(accumulate((len(text) + len(APART) for text in texts), initial=0))
 
         def reached(start: int, end: int) -> range:
             return range(bisect_right(starts, start) - 1, min(bisect_left(starts, end), len(texts)))
@@ -193,13 +195,13 @@ class Redactor:
                     found[number] = [_whole(texts[number])]
         return {number: spans for number, spans in found.items() if spans}
 
-    def _seen(self, data: bytes) -> tuple[list[Sighting], list[LimitedText]]:
+    def _seen(self, data: bytes, records: Records | None = None) -> tuple[list[Sighting], list[LimitedText]]:
         """The sightings to mask, and the text that was not examined whole.
 
         The digits of a mask are no secret, though a name with digits behind it looks like many a secret to a pattern.
         Anybody can write `‹SECRET:40›`, so what stands where a mask has its name is one, and so is a registered secret.
         """
-        seen, limited = sightings_in(data, self._scanner, self._known, self._share)
+        seen, limited = sightings_in(data, self._scanner, self._known, self._share, records=records)
         if seen and _MASK_BEGINS in data:
             digits = [found.span(1) for found in _MASK.finditer(data)]
             starts = [start for start, _ in digits]

@@ -38,6 +38,10 @@ class Share(msgspec.Struct, frozen=True):
         most = np.maximum(self.most, _LINEAR * sizes)
         return np.maximum(self.least, np.minimum(self.growth * sizes, most))
 
+    def ceiling(self, sizes: Any) -> Any:
+        """How many bytes all lines of records of these sizes may decode to together."""
+        return self.growth * sizes + 2 * self.most
+
 
 FIRST_LOOK: Final = Share(8 << 10, 16, 16 << 20)
 """Of the scan stage, which every record passes."""
@@ -64,17 +68,19 @@ class Limits(msgspec.Struct, frozen=True):
 
     `narrow` are rows (start, end, shut), in order, whose lines have a `NARROW` share. Of those that are `shut`
     nothing is decoded that may grow. Of rare forms, by their numbers, `barred` has the rows (start, end) that are not
-    examined for it.
+    examined for it. Rows (start, end) of `over` have a `NARROW` share too, for what their own record asked for.
     """
 
     narrow: Any = None
     barred: Mapping[int, Any] = {}
+    over: Any = None
 
     def behind(self, start: int) -> "Limits":
         """The same for the text from there on."""
         return Limits(
             None if self.narrow is None else self.narrow - [start, start, 0],
             {form: rows - start for form, rows in self.barred.items()},
+            None if self.over is None else self.over - start,
         )
 
 
@@ -118,18 +124,19 @@ class Spending:
 
     @cached_property
     def _narrowed(self) -> Any:
-        return self._spans >= 0
+        narrowed = self._spans >= 0
+        return narrowed if self._limits.over is None else narrowed | (self._rows_of(self._limits.over) >= 0)
 
     @cached_property
     def _shut(self) -> Any:
         if self._narrow is None:
-            return self._narrowed
-        return self._narrowed & (self._narrow[self._spans, 2] > 0)
+            return np.zeros(len(self._ends), np.bool_)
+        return (self._spans >= 0) & (self._narrow[self._spans, 2] > 0)
 
     def _share_of(self, sizes: Any, lines: Any = slice(None)) -> Any:
         """The shares of texts of these sizes, which begin in these lines."""
         shares = self.share.of(sizes)
-        if self._narrow is None:
+        if self._narrow is None and self._limits.over is None:
             return shares
         return np.where(self._narrowed[lines], np.minimum(shares, NARROW.of(sizes)), shares)
 
@@ -221,6 +228,11 @@ class Spending:
         """How many bytes all lines have decoded to."""
         return int(self._spent.sum()) if self.asked else 0
 
+    def spent(self) -> Any:
+        """Rows (start, bytes) of the lines that asked for anything; in order."""
+        (found,) = np.nonzero(self._spent) if self.asked else (np.empty(0, np.int64),)
+        return np.column_stack([(self._ends - self._sizes)[found], self._spent[found]])
+
     def much(self) -> Any:
         """Rows (start, bytes) of the lines that asked for more than `MUCH`, and by how much; in order.
 
@@ -252,7 +264,7 @@ class Spending:
         found = np.flatnonzero(self._cut_short)
         alone = self._alone(found)
         if self._narrow is not None:
-            alone &= ~self._narrowed[found]
+            alone &= self._spans[found] < 0
         ends = base + self._ends[found]
         rows = zip((ends - self._sizes[found]).tolist(), ends.tolist(), alone.tolist(), strict=True)
         return [LimitedText(start, end, DECODING, alone) for start, end, alone in rows]

@@ -22,6 +22,7 @@ from detector.scan.known_forms import Disguise
 from detector.scan.lines_apart import LINES_APART
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
+from detector.scan.record_ceilings import RecordCeilings, Records
 from detector.scan.scanner import Match, PatternScanner
 from detector.scan.shares import MUCH, SECOND_LOOK, LimitedText, Limits, Share
 from detector.values.events import Identifier
@@ -139,10 +140,16 @@ def sightings_in(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     share: Share = SECOND_LOOK,
     streams: Streams | None = None,
     holding: Holding | None = None,
+    *,
+    records: Records | None = None,
 ) -> tuple[list[Sighting], list[LimitedText]]:
-    """All secrets found in the data, in order, and the text that was not examined whole; without what is held back."""
+    """All secrets found in the data, in order, and the text that was not examined whole; without what is held back.
+
+    The `records` have ceilings. Without them each line is one.
+    """
     seen = _as_it_stands(data, scanner, known, holding=holding)
-    decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen, holding))
+    ceilings = None if records is None else RecordCeilings(share, records)
+    decoded, limited = _decoded(data, scanner, known, share, streams, _whole(seen, holding), ceilings)
     joined: list[Sighting] = []
     apart: list[Sighting] = []
     others: list[Sighting] = []
@@ -166,6 +173,7 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     share: Share,
     streams: Streams | None,
     whole: "Spans",
+    ceilings: RecordCeilings | None,
 ) -> tuple[list[Sighting], list[LimitedText]]:
     """What is seen in what the data decodes to, piece by piece, without words put together over `whole` secrets.
 
@@ -178,9 +186,9 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
     todo = list(pieces(data))[::-1]
     while todo:
         start, end = todo.pop()
-        piece = DecodedPiece(data, start, end, share, limits)
+        piece = DecodedPiece(data, start, end, share, limits if ceilings is None else ceilings.limits(limits))
         found: list[Sighting] = []
-        divisible = streams is not None and end - start > _SMALL
+        divisible = (streams is not None or ceilings is not None) and end - start > _SMALL
         most = min(_VERY_MUCH, MUCH * (end - start))
         for view in piece.texts():
             if divisible and piece.asked > most:
@@ -191,6 +199,9 @@ def _decoded(  # noqa: PLR0913, PLR0917 - what is looked at, and how
                 divisible = False
             found += _seen_in(view, scanner, known, whole)
         else:
+            if ceilings is not None and ceilings.charge(piece):
+                todo.append((start, end))
+                continue
             if streams is not None and streams.charge(piece, _given(found), end):
                 limits = streams.limits()
                 todo.append((start, end))
