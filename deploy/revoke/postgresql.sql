@@ -88,7 +88,7 @@ BEGIN
     RAISE EXCEPTION 'the role no longer exists' USING ERRCODE = 'CF404';
   END IF;
   IF found_role.is_protected OR NOT found_role.is_task THEN
-    RAISE EXCEPTION 'this is no role of a task' USING ERRCODE = 'CF403';
+    RAISE EXCEPTION 'this is not the role of a task' USING ERRCODE = 'CF403';
   END IF;
 END
 $body$;

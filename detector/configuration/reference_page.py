@@ -209,8 +209,8 @@ Findings that somebody has accepted. They are still written, as suppressed, and 
 """
 
 ALLOW_NOTES: Final = """\
-Leaks to ignore: a match that is no secret, or a secret that everybody may see. `curfewd patterns test --against FILE`
-shows what there is to allow, and with a key the fingerprints.
+Leaks to ignore: a match that is not a secret, or a secret that everybody may see. `curfewd patterns test --against
+FILE` shows what there is to allow, and with a key the fingerprints.
 
 - An entry needs at least one of `fingerprint`, `source`, `pattern`, `regex`. All that it names must hold.
 - `expiry` is compared with the time of the log record, so a replay always gives the same. A record without a time of

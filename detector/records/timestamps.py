@@ -228,7 +228,7 @@ def _zones(columns: Bytes, numbers: Bytes, at: Ints) -> tuple[Ints, Ints, npt.ND
 
 
 def _seconds(n: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Seconds since the epoch of the date and time in the digit columns, and whether there is such a one."""
+    """Seconds since the epoch of the date and time in the digit columns, and whether there is one."""
     year = ((n[0] * 10 + n[1]) * 10 + n[2]) * 10 + n[3]
     month, day = n[5] * 10 + n[6], n[8] * 10 + n[9]
     hour, minute, second = n[11] * 10 + n[12], n[14] * 10 + n[15], n[17] * 10 + n[18]

@@ -140,7 +140,7 @@ def pack_as(kind: int, text: Any, begin: int, end: int, scheme: int, out: Any, a
 
 @bare
 def pack_digits(text: Any, begin: int, end: int, out: Any, at: int) -> int:
-    """Writes a byte for each two hexadecimal digits; what is no digit is passed over. Gives where it ends."""
+    """Writes a byte for each two hexadecimal digits; what is no digit is skipped. Gives where it ends."""
     high: Any = np.int64(-1)
     for place in range(begin, end):
         digit = np.int64(DIGITS[text[place]])
@@ -248,7 +248,7 @@ def upper_bits(slot: int, first: int, at: int, size: int) -> int:
     """A hash as far as `first_slot` and `tag_of` need it, of the slot at `at` in a table of that size; -1 if not known.
 
     The hash belongs to a slot from `first` to `at`. Both are below twice the size: behind the end the table begins
-    anew.
+    again.
     """
     belong = at + 1 - first
     if belong << 9 > size:  # they may have more hashes than a tag tells apart

@@ -1,4 +1,4 @@
-"""The compiled loops that undo escapes: lines or words written anew, and where each piece of them comes from.
+"""The compiled loops that undo escapes: lines or words rewritten, and where each piece of them comes from.
 
 Without numba the same functions run as plain Python over the lines concerned.
 """

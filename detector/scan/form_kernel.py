@@ -212,7 +212,7 @@ def candidates(data: Any, runs: Any, at: Any, lengths: Any, wanted: Any, out: An
     words = ((block + longest) >> 6) + 2
     edge = np.zeros(WORD * (words + 1), np.uint8)
     cuts, turns = np.zeros((2, words), np.uint64)
-    places, ranks = np.empty((2, 64 * words), np.int32)  # small: what malloc maps anew costs more
+    places, ranks = np.empty((2, 64 * words), np.int32)  # small: what malloc maps again costs more
     count = 0
     resumed = at[1]
     for number in range(at[0], runs.shape[0]):

@@ -30,6 +30,13 @@ RIDDLES = re.compile(
     r"|\bhangs? on time\b|\ba mistake of ours\b|\btook for\b",
     re.IGNORECASE,
 )
+# What no native speaker says. Two pages of record are left as they were written.
+RECORDS = ("CHANGELOG.md", "benchmarks/README.md")
+UN_ENGLISH = re.compile(
+    r"\b(the|its|each) begin (of|to|in)\b|\bfrom (its|the) begin\b|\bsuch a one\b|\banew\b|\bthe least that runs\b"
+    r"|\b(nothing|nobody|not|no \w+|none)( \w+)? any more\b|\b(a|one|that) \w+ that was ended\b",
+    re.IGNORECASE,
+)
 # Words that curfewd once had for itself; docs/glossary.md has the words for the same things.
 PRIVATE_WORDS = re.compile(
     r"\bveil(s|ed)?\b|\bbereav\w+|\bletter ?box(es)?\b|\bstrands?\b|\bsealed bench\b", re.IGNORECASE
@@ -73,13 +80,14 @@ def words_of(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
-def riddles(lines: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
-    return [(number, found[0]) for number, text in lines for found in riddles_in(text)]
+def riddles(lines: Iterable[tuple[int, str]], *, record: bool = False) -> list[tuple[int, str]]:
+    return [(number, found[0]) for number, text in lines for found in riddles_in(text, record=record)]
 
 
-def riddles_in(text: str) -> list[re.Match[str]]:
+def riddles_in(text: str, *, record: bool = False) -> list[re.Match[str]]:
     joined = re.sub(r"[\s#]+", " ", text)
-    return [found for words in (RIDDLES, PRIVATE_WORDS) if (found := words.search(joined))]
+    patterns = (RIDDLES, PRIVATE_WORDS) if record else (RIDDLES, UN_ENGLISH, PRIVATE_WORDS)
+    return [found for words in patterns if (found := words.search(joined))]
 
 
 def test_lines_of_prose_fit() -> None:
@@ -96,7 +104,9 @@ def test_a_page_has_no_riddles() -> None:
         f"{named(page)}:{number}: {found}"
         for page in PAGES
         for text in [page.read_text()]
-        for number, found in riddles([*enumerate(text.splitlines(), start=1), (1, text)])
+        for number, found in riddles(
+            [*enumerate(text.splitlines(), start=1), (1, text)], record=named(page) in RECORDS
+        )
     ] == []
 
 
@@ -119,7 +129,7 @@ def test_the_readme_has_no_table_longer_than_a_screen() -> None:
 def test_a_long_line_a_riddle_and_a_long_table_are_seen() -> None:
     page = "Fine.\n```\n" + "x" * 200 + "\n```\n" + "y" * 121 + "\n"
     assert [number for number, line in prose_lines(page) if len(line) > LONGEST_LINE] == [5]
-    module = 'def f():\n    """Keeps that\n    which it reads."""\n    # a veil\n    return 1  # what is of no use\n'
+    module = 'def f():\n    """Keeps that\n    which it reads."""\n    # a veil, anew\n    return 1  # what is of no use\n'
     assert riddles_in(module)
-    assert [text for _, text in riddles(words_of(module))] == ["that which", "veil", "what is of"]
+    assert [text for _, text in riddles(words_of(module))] == ["that which", "anew", "veil", "what is of"]
     assert [len(table) for table in tables("| a |\n" * 26 + "\ntext\n| b |\n")] == [26, 1]

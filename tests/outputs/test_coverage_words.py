@@ -100,8 +100,8 @@ def test_what_could_not_be_judged_is_told_with_reason_and_examples_and_is_no_all
         '  ○ 47 AWS sessions of aws.cloudtrail: session name "GitHubActions" names no',
         "    job; set `role-session-name: github-job-${{ job.check_run_id }}`",
         "    such as ASIAEXAMPLE1 (task GitHubActions)",
-        "  ○ 1 credential of ci: nothing reported the task that they name. Report its start",
-        "    and end under that id",
+        "  ○ 1 credential of ci: nothing reported the task that they name. Report its",
+        "    start and end under that id",
         "    such as c1 (task build-1)",
         "",
         "read        0 sources, 0 records, 0 B",
@@ -122,7 +122,7 @@ def test_a_screen_is_enough_however_many_reasons_there_are() -> None:
 def test_every_join_that_is_not_judged_says_what_to_do(join: str) -> None:
     (gap,) = coverage_gaps(JoinCoverage((row(join, 2),)), made.untouched)
     assert gap.who == "2 Vault tokens of vault"
-    assert "Let " in gap.why
+    assert any(word in gap.why for word in ("Report ", "Let "))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ One object is one line of `jsonlog`, or a row of `csvlog` with the names of its 
 documentation (20.8, Error Reporting and Logging) and of pgaudit's README.
 
 Whoever may run SQL can write a line `AUDIT: …` with RAISE LOG. Then PostgreSQL adds the statement and the context,
-which pgaudit hides: such a line is no event. In the log for people (`stderr`) both stand on lines of their own, so
+which pgaudit hides: such a line is not an event. In the log for people (`stderr`) both stand on lines of their own, so
 that one is read as text.
 
 `connection authorized` is no use: PostgreSQL writes it before it looks whether the role may log in.
