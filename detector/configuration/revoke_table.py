@@ -251,7 +251,7 @@ def _secret_file(reader: FieldReader, name: str, key: str) -> SecretFile:
 def _approvers(reader: FieldReader, value: Any) -> list[Approver]:
     found: dict[str, Approver] = {}
     for number, values in _entries(reader, value, APPROVER_FIELDS, ("name", "token_file"), "approver"):
-        if values["name"] in found:
+        if values["name"].casefold() in {name.casefold() for name in found}:
             reader.fail(
                 "revoke.approver.name: another approver has this name", "revoke", "approver", number, "name"
             )

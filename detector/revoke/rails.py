@@ -8,6 +8,8 @@ In this order; the first that applies decides:
 4. `approval` and `max_age` hold until enough people have approved.
 5. Quiet hours hold what is not critical, unless somebody has approved it.
 6. Limits hold what would be too much within a minute or an hour. An approval does not lift them.
+
+Names are compared without white space at their ends, and in one case: `"Web "` is the owner `web`.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -105,7 +107,7 @@ class History:
 
     def add(self, act: Act) -> None:
         """A command was let through: call it for each `Go`, before the next decision."""
-        for times in (self._all, self._of["owner", act.owner], self._of["target", act.target]):
+        for times in self._lists(act):
             insort(times, act.time)
         if len(self._all) > self._full:
             self._forget(act.time - DAY)
@@ -113,15 +115,22 @@ class History:
 
     def take_back(self, act: Act) -> None:
         """Nothing came of an act: it does not count."""
-        for times in (self._all, self._of["owner", act.owner], self._of["target", act.target]):
+        for times in self._lists(act):
             at = bisect_left(times, act.time)
             if at < len(times) and times[at] == act.time:
                 del times[at]
 
     def since(self, time: int, of: tuple[str, str] | None = None) -> list[int]:
         """The times after `time`, in order: of all acts, or of `("owner", …)` or `("target", …)`."""
-        times = self._all if of is None else self._of.get(of, [])
+        times = self._all if of is None else self._of.get((of[0], _folded(of[1])), [])
         return times[bisect_right(times, time) :]
+
+    def _lists(self, act: Act) -> tuple[list[int], ...]:
+        return (
+            self._all,
+            self._of["owner", _folded(act.owner)],
+            self._of["target", _folded(act.target)],
+        )
 
     def _forget(self, before: int) -> None:
         for times in (self._all, *self._of.values()):
@@ -178,23 +187,32 @@ def _approved_by(given: Iterable[Approval]) -> tuple[str, ...]:
 
 def _refused(proposal: Proposal, settings: RevokeSettings) -> Refused | None:
     if settings.never:
-        never = GlobSet(tuple(glob.casefold() for glob in settings.never))
+        never = _globs(settings.never)
         names = list(islice(_names(proposal), _MOST_NAMES + 1))
         if len(names) > _MOST_NAMES:
             return Refused("never", "its handle has too many names to compare with revoke.never")
-        if any(never.matches(name.casefold()) for name in names):
+        if any(never.matches(_folded(name)) for name in names):
             return Refused("never", "revoke.never names it")
     for what, globs, values in _compared(proposal, settings.deny):
-        if any(map(GlobSet(globs).matches, values)):
+        if any(map(globs.matches, values)):
             return Refused("deny", f"revoke.deny.{what} names it")
     for what, globs, values in _compared(proposal, settings.allow):
-        if not values or not all(map(GlobSet(globs).matches, values)):
+        if not values or not all(map(globs.matches, values)):
             return Refused("allow", f"revoke.allow.{what} does not name it")
     return None
 
 
-def _compared(proposal: Proposal, scope: Scope) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Each list that a scope has: its name, its globs, and what the command has there."""
+def _folded(name: str) -> str:
+    """A name as it is compared: a blank or a capital makes nobody else of an owner."""
+    return name.strip().casefold()
+
+
+def _globs(globs: Iterable[str]) -> GlobSet:
+    return GlobSet(tuple(map(_folded, globs)))
+
+
+def _compared(proposal: Proposal, scope: Scope) -> Iterator[tuple[str, GlobSet, tuple[str, ...]]]:
+    """Each list that a scope has: its name, its globs, and what the command has there, to be compared."""
     command = proposal.command
     for what, globs, values in (
         ("targets", scope.targets, (proposal.target,)),
@@ -203,12 +221,12 @@ def _compared(proposal: Proposal, scope: Scope) -> Iterator[tuple[str, tuple[str
         ("owners", scope.owners, (command.owner,)),
     ):
         if globs is not None:
-            yield what, globs, values
+            yield what, _globs(globs), tuple(map(_folded, values))
 
 
 def covers(scope: Scope, proposal: Proposal) -> bool:
     """Whether every list of a scope names the command. Of several candidates one is enough."""
-    return all(any(map(GlobSet(globs).matches, values)) for _, globs, values in _compared(proposal, scope))
+    return all(any(map(globs.matches, values)) for _, globs, values in _compared(proposal, scope))
 
 
 def _names(proposal: Proposal) -> Iterator[str]:

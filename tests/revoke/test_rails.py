@@ -235,6 +235,32 @@ def test_an_old_command_waits_for_a_person() -> None:
     assert decide(proposal(time=NOW - DAY), History(), ACTING, NOW) == Go()
 
 
+@pytest.mark.parametrize("name", ["web", "Web", " web ", "WEB\t", "\u00a0web"])
+def test_a_blank_or_a_capital_makes_nobody_else_of_a_name(name: str) -> None:
+    """It is the same owner, kind, task and target for denials, for what is allowed, for approvals and for limits."""
+    for field, of in (("owner", "owners"), ("kind", "kinds"), ("task_ids", "tasks"), ("target", "targets")):
+        fields: dict[str, Any] = {field: (name,) if field == "task_ids" else name}
+        made = proposal(**fields)
+        for written in ("web", "WEB", "w?b", "Web "):
+            scope = Scope(**{of: (written,)})
+            refused = decide(made, History(), acting(deny=scope), NOW)
+            assert isinstance(refused, Refused), (field, written)
+            assert decide(made, History(), acting(allow=scope), NOW) == Go()
+            held = decide(made, History(), acting(approvals=(ApprovalRule(1, scope),)), NOW)
+            assert isinstance(held, Held), (field, written)
+    never = decide(proposal(revocation={"role": name}), History(), acting(never=("Web",)), NOW)
+    assert isinstance(never, Refused)
+    for limits, act in (
+        (Limits(per_owner=1), Act(NOW - SECOND, "vault", name)),
+        (Limits(per_target=1), Act(NOW - SECOND, name, "ann")),
+    ):
+        history = History([act])
+        same = proposal("wEb" if limits.per_target == 1 else "db", owner="wEb")
+        assert isinstance(decide(same, history, acting(limits=limits), NOW), Held)
+        history.take_back(Act(act.time, act.target.upper(), f"{act.owner} "))
+        assert decide(same, history, acting(limits=limits), NOW) == Go()
+
+
 NIGHT = (QuietHours(11 * 60, 13 * 60, "UTC"),)
 
 

@@ -125,6 +125,14 @@ def test_two_people_with_one_token_are_a_mistake(folder: Folder) -> None:
     ]
 
 
+def test_approvers_whose_names_differ_in_case_alone_are_a_mistake(folder: Folder) -> None:
+    good(folder)
+    folder.file("other.token", TOKEN[::-1])
+    code, said = folder.check(GOOD + '[[revoke.approver]]\nname = "Alice"\ntoken_file = "other.token"\n')
+    assert code == 2
+    assert any("another approver has this name" in each for each in said)
+
+
 def test_power_without_limits_or_targets_is_warned_of(folder: Folder) -> None:
     code, said = folder.check(
         '[revoke]\nmode = "act"\nnever = ["**"]\n'
