@@ -28,7 +28,8 @@ from benchmarks.printed_forms import FORMS, NAMED, Form
 from benchmarks.scan_stages import batches
 from benchmarks.tables import about, save, table
 from detector.adapters.cloudevents import decode
-from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.configuration.deployment_keys import KEY_VARIABLE
+from detector.configuration.settings import Settings
 from detector.replay.fingerprint_command import fingerprint
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt

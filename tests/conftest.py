@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from detector import jit
 from detector.built_kernels import built_kernels
-from detector.configuration.settings import KEY_VARIABLE
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from tests.broker import Cluster, shared
 from tests.broker.secure import SecureBroker
 from tests.browser import launched

@@ -11,6 +11,7 @@ import msgspec
 
 from detector.configuration.accept_table import ACCEPT_FIELDS
 from detector.configuration.allow_table import ALLOW_FIELDS
+from detector.configuration.deployment_keys import KEY_FIELDS
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.configuration.receive_table import RECEIVE_FIELDS, RECEIVE_SOURCE_FIELDS
@@ -27,7 +28,6 @@ from detector.configuration.revoke_table import (
 )
 from detector.configuration.service_settings import SERVICE_FIELDS
 from detector.configuration.settings import (
-    KEY_FIELDS,
     KIND_FIELDS,
     PATTERN_FIELDS,
     RULE_FIELDS,

@@ -14,13 +14,13 @@ import msgspec
 from detector.configuration.accept_table import ACCEPT_FIELDS, read_accepts
 from detector.configuration.allow_table import ALLOW_FIELDS, read_allows, unkeyed_warning
 from detector.configuration.allowlist import Allow
+from detector.configuration.deployment_keys import KEY_FIELDS, KEY_VARIABLE, read_deployment_keys
 from detector.configuration.fields import (
     CONFIDENCE,
     DURATION,
     FILE,
     FLAG,
     SEVERITY,
-    TEXT,
     TEXTS,
     Field,
     FieldReader,
@@ -46,16 +46,14 @@ from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning, default_rules
 from detector.judge.rules.catalog import RULES
 from detector.terminal.output import shown, why
-from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.findings import MOST_FINDINGS, Confidence
 from detector.values.forms import ALL as ALL_FORMS
 from detector.values.forms import FORMS, left_out
-from detector.values.secrets import DeploymentKey, decode_key
+from detector.values.secrets import DeploymentKey
 from detector.values.times import SECOND, parse_duration
 from detector.values.toml_file import Key, TomlFile
 
-KEY_VARIABLE: Final = "CURFEWD_KEY"
 NO_KEY_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file. Credentials registered by hmac-sha256 are not recognised, "
     "and the fingerprints of leaked secrets are valid for this run only"
@@ -211,11 +209,6 @@ TOP_FIELDS: Final = {
         '"10s"',
     ),
 }
-KEY_FIELDS: Final = {
-    "id": Field(TEXT, "the id that identifiers have in `key_id`; required"),
-    "file": Field(FILE, "file with the key, hex or base64; either this or `env`"),
-    "env": Field(TEXT, "environment variable with the key; either this or `file`"),
-}
 PATTERN_FIELDS: Final = {
     "paths": Field(TEXTS, "pattern files or folders of your own; gitleaks-style TOML works too", "[]"),
     "disable": Field(TEXTS, "globs of the patterns to switch off", "[]"),
@@ -286,7 +279,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
     top = reader.fields(data, TOP_FIELDS, also=tuple(TABLES))
     read_networks(reader, top)
     networks = Tuning(**{name: top.pop(name) for name in (*NETWORK_FIELDS,) if name in top})
-    keys = _keys(reader, top.pop("key_file", None), environ)
+    keys = read_deployment_keys(reader, top.pop("key_file", None), environ)
     overrides = _rules(reader, data.get("rules", {}), "rules")
     kinds = {}
     for kind, value in reader.table(data.get("kinds", {}), "kinds").items():
@@ -384,49 +377,3 @@ def _beside(reader: FieldReader, text: str, *keys: Key) -> str:
     except OSError as error:
         reader.fail(f"{dotted(keys)}: {shown(path)}: {why(error)}", *keys)
     return str(path)
-
-
-def _keys(reader: FieldReader, key_file: str | None, environ: Mapping[str, str]) -> tuple[DeploymentKey, ...]:
-    """All keys in force: first the environment's, then `key_file`'s, then those of `[[keys]]` in order."""
-    found: list[DeploymentKey] = []
-    folder = Path(reader.file.path).parent
-    if environ.get(KEY_VARIABLE):
-        try:
-            found.append(DeploymentKey.of(decode_key(environ[KEY_VARIABLE])))
-        except ValueError as error:
-            reader.errors.append(ConfigError(str(error), KEY_VARIABLE))
-    if key_file is not None:
-        try:
-            found.append(_key_of_file(folder / key_file, ""))
-        except ValueError as error:
-            reader.fail(f"key_file: {error}", "key_file")
-    for i, table in enumerate(reader.tables(reader.file.data.get("keys", []), "keys")):
-        try:
-            found.append(_key_of_table(reader, table, i, environ))
-        except ValueError as error:
-            reader.fail(f"keys: {error}", "keys", i)
-    unique = {key.material: key for key in reversed(found)}
-    return tuple(key for key in found if unique[key.material] is key)
-
-
-def _key_of_table(
-    reader: FieldReader, table: Mapping[str, Any], number: int, environ: Mapping[str, str]
-) -> DeploymentKey:
-    values = reader.fields(table, KEY_FIELDS, "keys", number)
-    if "id" not in table or ("file" in table) == ("env" in table):
-        raise ValueError("each needs an id, and either file or env")
-    if "file" in values:
-        return _key_of_file(reader.folder / values["file"], values["id"])
-    reader.secret_variables.add(values["env"])
-    text = environ.get(values["env"])
-    if not text:
-        raise ValueError(f"the environment variable {values['env']} is not set")
-    return DeploymentKey.of(decode_key(text), values["id"])
-
-
-def _key_of_file(path: Path, key_id: str) -> DeploymentKey:
-    try:
-        text = read_bounded(path, SECRET_BYTES).decode("ascii", "replace")
-        return DeploymentKey.of(decode_key(text), key_id)
-    except ValueError as error:
-        raise ValueError(f"{shown(path)}: {error}") from None

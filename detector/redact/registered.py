@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.configuration.deployment_keys import KEY_VARIABLE
+from detector.configuration.settings import Settings
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.files import read
 from detector.ingest.inputs import find_sources

@@ -9,7 +9,8 @@ from typing import IO, Final
 
 import msgspec
 
-from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.configuration.deployment_keys import KEY_VARIABLE
+from detector.configuration.settings import Settings
 from detector.patterns.pattern import finds_public_ids, public_identifiers
 from detector.scan.known_credentials import KeyRing
 from detector.scan.scanner_loader import load_scanner

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from s3fs import S3FileSystem
 
-from detector.configuration.settings import KEY_VARIABLE
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.ingest.remote import RemoteFolder
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.replay_command import Request, run_replay

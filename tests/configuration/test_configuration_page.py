@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.configuration.kafka_table import CLIENT_SECRET_VARIABLE, PASSWORD_VARIABLE
@@ -13,7 +14,6 @@ from detector.configuration.network_settings import NETWORK_FIELDS
 from detector.configuration.reference_page import EXAMPLE, page
 from detector.configuration.service_settings import SERVICE_FIELDS
 from detector.configuration.settings import (
-    KEY_VARIABLE,
     PATTERN_FIELDS,
     SCAN_FIELDS,
     TOP_FIELDS,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.configuration.settings import KEY_VARIABLE
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.judge.incremental_evaluator import DEEPEST
 from detector.judge.policy import Policy, Tuning
 from detector.judge.terms import NEVER

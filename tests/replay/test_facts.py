@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from detector.configuration.settings import KEY_VARIABLE
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.replay.facts_commands import run_judge, run_scan
 from detector.replay.facts_folder import FactsFolder
 from detector.replay.replay_command import Request, run_replay

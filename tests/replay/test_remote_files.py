@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
 from detector.cli import main
-from detector.configuration.settings import KEY_VARIABLE
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.ingest import remote as remote_module
 from detector.ingest import remote_sources as remote_sources_module
 from detector.ingest.inputs import find_sources

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from detector.cli import main
-from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.configuration.deployment_keys import KEY_VARIABLE
+from detector.configuration.settings import Settings
 from detector.ingest.units import Unit
 from detector.replay.facts_commands import run_scan
 from detector.replay.facts_folder import open_folder

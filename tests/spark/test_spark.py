@@ -16,7 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
-from detector.configuration.settings import KEY_VARIABLE
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.ingest.stored_sources import Sources
 from detector.replay.facts_commands import run_judge
 from detector.replay.replay_command import Request, run_replay
