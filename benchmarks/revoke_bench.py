@@ -19,6 +19,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
+from detector.configuration.revoke_settings import RevokeSettings
 from detector.configuration.settings import Settings
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.clients import StageSettings
@@ -119,6 +120,7 @@ async def _measured_rows(bootstrap: str, folder: Path, count: int) -> list[str]:
         recorder,
         CommandMasker(Settings()),
         time.time_ns,
+        settings=RevokeSettings,
     )
     settings = StageSettings(
         group="bench", topics=("in",), poll_records=500, tick_seconds=TICK_SECONDS, exclusive=True

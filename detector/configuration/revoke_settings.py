@@ -13,7 +13,7 @@ from detector.configuration.service_settings import Address
 from detector.terminal.output import shown
 from detector.values.bounded_files import SECRET_BYTES, BadFileError, read_bounded
 from detector.values.errors import ConfigError
-from detector.values.secrets import Secret
+from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import DAY, MINUTE, SECOND
 
 PLAN: Final = "plan"
@@ -150,6 +150,9 @@ class RevokeSettings(msgspec.Struct, frozen=True):
     - `given`: there is such a table.
     - `allow`: what may be revoked: every list of it must match. `deny`: what may not: one list that matches is enough,
       and a missing one matches nothing. `never`: globs of credential ids, identifiers and names in the handle.
+    - `command_keys`: the signature of a command is checked with each (`DeploymentKey.for_commands`): those of the
+      deployment keys, and of `command_key_file`; without one, every command is believed. `allow_unsigned`: those
+      without a signature are believed too.
     - `max_age`: a command that asks for something longer ago is held until somebody approves it.
     - `approval_age`: for how long an approval is valid.
     - `deadline`: after this time a command that could not be carried out has failed.
@@ -162,6 +165,9 @@ class RevokeSettings(msgspec.Struct, frozen=True):
     deny: Scope = Scope()
     never: tuple[str, ...] = ()
     limits: Limits = Limits()
+    command_key_file: str | None = None
+    command_keys: tuple[DeploymentKey, ...] = ()
+    allow_unsigned: bool = False
     max_age: int = DAY
     approvals: tuple[ApprovalRule, ...] = ()
     approvers: tuple[Approver, ...] = ()

@@ -5,7 +5,7 @@ It knows nothing of the targets but their names: `detector.revoke.target_tables`
 
 import re  # over names and times of day of a configuration
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detector.configuration.fields import (
@@ -39,6 +39,9 @@ from detector.configuration.revoke_settings import (
 )
 from detector.configuration.service_settings import ADDRESS
 from detector.configuration.urls import https_url
+from detector.terminal.output import shown
+from detector.values.bounded_files import SECRET_BYTES, read_bounded
+from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.toml_file import Key
 from detector.values.wording import counted
 
@@ -156,6 +159,16 @@ REVOKE_FIELDS: Final = {
         " and what the target finds for it",
         "[]",
     ),
+    "command_key_file": Field(
+        FILE,
+        "file with the keys that the signatures of commands are checked with, one a line, beside those that the"
+        " deployment keys give: [`curfewd revoke command-keys`](revoke.md#signed-commands) prints them",
+    ),
+    "allow_unsigned": Field(
+        FLAG,
+        "with a key: whether a command without a signature is carried out too; one with a wrong signature never is",
+        "false",
+    ),
     "max_age": Field(
         duration_between("1min", "365d"),
         "a command whose evidence is older is held until somebody approves it",
@@ -188,14 +201,20 @@ _TABLES: Final = ("allow", "deny", "limits", "approval", "approver", "quiet_hour
 _RENAMED_IN_NOTICES: Final = {"secret_file": "secret", "token_file": "token", "url_file": "url_file"}
 
 
-def read_revoke(reader: FieldReader, data: Mapping[str, Any]) -> RevokeSettings:
-    """The settings that can be read. The reader collects mistakes."""
+def read_revoke(
+    reader: FieldReader, data: Mapping[str, Any], keys: Sequence[DeploymentKey] = ()
+) -> RevokeSettings:
+    """The settings that can be read, with the deployment `keys` in force. The reader collects mistakes."""
+    command_keys = tuple(key.for_commands() for key in keys)
     if "revoke" not in data:
-        return RevokeSettings()
+        return RevokeSettings(command_keys=command_keys)
     table = reader.table(data["revoke"], "revoke")
     values = reader.fields(table, REVOKE_FIELDS, "revoke", also=_TABLES)
     if "audit_log" in values:
         values["audit_log"] = str(reader.folder / values["audit_log"])
+    if "command_key_file" in values:
+        values["command_key_file"] = str(reader.folder / values["command_key_file"])
+        command_keys += _command_keys(reader, values["command_key_file"])
     limits = reader.fields(
         reader.table(table.get("limits", {}), "revoke", "limits"), LIMIT_FIELDS, "revoke", "limits"
     )
@@ -203,6 +222,7 @@ def read_revoke(reader: FieldReader, data: Mapping[str, Any]) -> RevokeSettings:
     return RevokeSettings(
         given=True,
         **values,
+        command_keys=tuple(dict.fromkeys(command_keys)),
         limits=Limits(**limits),
         allow=_scope(reader, reader.table(table.get("allow", {}), "revoke", "allow"), "revoke", "allow"),
         deny=_scope(reader, reader.table(table.get("deny", {}), "revoke", "deny"), "revoke", "deny"),
@@ -212,6 +232,15 @@ def read_revoke(reader: FieldReader, data: Mapping[str, Any]) -> RevokeSettings:
         targets=tuple(_targets(reader, table.get("targets", {}))),
         notices=tuple(_notices(reader, table.get("notice", []))),
     )
+
+
+def _command_keys(reader: FieldReader, path: str) -> tuple[DeploymentKey, ...]:
+    try:
+        texts = read_bounded(path, SECRET_BYTES).decode("ascii", "replace").split()
+        return tuple(DeploymentKey.of(decode_key(text)) for text in texts or [""])
+    except ValueError as error:
+        reader.fail(f"revoke.command_key_file: {shown(path)}: {error}", "revoke", "command_key_file")
+        return ()
 
 
 def _scope(reader: FieldReader, table: Mapping[str, Any], *keys: Key) -> Scope:

@@ -9,7 +9,8 @@ from detector.configuration.settings import Settings
 
 def scope_notes(settings: Settings) -> Iterator[str]:
     """A sentence for each thing that it leaves out; a missing deployment key has a warning of its own."""
-    if msgspec.structs.replace(settings, keys=(), warnings=()) == Settings():
+    revoke = msgspec.structs.replace(settings.revoke, command_keys=())  # they come from the keys
+    if msgspec.structs.replace(settings, keys=(), warnings=(), revoke=revoke) == Settings():
         yield "It sets nothing: all rules and patterns are on, with their defaults."
     if settings.kafka is None:
         revoker = ", `curfewd revoke` carries out files alone (--commands)" if settings.revoke.given else ""

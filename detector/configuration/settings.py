@@ -318,7 +318,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         warnings.append(
             f"[scan] forms leaves out {', '.join(unseen)}: a secret that is printed so is not looked for, and no leak"
         )
-    revoke, receive = read_revoke(reader, data), read_receive(reader, data, environ, kafka)
+    revoke, receive = read_revoke(reader, data, keys), read_receive(reader, data, environ, kafka)
     settings = Settings(
         keys=keys,
         policy=policy,

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import orjson
 
+from detector.outputs.command_signature import signed
 from detector.outputs.commands import command_record
 from detector.outputs.file_output import FileOutput
 from detector.outputs.ocsf import finding_records
-from detector.outputs.output import Output
+from detector.outputs.output import Output, Run
 from detector.outputs.writers import Target, dumps, line
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import Command, Finding, FindingChange
@@ -52,11 +53,11 @@ class FindingsFile(FileOutput):
 
 
 class RevocationsFile(FileOutput):
-    """revocations.jsonl: commands as CloudEvents."""
+    """revocations.jsonl: commands as CloudEvents, signed where there is a key."""
 
     def command(self, command: Command) -> None:
         """Writes a command."""
-        self.write(line(command_record(command, self.run.clean)))
+        self.write(_signed_command(command, self.run) + b"\n")
 
 
 class DeadLettersFile(FileOutput):
@@ -101,17 +102,21 @@ class WholeDocument(FileOutput):
     def close(self) -> None:
         """Writes the document."""
         run = self.run
-        findings = finding_records(self._findings, run.patterns, run.clean)
-        commands = (command_record(each, run.clean) for each in self._commands)
-        letters = (_letter_record(each, run.clean) for each in self._letters)
+        findings = map(dumps, finding_records(self._findings, run.patterns, run.clean))
+        commands = (_signed_command(each, run) for each in self._commands)
+        letters = (dumps(_letter_record(each, run.clean)) for each in self._letters)
         for name, records in (("findings", findings), ("revocations", commands), ("dead_letters", letters)):
             self.write(b"{" if name == "findings" else b",")
             self.write(dumps({name: []})[1:-2])
             for number, record in enumerate(records):
-                self.write((b",\n" if number else b"\n") + dumps(record))
+                self.write((b",\n" if number else b"\n") + record)
             self.write(b"]")
         self.write(b"," + dumps({"summary": run.summary.record()})[1:] + b"\n")
         super().close()
+
+
+def _signed_command(command: Command, run: Run) -> bytes:
+    return signed(dumps(command_record(command, run.clean)), run.command_key)[0]
 
 
 def _letter_record(letter: DeadLetter, clean: Clean) -> dict[str, Any]:

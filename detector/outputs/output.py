@@ -16,6 +16,7 @@ from detector.judge.rules.titles import Patterns
 from detector.outputs.summary import Summary
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import Command, Finding, FindingChange
+from detector.values.secrets import DeploymentKey
 from detector.values.wording import Clean
 
 
@@ -23,13 +24,15 @@ class Run(msgspec.Struct, frozen=True):
     """What an output needs to put findings into words, and what is known of the run as a whole.
 
     `patterns` by id. `clean` masks every known secret in a text: no text of an event may be written without it.
-    `summary` has the numbers of a replay, `until` the time judged up to (ns, 0 if unknown).
+    `summary` has the numbers of a replay, `until` the time judged up to (ns, 0 if unknown). `command_key` signs
+    commands; None without a deployment key (`detector.outputs.command_signature.signing_key`).
     """
 
     patterns: Patterns
     clean: Clean
     summary: Summary = Summary()
     until: int = 0
+    command_key: DeploymentKey | None = None
 
 
 class Output(Protocol):

@@ -23,6 +23,7 @@ from detector.ingest.trust.policy import TrustPolicy
 from detector.ingest.units import UNIT
 from detector.judge.policy import Accept
 from detector.outputs.baseline_use import baseline_use
+from detector.outputs.command_signature import signing_key
 from detector.outputs.output import Output, Run, write_run
 from detector.records.dead_letters import UNREADABLE, DeadLetter
 from detector.registry.finders import Finders
@@ -150,7 +151,7 @@ def conclude(request: Request, prepared: Prepared, *, outputs: Sequence[Output] 
         use = baseline_use(baseline, result.findings, request.day, keyed=plan.keyed)
         warned = (*use.warnings(clean), *summary.warnings)
         summary = msgspec.structs.replace(summary, baseline=use.summary(clean), warnings=warned)
-    run = Run(patterns, clean, summary, result.until)
+    run = Run(patterns, clean, summary, result.until, signing_key(finders.keys))
     write_run(
         (*outputs_of(request.destinations), *outputs), run, result.findings, result.commands, result.letters
     )

@@ -8,6 +8,7 @@ DENY: Final = "deny"
 HELD: Final = "held"
 RETRY: Final = "retry"
 CHECK_AUDIT_LOG: Final = "check-audit-log"
+COMMAND_KEYS: Final = "command-keys"
 _EXIT: Final = (
     "Exit code: 0 when done; 1 if a command of --commands was refused, failed or waits, or an audit log is not whole; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run "
     "and --commands, 3 if a line of the file is no command."
@@ -18,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds all arguments."""
     parser.epilog = _EXIT
     parser.add_argument(
-        "--config", metavar="F", help="the configuration file; only check-audit-log needs none"
+        "--config",
+        metavar="F",
+        help="the configuration file; only check-audit-log and command-keys need none",
     )
     parser.add_argument(
         "--dry-run",
@@ -48,10 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=(APPROVE, DENY, RETRY, HELD, CHECK_AUDIT_LOG),
-        metavar="approve|deny|retry|held|check-audit-log",
-        help="`approve` or `deny` a command that waits, `retry` one that failed or is not proved, show those that are `held`, or look for "
-        "changes in an audit log; without one, run the service",
+        choices=(APPROVE, DENY, RETRY, HELD, CHECK_AUDIT_LOG, COMMAND_KEYS),
+        metavar="approve|deny|retry|held|check-audit-log|command-keys",
+        help="`approve` or `deny` a command that waits, `retry` one that failed or is not proved, show those that are "
+        "`held`, look for changes in an audit log, or print the `command-keys` that a revoker without the deployment "
+        "key needs; without one, run the service",
     )
     parser.add_argument(
         "subject",

@@ -19,9 +19,10 @@ from typing import Final
 
 import msgspec
 
-from detector.revoke.case import NEVER, Case, Move, cut, nanoseconds, proof_of
+from detector.revoke.case import NEVER, Case, Move, cut, differs, nanoseconds, new, proof_of
 from detector.revoke.outcomes import DEAD, Outcome, Verdict
 from detector.revoke.rails import Held
+from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import (
     GoneError,
     Observation,
@@ -168,6 +169,18 @@ def again(case: Case, asked: int, by: str) -> Case:
         asked_at=case.asked_at,
         early=case.early,
     )
+
+
+def gives_way(case: Case, command: RevocationCommand) -> bool:
+    """Whether nobody signed the command of a case, nothing was done for it, and a signed one came with its id."""
+    unsigned = command.signed and not case.command.signed
+    return unsigned and not case.counts and (case.open or differs(case, command))
+
+
+def in_place_of(case: Case, command: RevocationCommand) -> Case:
+    """A signed command in place of the unsigned one of a case. What was approved before was that one's plan."""
+    fresh = new(command, case.partition, case.taken)
+    return fresh.changed(outcomes=case.outcomes, asked=case.asked, asked_at=case.asked_at, early=case.early)
 
 
 def taken_up(case: Case, now: int, *, known: bool = False) -> Case:

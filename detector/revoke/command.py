@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from detector.configuration.deployment_keys import KEY_VARIABLE
 from detector.configuration.settings import Settings
 from detector.outputs.report_text import console_for
 from detector.revoke.approve_command import held_json, print_held, run_approve, run_held
-from detector.revoke.arguments import APPROVE, CHECK_AUDIT_LOG, DENY, HELD, RETRY
+from detector.revoke.arguments import APPROVE, CHECK_AUDIT_LOG, COMMAND_KEYS, DENY, HELD, RETRY
 from detector.revoke.check_audit_log import check_audit_log
 from detector.revoke.command_masker import CommandMasker
 from detector.revoke.file_run import run_file
@@ -36,8 +37,8 @@ def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
     settings = Settings.load(options.config)
     if options.dry_run is not None:
         return _plan(options, settings, clean)
-    if options.action == HELD:
-        return _held(options, settings, clean)
+    if options.action in {COMMAND_KEYS, HELD}:
+        return _command_keys(settings) if options.action == COMMAND_KEYS else _held(options, settings, clean)
     if options.commands is not None:
         return _commands(options, settings, clean)
     if options.action is None:
@@ -57,7 +58,7 @@ def _check(options: argparse.Namespace) -> None:
     checks = options.action == CHECK_AUDIT_LOG
     if checks and options.subject is None:
         raise UsageError("name the audit log: curfewd revoke check-audit-log FILE")
-    if not checks and options.config is None:
+    if not (checks or options.action == COMMAND_KEYS or options.config is not None):
         raise UsageError("name the configuration: --config F")
     decides = options.action in {APPROVE, DENY, RETRY}
     for name, given, fits in (
@@ -84,7 +85,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
     targets = make_targets(settings.revoke)
-    read = read_commands(options.dry_run, sys.stdin.buffer, CommandMasker(settings))
+    read = read_commands(options.dry_run, sys.stdin.buffer, CommandMasker(settings), settings.revoke)
     plans = planned(read.commands, targets, settings.revoke)
     say(*(f"curfewd: {clean(line)}" for line in read.unread))
     if options.json:
@@ -97,10 +98,19 @@ def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
 
 def _commands(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
     masker = CommandMasker(settings)
-    read = read_commands(options.commands, sys.stdin.buffer, masker)
+    read = read_commands(options.commands, sys.stdin.buffer, masker, settings.revoke)
     say(*(f"curfewd: {clean(line)}" for line in read.unread))
     code = run_file(settings.revoke, read.commands, Path(options.out), clean, masker)
     return code or (_UNREAD if read.unread else _DONE)
+
+
+def _command_keys(settings: Settings) -> int:
+    """Prints secrets, because somebody asks for exactly these."""
+    if not settings.keys:
+        raise UsageError(f"there is no deployment key in the configuration, and none in {KEY_VARIABLE}")
+    keys = [key.for_commands().material.hex() for key in settings.keys]
+    write_out("".join(f"{key}\n" for key in keys).encode(), last=True)
+    return _DONE
 
 
 def _held(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:

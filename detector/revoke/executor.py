@@ -151,8 +151,15 @@ class Executor:
         self._history = None
 
     def take(self, command: RevocationCommand, partition: int, now: int) -> bool:
-        """Takes a command. False if its id is known: a copy changes nothing, and what differs is only told of."""
+        """Takes a command. False if its id is known: a copy changes nothing, and what differs is only told of.
+
+        A signed one takes the place of one that nobody signed, if nothing was done for that: else whoever can write
+        a command could keep the true one away.
+        """
         known = self._entries.get(command.id)
+        if known is not None and cases.gives_way(known.case, command):
+            self._renew(known, cases.in_place_of(known.case, command))
+            return True
         if known is not None:
             if not case_values.differs(known.case, command):
                 self.copies += 1
@@ -191,10 +198,15 @@ class Executor:
         asked, by = self._deciding.retried(entry.case.command.id)
         if asked <= max(entry.case.retried, entry.case.ended - SKEW):
             return
-        entry.case = cases.again(entry.case, asked, by)
-        entry.likely = self._likely(entry.case)
-        self._open[entry.case.command.id] = entry
-        self._note(entry, (entry.case, None))
+        self._renew(entry, cases.again(entry.case, asked, by))
+
+    def _renew(self, entry: _Entry, case: Case) -> None:
+        """A case begins anew."""
+        self._queue.discard(entry)
+        entry.case = case
+        entry.likely = self._likely(case)
+        self._open[case.command.id] = entry
+        self._note(entry, (case, None))
         self._queue.add(entry, self._clock())
 
     def use(self, deciding: Deciding, settings: ExecutorSettings, turns: TurnSettings) -> None:

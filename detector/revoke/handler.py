@@ -6,10 +6,11 @@ partition with the number of the command's, so whoever has a partition of comman
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from detector.configuration.revoke_settings import RevokeSettings
 from detector.kafka.changelog import Changelog, pairs_in
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import DeadLetter
@@ -22,6 +23,8 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.stored_cases import case_record, last_cases
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.values.errors import BadRecordError, StopError
+
+STAGE: Final = "revoke"
 
 
 class RevokeTopics(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class RevokeHandler:
-    """Handles the topic of commands. `masker` masks what comes in, `clock` gives ns."""
+    """Handles the topic of commands. `masker` masks what comes in, `clock` gives ns, `settings` those in force: a reload may change them."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it works with
         self,
@@ -50,6 +53,8 @@ class RevokeHandler:
         recorder: Recorder,
         masker: CommandMasker,
         clock: Callable[[], int],
+        *,
+        settings: Callable[[], RevokeSettings],
     ) -> None:
         self._topics = topics
         self._executor = executor
@@ -57,6 +62,7 @@ class RevokeHandler:
         self._recorder = recorder
         self._masker = masker
         self._clock = clock
+        self._settings = settings
 
     async def assigned(self, partition: Partition) -> None:
         """Restores the partition's cases."""
@@ -72,7 +78,7 @@ class RevokeHandler:
         for record in records:
             appended = appended_at(record.headers, record.timestamp)
             try:
-                command = self._masker.command(read_command(record.value, now, appended))
+                command = self._masker.command(read_command(record.value, now, appended, self._settings()))
             except BadRecordError as error:
                 letter = DeadLetter.of(error, partition.topic)
                 letter = msgspec.structs.replace(letter, partition=partition.number, offset=record.offset)

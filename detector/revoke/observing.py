@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, Final, get_args
 
+from detector.records.dead_letters import BAD_SIGNATURE, UNSIGNED, DeadLetter
 from detector.revoke.breaker import STATES
 from detector.revoke.case import Case
 from detector.revoke.executor import Executor
-from detector.revoke.handler import Told
+from detector.revoke.handler import STAGE, Told
 from detector.revoke.outcomes import Verdict
 from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput
@@ -20,6 +21,7 @@ from detector.values.wording import Clean, visible
 BAD: Final = frozenset({"failed", "refused", "held"})
 NOBODY: Final = "none"
 _STATES: Final = ("turn", "provider", "held")
+_NOT_BELIEVED: Final = frozenset({UNSIGNED, BAD_SIGNATURE})
 
 
 class RevocationObserver:
@@ -35,6 +37,8 @@ class RevocationObserver:
         self._limit = RepeatLimit(lambda: clock() / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=0)
         metrics.add(series.REVOCATION_DIFFERING, amount=0)
+        for reason in _NOT_BELIEVED:
+            metrics.add(series.DEAD, STAGE, metrics.bounded("reason", reason), amount=0)
 
     def expect(self, targets: Iterable[str]) -> None:
         """Sets the counters of each target to zero: a rate needs a zero to start from."""
@@ -57,10 +61,25 @@ class RevocationObserver:
         """Takes the facts of the stage: only what is committed was told. Returns the outcomes in it."""
         if not isinstance(fact, HandlerThroughput):
             return []
-        told = [output.fact for output in fact.outputs if isinstance(output.fact, Told)]
+        facts = [output.fact for output in fact.outputs]
+        told = [each for each in facts if isinstance(each, Told)]
         for each in told:
             self.told(each)
+        for letter in facts:
+            if isinstance(letter, DeadLetter) and letter.reason in _NOT_BELIEVED:
+                self._not_believed(letter)
         return told
+
+    def _not_believed(self, letter: DeadLetter) -> None:
+        if (more := self._limit(letter.reason, letter.source)) is not None:
+            self._log.warning(
+                "a command is not carried out: no key here has signed it",
+                reason=letter.reason,
+                topic=letter.source,
+                partition=letter.partition,
+                offset=letter.offset,
+                **more,
+            )
 
     def told(self, told: Told) -> None:
         """Counts and logs an outcome."""
@@ -98,7 +117,7 @@ class RevocationObserver:
         for state in _STATES:
             metrics.set(series.REVOCATIONS_PENDING, states[state], state)
         metrics.clear(series.REVOCATIONS_HELD)
-        for rail in ("plan", "approval", "age", "quiet-hours", "limit"):
+        for rail in ("plan", "approval", "signature", "age", "quiet-hours", "limit"):
             metrics.set(series.REVOCATIONS_HELD, rails[rail], rail)
         metrics.set(series.OLDEST_REVOCATION, (now - oldest) / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=executor.copies - self._copies)

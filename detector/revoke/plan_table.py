@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.configuration.revoke_settings import ACT, RevokeSettings
+from detector.records.dead_letters import BAD_SIGNATURE, UNSIGNED
 from detector.revoke.command_masker import CommandMasker
 from detector.revoke.rails import Act, Go, Held, History, Proposal, Refused, decide, urgency
 from detector.revoke.reader import LARGEST, read_command
@@ -63,34 +64,46 @@ class ReadCommands(msgspec.Struct, frozen=True):
     unread: tuple[str, ...]
 
 
-def read_commands(path: str, standard_input: BinaryIO, masker: CommandMasker) -> ReadCommands:
+def read_commands(
+    path: str, standard_input: BinaryIO, masker: CommandMasker, settings: RevokeSettings
+) -> ReadCommands:
     """The commands of a replay's `revocations.jsonl`, masked; `-` is standard input.
+
+    What has to be signed and is not is none.
 
     Raises:
         InputError: it cannot be opened, or no line of it is a command.
     """
     if path == STANDARD_INPUT:
-        return _read(standard_input, "standard input", masker)
+        return _read(standard_input, "standard input", masker, settings)
     try:
         with Path(path).open("rb") as file:
-            return _read(file, shown(path), masker)
+            return _read(file, shown(path), masker, settings)
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else "there is a zero byte in its name"
         raise InputError(f"{shown(path)}: {reason}") from None
 
 
-def _read(file: BinaryIO, name: str, masker: CommandMasker) -> ReadCommands:
+def _read(file: BinaryIO, name: str, masker: CommandMasker, settings: RevokeSettings) -> ReadCommands:
     commands: dict[str, RevocationCommand] = {}
     unread = []
+    reasons = set()
     for number, line in enumerate(_lines(file), start=1):
         if not line.strip():
             continue
         try:
-            command = masker.command(read_command(line, _FAR))
+            command = masker.command(read_command(line, _FAR, settings=settings))
         except BadRecordError as error:
+            reasons.add(error.reason)
             unread.append(f"{name}:{number}: no command: {error}")
         else:
             commands.setdefault(command.id, command)
+    if unread and not commands and reasons <= {UNSIGNED, BAD_SIGNATURE}:
+        raise InputError(
+            f"{name}: no key of the configuration has signed a line of it: replay with that deployment key, or put the "
+            "key of the replay into revoke.command_key_file"
+            + ("; revoke.allow_unsigned takes unsigned ones too" if UNSIGNED in reasons else "")
+        )
     if unread and not commands:
         raise InputError(
             f"{name}: no line of it is a command: name the revocations.jsonl of `curfewd replay --out`"

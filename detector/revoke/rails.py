@@ -5,7 +5,8 @@ In this order; the first that applies decides:
 1. `never` and `deny` refuse, whoever approves. So does a command that `allow` does not cover.
 2. An approver who denies refuses.
 3. `mode = "plan"` holds everything.
-4. `approval` and `max_age` hold until enough people have approved.
+4. `approval`, `max_age` and a signature that was not asked for when the command came hold until enough people have
+   approved.
 5. Quiet hours hold what is not critical, unless somebody has approved it.
 6. Limits hold what would be too much within a minute or an hour. An approval does not lift them.
 
@@ -31,7 +32,17 @@ from detector.values.times import DAY, HOUR, MINUTE
 from detector.values.wording import counted, span
 
 Rail = Literal[
-    "target", "never", "deny", "allow", "denied", "plan", "approval", "age", "quiet-hours", "limit"
+    "target",
+    "never",
+    "deny",
+    "allow",
+    "denied",
+    "plan",
+    "approval",
+    "signature",
+    "age",
+    "quiet-hours",
+    "limit",
 ]
 """What held or refused a command; `target` if no target takes it, or the target refuses to plan it."""
 
@@ -297,7 +308,9 @@ def _unapproved(
     rail: Rail = "approval"
     why = "revoke.approval asks for it"
     age = now - proposal.command.time
-    if not needed and age > settings.max_age:
+    if not needed and settings.command_keys and not (proposal.command.signed or settings.allow_unsigned):
+        needed, rail, why = 1, "signature", "it was taken when a command needed no signature, and has none"
+    elif not needed and age > settings.max_age:
         needed, rail, why = 1, "age", f"its evidence is {span(age)} old"
     if len(people) >= needed:
         return None

@@ -10,8 +10,18 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from detector.adapters.cloudevents import MAX_DEPTH, Text, decode_json, deeper_than, read_time
+from detector.configuration.revoke_settings import RevokeSettings
+from detector.outputs.command_signature import check_signature
 from detector.outputs.commands import TYPE
-from detector.records.dead_letters import AMBIGUOUS, FUTURE_TIME, TOO_DEEP, TOO_LARGE, WRONG_FIELD, bad
+from detector.records.dead_letters import (
+    AMBIGUOUS,
+    FUTURE_TIME,
+    TOO_DEEP,
+    TOO_LARGE,
+    UNSIGNED,
+    WRONG_FIELD,
+    bad,
+)
 from detector.records.repeated_names import has_repeated_name
 from detector.revoke.revocation_command import RevocationCommand
 from detector.values.errors import BadRecordError
@@ -26,6 +36,7 @@ MOST_HANDLE: Final = 16 << 10
 """Bytes of a revocation object as JSON: it is kept in memory for as long as the case is open."""
 _SIZE: Final = f"a command is at most {LARGEST} bytes"
 _MILLISECONDS_DIGITS: Final = 15
+_UNKEYED: Final = RevokeSettings()
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
@@ -65,8 +76,10 @@ class _Envelope(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
 
 
-def read_command(value: bytes | None, now: int, appended: int | None = None) -> RevocationCommand:
-    """The command in one record or line. `now` and `appended` are in ns.
+def read_command(
+    value: bytes | None, now: int, appended: int | None = None, settings: RevokeSettings = _UNKEYED
+) -> RevocationCommand:
+    """The command in one record or line. `now` and `appended` are in ns; `settings` have the keys that sign commands.
 
     Raises:
         BadRecordError: it is no command, or none that can be believed.
@@ -85,6 +98,7 @@ def read_command(value: bytes | None, now: int, appended: int | None = None) -> 
         raise bad(WRONG_FIELD, "specversion", 'only CloudEvents "1.0" is read')
     if envelope.type != TYPE:
         raise bad(WRONG_FIELD, "type", f"not a command: its type is not {TYPE}")
+    signed = _is_signed(value, settings)
     time = read_time(envelope.time, "time")
     if time > now + MAX_FUTURE:
         raise bad(FUTURE_TIME, "time")
@@ -109,7 +123,25 @@ def read_command(value: bytes | None, now: int, appended: int | None = None) -> 
         escalated=data.escalated,
         severity=severity,
         appended=appended,
+        signed=signed,
     )
+
+
+def _is_signed(value: bytes, settings: RevokeSettings) -> bool:
+    """Whether a key has signed the command. Without a key, or where the settings allow it, it need not be.
+
+    Raises:
+        BadRecordError: it has to be, and is not.
+    """
+    if not settings.command_keys:
+        return False
+    try:
+        check_signature(value, settings.command_keys)
+    except BadRecordError as error:
+        if error.reason == UNSIGNED and settings.allow_unsigned:
+            return False
+        raise
+    return True
 
 
 def _check_handle(revocation: dict[str, Any] | None) -> None:

@@ -21,6 +21,7 @@ class RevocationCommand(msgspec.Struct, frozen=True):
       in it say which target is meant.
     - `appended`: when the log record that shows the leak was appended to Kafka (ns), None if it is not known. The time
       until a credential is dead counts from there.
+    - `signed`: its signature was checked, and is that of a detector with a key of the configuration.
     """
 
     id: str
@@ -37,6 +38,7 @@ class RevocationCommand(msgspec.Struct, frozen=True):
     escalated: bool = False
     severity: Severity = Severity.CRITICAL
     appended: int | None = None
+    signed: bool = False
 
     @property
     def provider(self) -> str:

@@ -35,7 +35,7 @@ from detector.revoke.case import NEVER
 from detector.revoke.command_masker import CommandMasker
 from detector.revoke.deciding import Configured
 from detector.revoke.executor import Executor, ExecutorSettings
-from detector.revoke.handler import RevokeHandler, RevokeTopics
+from detector.revoke.handler import STAGE, RevokeHandler, RevokeTopics
 from detector.revoke.notice_sender import NoticeSender
 from detector.revoke.observing import RevocationObserver
 from detector.revoke.target_tables import TableTarget, make_targets
@@ -61,7 +61,6 @@ from detector.service.topics import survey
 from detector.values.errors import StopError, UsageError
 from detector.values.times import DAY, SECOND
 
-STAGE: Final = "revoke"
 TICK_SECONDS: Final = 0.1
 POLL_RECORDS: Final = 500
 SAMPLE_SECONDS: Final = 1.0
@@ -79,6 +78,7 @@ class RevokeService:
         self, settings: Settings, reread: Callable[[], Settings], log: Any, log_mask: LogMask
     ) -> None:
         self._settings = settings
+        self._revoke = settings.revoke  # as it is in force now
         self._live = settings.live()
         self._reread = reread
         self._log = log
@@ -135,6 +135,8 @@ class RevokeService:
             self._observer.expect_notices(notice.name for notice in revoke.notices)
             if not targets:
                 self._log.warning("there is no [revoke.targets] table: every command will be refused")
+            if not revoke.command_keys:
+                self._log.warning("there is no key to check signatures with: every command will be believed")
             await self._lifecycle.until_stopped(
                 self._work(targets, recorder), lambda: self._stage is not None
             )
@@ -216,7 +218,13 @@ class RevokeService:
         changelog: KafkaChangelog,
     ) -> None:
         handler = RevokeHandler(
-            topics_of(self._live), executor, changelog, recorder, self._masker, time.time_ns
+            topics_of(self._live),
+            executor,
+            changelog,
+            recorder,
+            self._masker,
+            time.time_ns,
+            settings=lambda: self._revoke,
         )
         stage = Stage(connection, settings, MeasuredHandler(handler, self._observe), self._observe)
         self._readiness.starting(STAGE)
@@ -278,6 +286,7 @@ class RevokeService:
                 )
                 self._metrics.add(series.RELOADS, "refused")
                 continue
+            self._revoke = revoke
             approvals.use(revoke.approvers)
             self._notices.use(revoke.notices)
             executor.use(

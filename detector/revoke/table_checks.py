@@ -80,6 +80,7 @@ def revoke_warnings(settings: Settings) -> Iterator[str]:
         yield "revoke.targets: there are none, so every command is refused: add a table [revoke.targets.NAME]"
     if revoke.mode == ACT:
         yield from _unlimited(revoke)
+    yield from _unsigned(revoke)
     yield from _without_effect(revoke)
     yield from _missing(revoke)
     yield from _exposed(revoke)
@@ -101,6 +102,19 @@ def _unlimited(revoke: RevokeSettings) -> Iterator[str]:
         )
     elif none:
         yield f"revoke.limits.{none[0]}: 0 is no limit{', and so are ' + ', '.join(none[1:]) if none[1:] else ''}"
+
+
+def _unsigned(revoke: RevokeSettings) -> Iterator[str]:
+    if not revoke.command_keys:
+        yield (
+            "revoke.command_key_file: there is no key to check signatures with, so whoever can write to the topic of "
+            "commands has credentials revoked: name the key of your detector (docs/revoke.md, Signed commands)"
+        )
+    elif revoke.allow_unsigned:
+        yield (
+            "revoke.allow_unsigned: commands that nobody signed are carried out too: take it out once the commands of "
+            "a detector without a key are done"
+        )
 
 
 def _without_effect(revoke: RevokeSettings) -> Iterator[str]:
@@ -155,13 +169,14 @@ def _missing(revoke: RevokeSettings) -> Iterator[str]:
 
 def _exposed(revoke: RevokeSettings) -> Iterator[str]:
     """Files with secrets that others on this machine can read, or write."""
-    files = {approver.token.key: approver.token.path for approver in revoke.approvers}
+    files = [(approver.token.key, approver.token.path) for approver in revoke.approvers]
     for notice in revoke.notices:
-        for file in (notice.url_file, notice.secret, notice.token):
-            if file is not None:
-                files[file.key] = file.path
-    files |= {key: path for key, path in _files_of_targets(revoke) if key.rpartition(".")[2] not in _PUBLIC}
-    for key, path in files.items():
+        given = (notice.url_file, notice.secret, notice.token)
+        files += [(file.key, file.path) for file in given if file is not None]
+    if revoke.command_key_file is not None:
+        files.append(("revoke.command_key_file", revoke.command_key_file))
+    files += [each for each in _files_of_targets(revoke) if each[0].rpartition(".")[2] not in _PUBLIC]
+    for key, path in files:
         try:
             mode = Path(path).stat().st_mode
         except (OSError, ValueError):  # `revoke_mistakes` or `_missing` says so

@@ -26,6 +26,7 @@ from detector.kafka.handlers import Handler
 from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.topic_follower import TopicFollower
+from detector.outputs.command_signature import signing_key
 from detector.outputs.output import Run
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
@@ -228,7 +229,7 @@ def judge_stage(
             memory=context.store_memory,
             findings_id=context.ids.get("findings", ""),
         ),
-        Run(patterns, context.registered.finders.clean),
+        Run(patterns, context.registered.finders.clean, command_key=signing_key(settings.keys)),
         changelog,
         time.time_ns,
         context.observer("judge"),

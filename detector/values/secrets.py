@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 MIN_KEY_BYTES: Final = 16
 _CHECK_LABEL: Final = b"curfewd/check/v1"
 _FOLDED_LABEL: Final = b"curfewd/folded/v1"
+_COMMAND_LABEL: Final = b"curfewd/command/v1"
 _MASK64: Final = (1 << 64) - 1
 # RFC 2104 with SHA-256: the size of a block, and each byte of the key XORed with the two pads.
 _BLOCK: Final = 64
@@ -109,6 +110,10 @@ class DeploymentKey:
     def for_folded(self) -> "DeploymentKey":
         """The key under which secrets without their case are hashed: another, so that nothing tells equal texts."""
         return DeploymentKey.of(hmac.digest(self.material, _FOLDED_LABEL, "sha256"), self.id)
+
+    def for_commands(self) -> "DeploymentKey":
+        """The key that signs commands: another, so that whoever checks signatures cannot test guesses of secrets."""
+        return DeploymentKey.of(hmac.digest(self.material, _COMMAND_LABEL, "sha256"), self.id)
 
     def folded(self, secret: Secret) -> str:
         """Lower-case hex of HMAC-SHA-256(HMAC-SHA-256(key, "curfewd/folded/v1"), the secret with A to Z as a to z)."""

@@ -240,7 +240,8 @@ def test_the_revoker_is_found_by_its_own_selectors_alone_and_let_out_to_provider
 def test_the_revoker_plans_until_somebody_says_act(tmp_path: Path) -> None:
     config = revoker("ConfigMap")["data"]["revoke.toml"]
     path = tmp_path / "revoke.toml"
-    path.write_text(config)
+    (tmp_path / "command-keys").write_text("00" * 32)
+    path.write_text(config.replace("/run/secrets/curfewd", str(tmp_path)))
     settings = Settings.load(str(path), {})
     assert settings.revoke.mode == "plan"
     assert settings.revoke.probes.port == 9466

@@ -124,7 +124,7 @@ def test_the_configuration_of_the_revoker_plans_and_has_its_secrets_from_systemd
     assert named
     assert all(each.startswith("/run/credentials/curfewd-revoke.service/revoke_") for each in named)
     for each in named:
-        (tmp_path / Path(each).name).write_text("hvs.made-up")
+        (tmp_path / Path(each).name).write_text("00" * 32)
         (tmp_path / Path(each).name).chmod(0o600)
     config = tmp_path / "revoke.toml"
     moved = text.replace("/run/credentials/curfewd-revoke.service", str(tmp_path))
@@ -138,3 +138,4 @@ def test_the_configuration_of_the_revoker_plans_and_has_its_secrets_from_systemd
     assert settings.revoke.mode == "plan"
     assert settings.revoke.probes.loopback
     assert [table.type for table in settings.revoke.targets] == ["vault"]
+    assert len(settings.revoke.command_keys) == 1

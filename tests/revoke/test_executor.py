@@ -206,6 +206,44 @@ async def test_a_second_command_of_an_id_that_says_something_else_is_counted_and
     assert running.executor.copies == 0
 
 
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_signed_command_takes_the_place_of_one_that_nobody_signed(*, held: bool) -> None:
+    """Who could write to the topic before a key was there has not kept the true command away."""
+    forged: dict[str, Any] = (
+        {"owner": "mallory"} if held else {"revocation": {"provider": "recording", "refuse": "yes"}}
+    )
+    target = RecordingTarget()
+    target.live.add("cred-1")
+    rails = OpenRails({"memory": target}, lambda _command, _history: Held("plan", "held"))
+    running = Running(rails)
+    running.take([command(**forged), command("cred-2", **forged)])
+    running.transaction()
+    first = "held" if held else "refused"
+    assert running.stored.verdicts == [first, first]
+    await running.crash()
+    running = Running(OpenRails({"memory": target}), running.stored)
+    running.take([command(signed=True), command("cred-2", owner="eve")])
+    await running.settle()
+    told = running.stored.of(command().id)
+    assert [(each.number, each.verdict) for each in told] == [(1, first), (2, "confirmed")]
+    assert target.kills == {"cred-1": 1}
+    assert running.executor.differing == 1
+    running.take([command(signed=True), command(**forged), command(signed=True, owner="eve")])
+    await running.settle()
+    assert (running.executor.copies, running.executor.differing) == (1, 3)
+    assert target.kills == {"cred-1": 1}
+
+
+async def test_what_was_done_for_an_unsigned_command_is_not_done_again_for_a_signed_one() -> None:
+    target, running = ready("cred-1")
+    running.take([command(owner="ann")])
+    await running.settle()
+    running.take([command(signed=True)])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"]
+    assert (target.kills, running.executor.differing) == ({"cred-1": 1}, 1)
+
+
 async def test_more_evidence_for_the_same_is_a_copy() -> None:
     _, running = ready("cred-1")
     running.take([command(), command(reasons=("leaked-credential",), time=5, finding_uids=("u",))])

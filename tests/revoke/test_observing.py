@@ -3,6 +3,7 @@
 import time
 
 from detector.kafka.handlers import Output, Partition
+from detector.records.dead_letters import DeadLetter
 from detector.revoke.handler import Told
 from detector.revoke.observing import RevocationObserver
 from detector.revoke.outcomes import Outcome, Verdict
@@ -11,6 +12,7 @@ from detector.revoke.target import Step, UnavailableError
 from detector.scan.message_masks import masked_message
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
+from detector.service.scan.dead_letter_records import dead_letter_output
 from detector.values.times import SECOND
 from tests.revoke.recording import OpenRails, RecordingOptions, RecordingTarget
 from tests.revoke.running import QUICK, Running, command
@@ -135,3 +137,21 @@ def test_notices_and_commands_that_differ_are_counted_from_zero() -> None:
         assert f'curfewd_revocation_notices_total{{notice="owners",result="{result}"}} 1.0' in page
     assert "curfewd_revocation_differing_total 2.0" in page
     assert [line[0] for line in lines.lines] == ["warning"]
+
+
+def test_commands_that_no_key_signed_are_counted_from_zero_and_logged() -> None:
+    lines = Lines()
+    metrics, seen = observer(lines)
+    page = metrics.page("").body.decode()
+    letters = [
+        DeadLetter("c.revocations", reason, "d", offset=number, partition=0)
+        for number, reason in enumerate(("unsigned", "unsigned", "bad-signature", "wrong-field"))
+    ]
+    for reason in ("unsigned", "bad-signature"):
+        assert f'curfewd_dead_letters_total{{reason="{reason}",stage="revoke"}} 0.0' in page
+    outputs = tuple(dead_letter_output("dead", letter) for letter in letters)
+    assert seen.observe(HandlerThroughput(Partition("c", 0), 4, 4, None, outputs, 0.1)) == []
+    assert [(kind, fields["reason"], fields["offset"]) for kind, _, fields in lines.lines] == [
+        ("warning", "unsigned", 0),
+        ("warning", "bad-signature", 2),
+    ]

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from detector.cli import main
+from detector.configuration.deployment_keys import KEY_VARIABLE
+from detector.configuration.settings import Settings
+from detector.outputs.command_signature import signed, signing_key
 from detector.revoke.reader import LARGEST
+from detector.values.secrets import DeploymentKey
 
 TARGET = '[revoke.targets.db]\ntype = "tests.revoke.test_plan_table:Words"\n'
 
@@ -160,6 +164,66 @@ def test_lines_that_cannot_be_read_are_named_and_the_others_are_planned(planned:
     assert "2 commands: 2 go." in " ".join(out.split())
     assert [each.split(": ")[1] for each in err.splitlines()] == ["r.jsonl:2", "r.jsonl:4"]
     assert "oops" not in err
+
+
+KEY = DeploymentKey.of(bytes(range(32)))
+
+
+def test_with_a_key_what_it_did_not_sign_is_named_and_not_planned(planned: Any, tmp_path: Path) -> None:
+    """The key that commands are checked with comes from the deployment key, or is all that the revoker has."""
+    (tmp_path / "deployment.key").write_text(KEY.material.hex())
+    (tmp_path / "command.key").write_text(KEY.for_commands().material.hex())
+    own = [signed(line(number).encode(), signing_key([KEY]))[0].decode() for number in (1, 2)]
+    lines = [line(1), own[0].replace('"ann"', '"bob"'), *own]
+    for config in ('command_key_file = "command.key"', '[[keys]]\nid = "k"\nfile = "deployment.key"'):
+        code, out, err = planned(lines, "--json", config=config)
+        assert code == 3
+        assert [each["credential_id"] for each in json.loads(out)["commands"]] == ["c-1", "c-2"]
+        assert [each.split(": ")[1:4] for each in err.splitlines()[-2:]] == [
+            ["r.jsonl:1", "no command", "unsigned"],
+            ["r.jsonl:2", "no command", "bad-signature"],
+        ]
+        code, out, err = planned(lines[:2], config=config)
+        assert (code, out) == (2, "")
+        assert "no key of the configuration has signed a line of it" in err
+        assert "revoke.allow_unsigned" in err
+        assert "revoke.allow_unsigned" not in planned(lines[1:2], config=config)[2]
+    allowing = 'command_key_file = "command.key"\nallow_unsigned = true'
+    code, out, _ = planned([line(1), own[1]], "--json", config=allowing)
+    assert (code, len(json.loads(out)["commands"])) == (0, 2)
+    assert planned(lines, "--json")[0] == 0  # without a key every command is believed
+
+
+def test_the_command_keys_of_all_deployment_keys_are_printed_and_are_a_key_file(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old.key").write_text(KEY.material.hex())
+    config = tmp_path / "curfewd.toml"
+    config.write_text('[[keys]]\nid = "old"\nfile = "old.key"\n')
+    monkeypatch.setenv(KEY_VARIABLE, "ab" * 32)
+    assert main(["revoke", "command-keys", "--config", str(config)]) == 0
+    printed = capsysbinary.readouterr().out
+    both = Settings.load(str(config)).revoke.command_keys
+    assert len(both) == 2
+    assert KEY.material.hex().encode() not in printed
+    (tmp_path / "command-keys").write_bytes(printed)
+    config.write_text('[revoke]\ncommand_key_file = "command-keys"\n')
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert [key.material for key in Settings.load(str(config)).revoke.command_keys] == [
+        key.material for key in both
+    ]
+    assert main(["revoke", "command-keys"]) == 2
+    assert b"there is no deployment key" in capsysbinary.readouterr().err
+    for wrong in ("", "short", "00" * 16 + "\nxyz"):
+        (tmp_path / "command-keys").write_text(wrong)
+        assert main(["revoke", "--config", str(config), "--dry-run", "nothing"]) == 2
+        assert b"revoke.command_key_file: " in capsysbinary.readouterr().err
+
+
+def test_a_key_file_that_cannot_be_read_stops_it(planned: Any) -> None:
+    code, out, err = planned([line(1)], config='command_key_file = "missing.key"')
+    assert (code, out) == (2, "")
+    assert err.endswith("revoke.command_key_file: missing.key: cannot be read: No such file or directory\n")
 
 
 def test_a_hostile_command_stops_nothing_and_reaches_no_terminal(planned: Any) -> None:

@@ -22,6 +22,7 @@ from detector.revoke.target import Plan, Step
 from detector.values.approvals import Approval
 from detector.values.events import Identifier
 from detector.values.findings import Severity
+from detector.values.secrets import DeploymentKey
 from detector.values.times import DAY, HOUR, MINUTE, SECOND, parse_rfc3339
 
 NOW = parse_rfc3339("2026-11-03T12:00:00Z")
@@ -259,6 +260,24 @@ def test_a_blank_or_a_capital_makes_nobody_else_of_a_name(name: str) -> None:
         assert isinstance(decide(same, history, acting(limits=limits), NOW), Held)
         history.take_back(Act(act.time, act.target.upper(), f"{act.owner} "))
         assert decide(same, history, acting(limits=limits), NOW) == Go()
+
+
+KEYED = acting(command_keys=(DeploymentKey.of(bytes(16)).for_commands(),))
+
+
+def test_what_was_taken_without_a_signature_waits_for_a_person() -> None:
+    """Such as before an upgrade. What is unsigned and comes later is not taken at all."""
+    held = decide(proposal(), History(), KEYED, NOW)
+    assert isinstance(held, Held)
+    assert (held.rail, held.needed, held.until) == ("signature", 1, None)
+    assert decide(proposal(), History(), KEYED, NOW, [said("bob")]) == Go(("bob",))
+    assert decide(proposal(signed=True), History(), KEYED, NOW) == Go()
+    allowing = msgspec.structs.replace(KEYED, allow_unsigned=True)
+    assert decide(proposal(), History(), allowing, NOW) == Go()
+    rule = msgspec.structs.replace(KEYED, approvals=(ApprovalRule(2),))
+    two = decide(proposal(), History(), rule, NOW)
+    assert isinstance(two, Held)
+    assert (two.rail, two.needed) == ("approval", 2)
 
 
 NIGHT = (QuietHours(11 * 60, 13 * 60, "UTC"),)

@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.configuration.revoke_settings import RevokeSettings
+from detector.outputs.command_signature import signed, signing_key
 from detector.outputs.commands import command_record
 from detector.revoke.case import Case
 from detector.revoke.reader import LARGEST, MOST_HANDLE, appended_at, read_command
@@ -14,6 +17,7 @@ from detector.revoke.stored_cases import case_record, stored_case
 from detector.values.errors import BadRecordError
 from detector.values.events import Identifier
 from detector.values.findings import Command, CredentialFacts, Severity
+from detector.values.secrets import DeploymentKey
 from detector.values.times import MILLISECOND, parse_rfc3339
 from tests.revoke.deployment import command_event
 
@@ -124,6 +128,29 @@ def test_a_name_that_stands_twice_is_not_believed() -> None:
     with pytest.raises(BadRecordError) as caught:
         read_command(text.encode(), NOW)
     assert caught.value.reason == "ambiguous-json"
+
+
+KEYS = [DeploymentKey.of(bytes(16), "2026"), DeploymentKey.of(b"o" * 16, "2025")]
+KEYED = RevokeSettings(command_keys=tuple(key.for_commands() for key in KEYS))
+ALLOWING = msgspec.structs.replace(KEYED, allow_unsigned=True)
+
+
+def test_with_a_key_a_command_is_believed_by_its_signature() -> None:
+    plain = json.dumps(event()).encode()
+    own, other = signed(plain, signing_key(KEYS))[0], signed(plain, KEYS[0])[0]
+    for value, with_keys, allowed, without in (
+        (own, True, True, False),
+        (plain, "unsigned", False, False),
+        (other, "bad-signature", "bad-signature", False),
+        (own.replace(b'"critical"', b'"low"'), "bad-signature", "bad-signature", False),
+        (own.replace(b'"cred-1"', b'"cred-1 "'), "bad-signature", "bad-signature", False),
+    ):
+        for given_settings, wanted in ((KEYED, with_keys), (ALLOWING, allowed), (RevokeSettings(), without)):
+            try:
+                found: object = read_command(value, NOW, settings=given_settings).signed
+            except BadRecordError as error:
+                found = error.reason
+            assert found == wanted, (value, given_settings)
 
 
 @settings(max_examples=40)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from detector.cli import main
+from detector.values.secrets import DeploymentKey
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -123,6 +124,27 @@ def test_two_people_with_one_token_are_a_mistake(folder: Folder) -> None:
     assert said == [
         "bob.token: revoke.approver bob: token_file: it is the token of alice too: nobody would know who approved"
     ]
+
+
+def test_commands_that_anybody_may_have_written_are_warned_of(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good(folder)
+    _, said = folder.check(GOOD.replace("[revoke]\n", "[revoke]\nallow_unsigned = true\n"))
+    assert [each.split(":")[0] for each in said] == ["revoke.allow_unsigned"]
+    config = tmp_path / "revoke.toml"
+    config.write_text(GOOD)
+    assert main(["check", "--config", str(config)]) == 0
+    assert (
+        "warning: revoke.command_key_file: there is no key to check signatures with"
+        in capsys.readouterr().err
+    )
+    folder.file("command.key", DeploymentKey.of(bytes(16)).for_commands().material.hex(), mode=0o644)
+    config.write_text(GOOD.replace("[revoke]\n", '[revoke]\ncommand_key_file = "command.key"\n'))
+    assert main(["check", "--config", str(config)]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert not any("there is no key to check" in each for each in said)
+    assert any("revoke.command_key_file: others on this machine can read" in each for each in said)
 
 
 def test_approvers_whose_names_differ_in_case_alone_are_a_mistake(folder: Folder) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from detector.kafka.handlers import Output as TopicRecord
+from detector.outputs.command_signature import HEADER, signed
 from detector.outputs.commands import command_record, command_record_with
 from detector.outputs.ocsf import CREATE, UPDATE, activity_fields, change_record, lasting_record_with
 from detector.outputs.output import Run
@@ -89,12 +90,15 @@ class TopicOutput:
         self.records.append(TopicRecord(self._topics.findings, uid.encode(), value, fact=change))
 
     def command(self, command: Command) -> None:
-        """Adds the record of a command, under the credential's id."""
-        value = self._commands.get(command.id) or dumps(command_record(command, self._run.clean))
+        """Adds the record of a command, under the credential's id. Its signature is a member and a header."""
+        drafted = self._commands.get(command.id) or dumps(command_record(command, self._run.clean))
+        value, signature = signed(drafted, self._run.command_key)
         key = command.credential.credential_id.encode()
         at = self.appended_ms
-        headers = () if at is None else ((APPENDED, str(at).encode()),)
-        self.records.append(TopicRecord(self._topics.revocations, key, value, headers, fact=command))
+        headers = [] if at is None else [(APPENDED, str(at).encode())]
+        if signature:
+            headers.append((HEADER, signature.encode()))
+        self.records.append(TopicRecord(self._topics.revocations, key, value, tuple(headers), fact=command))
 
     def deleted(self, uid: str) -> None:
         """Adds the tombstone of a finding's record."""

@@ -368,7 +368,7 @@ REVOCATIONS_PENDING: Final = Series(
 REVOCATIONS_HELD: Final = Series(
     "curfewd_revocations_held",
     "gauge",
-    "Commands that a rail holds, by rail: `plan`, `approval`, `age`, `quiet-hours`, `limit`.",
+    "Commands that a rail holds, by rail: `plan`, `approval`, `signature`, `age`, `quiet-hours`, `limit`.",
     ("rail",),
 )
 OLDEST_REVOCATION: Final = Series(
