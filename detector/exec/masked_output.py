@@ -188,7 +188,7 @@ class _Reader:
 
 
 class _Typed:
-    """What was typed last in a line, key by key. A program that edits a line draws it anew at each key."""
+    """What was typed last in a line, key by key. A program that edits a line redraws it at each key."""
 
     def __init__(self) -> None:
         self._line = b""

@@ -22,7 +22,7 @@ _ENDS_WORD: Final = re.compile(rb"|".join((
     rb"(?P<unshown>" + _UNSHOWN + rb")",
     rb"\x1b[ -~]",
     rb"\s",
-    rb"\x08{2,}",  # something is drawn anew
+    rb"\x08{2,}",  # something is redrawn
     rb"\.{2,}",
     rb"([!-,:-@\[-`{-~-])\2\2",  # a bar: of base64 neither + nor / are among these
 )))  # fmt: skip

@@ -201,7 +201,7 @@ class Executor:
         self._renew(entry, cases.again(entry.case, asked, by))
 
     def _renew(self, entry: _Entry, case: Case) -> None:
-        """A case begins anew."""
+        """A case starts over."""
         self._queue.discard(entry)
         entry.case = case
         entry.likely = self._likely(case)

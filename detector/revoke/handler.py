@@ -43,7 +43,10 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class RevokeHandler:
-    """Handles the topic of commands. `masker` masks what comes in, `clock` gives ns, `settings` those in force: a reload may change them."""
+    """Handles the topic of commands.
+
+    `masker` masks what comes in, `clock` gives ns, `settings` those in force: a reload may change them.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it works with
         self,

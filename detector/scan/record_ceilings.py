@@ -43,7 +43,7 @@ class RecordCeilings:
     def charge(self, piece: DecodedPiece) -> bool:
         """Charges the records with what a piece asked for.
 
-        Whether lines in it may ask for less now: then it is to be looked at anew.
+        Whether lines in it may ask for less now: then it is to be examined again.
         """
         self._spent[piece.start] = piece.spent
         rows = np.concatenate([*self._spent.values()])

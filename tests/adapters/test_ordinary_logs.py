@@ -232,6 +232,6 @@ def test_the_type_of_a_record_of_no_use_is_named_but_nothing_that_is_too_long_fo
 ) -> None:
     made = explain(plan_of(tmp_path, github("repo.create"), github("a" * 201)), NoMeter(), 10)
     assert [(one.became, one.why) for one in made.records] == [
-        (IDLE, "its type (repo.create) says nothing of tasks and their credentials"),
+        (IDLE, "its type (repo.create) says nothing about tasks and their credentials"),
         (UNKNOWN, "its type is not known here"),
     ]
