@@ -252,8 +252,8 @@ def _system(url: str) -> tuple[Any, str]:
 
 
 _INSTALL: Final = (
-    "files by URL need fsspec and the library of their store: pip install 'curfewd[remote]' for s3://, gcsfs for gs://, "
-    "adlfs for abfs://"
+    "files by URL need fsspec and the library of their store: pip install '.[remote]' in the checkout of curfewd for "
+    "s3://, and beside it gcsfs for gs://, adlfs for abfs://"
 )
 
 

@@ -23,7 +23,7 @@ from detector.values.errors import UsageError
 from detector.values.times import SECOND
 from detector.values.wording import counted
 
-_INSTALL: Final = "--parquet needs pyarrow: pip install 'curfewd[parquet]'"
+_INSTALL: Final = "--parquet needs pyarrow: pip install '.[parquet]' in the checkout of curfewd"
 _MICROSECOND: Final = SECOND // 1_000_000
 _TIMES: Final = frozenset({"time", "allowed_until", "received"})
 _ROWS: Final = 1 << 16  # that are written together

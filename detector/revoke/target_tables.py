@@ -44,7 +44,7 @@ WHERE: Final = frozenset(
     }
 )
 """The options of our own types that say where a target is; the others say how it is asked and what it does there."""
-_EXTRA: Final = "pip install 'curfewd[revoke]'"
+_EXTRA: Final = "pip install '.[revoke]' in the checkout of curfewd"
 
 
 class TableTarget(msgspec.Struct, frozen=True):

@@ -6,7 +6,10 @@ from typing import Any, Final
 
 from detector.values.errors import UsageError
 
-_INSTALL: Final = "--engine spark needs PySpark 4 and Java 17 or newer: pip install 'curfewd[spark]' here, and curfewd on each worker"
+_INSTALL: Final = (
+    "--engine spark needs PySpark 4 and Java 17 or newer: pip install '.[spark]' in the checkout of curfewd here, and "
+    "curfewd on each worker"
+)
 _LOCAL: Final = "local"
 _LONGEST: Final = 300  # characters of a reason
 

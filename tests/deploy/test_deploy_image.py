@@ -55,7 +55,7 @@ def test_it_is_nobody_in_particular_and_stops_in_good_order() -> None:
 
 
 def test_it_has_the_libraries_of_every_target_of_the_revoker() -> None:
-    """What is installed is in the lock, and the lock has what `pip install 'curfewd[revoke]'` would bring."""
+    """What is installed is in the lock, and the lock has what the extra `revoke` brings."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
         "revoke"
     ]

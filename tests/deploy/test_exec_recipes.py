@@ -4,6 +4,7 @@ The runner of GitHub, GitLab, Jenkins and Kubernetes itself is not here: what th
 variables, these tests put there.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ import signal
 import string
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,61 @@ def test_the_steps_of_the_github_action_run(tmp_path: Path) -> None:
     ]
     assert ends_in(tmp_path)["github/job/4711/__run_2"]["outcome"] == "failed"
     assert not (tmp_path / "path").exists()  # there was a curfewd
+
+
+def wheel(folder: Path) -> tuple[Path, str]:
+    """A wheel called curfewd without dependencies, whose command says so; and its SHA-256."""
+    path, info = folder / "curfewd-0.1.0-py3-none-any.whl", "curfewd-0.1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("stands_in.py", "def main():\n    print('from the wheel')\n")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: curfewd\nVersion: 0.1.0\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/entry_points.txt", "[console_scripts]\ncurfewd = stands_in:main\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def install(folder: Path, package: str) -> "subprocess.CompletedProcess[bytes]":
+    """The step of the action that installs, copied into a repository that is not curfewd's."""
+    (folder / "pyproject.toml").write_text('name = "somebody-elses"\n')
+    [step] = [
+        one for one in recipe("github-action/action.yml")["runs"]["steps"] if one["name"] == "Install curfewd"
+    ]
+    python = Path(sys.executable).resolve().parent
+    variables = {
+        "EXEC_PACKAGE": package,
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_PATH": str(folder / "path"),
+        "GITHUB_ACTION_PATH": str(folder / "deploy" / "exec" / "github-action"),
+        "PATH": f"{python}{os.pathsep}/usr/bin{os.pathsep}/bin",
+    }
+    return shell(folder, step["run"], variables, by=("bash", "--noprofile", "--norc", "-eo", "pipefail"))
+
+
+@pytest.mark.parametrize("package", ["", "curfewd", "https://files.example/curfewd-0.1.0-py3-none-any.whl"])
+def test_the_github_action_installs_nothing_by_a_name(tmp_path: Path, package: str) -> None:
+    done = install(tmp_path, package)
+    assert done.returncode == 1
+    assert (
+        b"there is no curfewd here: install it on the runner, or give as `package` the folder" in done.stderr
+    )
+    assert not (tmp_path / "curfewd").exists()
+
+
+def test_the_github_action_installs_a_wheel_by_its_hash_alone(tmp_path: Path) -> None:
+    path, digest = wheel(tmp_path)
+    other = install(tmp_path, f"file://{path}#sha256={'0' * 64}")
+    assert other.returncode != 0
+    assert b"DO NOT MATCH THE HASHES" in other.stderr
+    assert not (tmp_path / "path").exists()
+    done = install(tmp_path, f"file://{path}#sha256={digest}")
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run(
+        [Path((tmp_path / "path").read_text().strip()) / "curfewd"], capture_output=True, check=True
+    )
+    assert said.stdout == b"from the wheel\n"
 
 
 def test_the_script_of_the_gitlab_include_runs(tmp_path: Path) -> None:
