@@ -58,7 +58,8 @@ def _check(options: argparse.Namespace) -> None:
     checks = options.action == CHECK_AUDIT_LOG
     if checks and options.subject is None:
         raise UsageError("name the audit log: curfewd revoke check-audit-log FILE")
-    if not (checks or options.action == COMMAND_KEYS or options.config is not None):
+    unconfigured = checks or options.action == COMMAND_KEYS or options.dry_run is not None
+    if not unconfigured and options.config is None:
         raise UsageError("name the configuration: --config F")
     decides = options.action in {APPROVE, DENY, RETRY}
     for name, given, fits in (
@@ -88,6 +89,10 @@ def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
     read = read_commands(options.dry_run, sys.stdin.buffer, CommandMasker(settings), settings.revoke)
     plans = planned(read.commands, targets, settings.revoke)
     say(*(f"curfewd: {clean(line)}" for line in read.unread))
+    if not targets:
+        say(
+            "curfewd: planned without targets, so nothing could be revoked: --config F names a file with [revoke.targets]"
+        )
     if options.json:
         write_out(plan_json(plans, settings.revoke, clean), last=True)
     else:

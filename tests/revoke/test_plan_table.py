@@ -270,3 +270,17 @@ def test_arguments_that_do_not_go_together(
     said = capsys.readouterr()
     assert reason in said.err or "there is no [kafka] table" in said.err
     assert said.out == ""
+
+
+def test_a_plan_without_a_configuration_has_no_targets_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.jsonl").write_text(f"{line(1)}\n")
+    assert main(["revoke", "--dry-run", str(tmp_path / "r.jsonl")]) == 0
+    said = capsys.readouterr()
+    assert said.err == (
+        "curfewd: planned without targets, so nothing could be revoked: --config F names a file with [revoke.targets]\n"
+    )
+    assert "1 command: 1 refused." in said.out
+    assert main(["revoke", "--commands", str(tmp_path / "r.jsonl"), "--out", str(tmp_path)]) == 2
+    assert "name the configuration: --config F" in capsys.readouterr().err
