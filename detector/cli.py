@@ -27,6 +27,7 @@ from detector.replay.arguments import (
 from detector.revoke.arguments import add_arguments as add_revoke
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.command_groups import GroupedCommands
+from detector.terminal.compiling import say_that_it_compiles
 from detector.terminal.completion import SHELLS, completion_script
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
 from detector.values.errors import CurfewdError, UsageError
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.Namespace()
     try:
         options = command_parser().parse_args(arguments)
+        say_that_it_compiles()
         code = _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         say("curfewd: interrupted")

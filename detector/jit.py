@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from detector.built_kernels import built_kernels, digest_of, sources_of
+from detector.compilation import tell
 
 _F = TypeVar("_F")
 _CACHE: Final = "_cache"  # of a numba dispatcher
@@ -41,17 +42,23 @@ class _TolerantCache:
         """What was compiled for these types, or None."""
         try:
             with self._turn():
-                return self._cache.load_overload(signature, target)
+                found = self._cache.load_overload(signature, target)
         except Exception:  # noqa: BLE001 - a file cut short raises whatever its reader does: it is compiled again
-            return None
+            found = None
+        tell(there=found is not None)
+        return found
 
     def save_overload(self, signature: Any, compiled_function: Any) -> None:
         """Keeps it, if there is room."""
         with contextlib.suppress(OSError), self._turn():
             self._cache.save_overload(signature, compiled_function)
+        tell(there=True)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
+        if self._cache.cache_path is None:  # nothing is kept
+            yield
+            return
         folder = os.open(self._cache.cache_path, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
@@ -116,11 +123,11 @@ def _dispatcher(function: Any, options: dict[str, Any]) -> Any:
     try:
         dispatcher = numba.njit(nogil=True, cache=True, **options)(function)
     except (RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
-        return numba.njit(nogil=True, **options)(function)
+        dispatcher = numba.njit(nogil=True, **options)(function)
     # numba lets no other cache be given: its attributes are set as any other object's would be.
     cache = getattr(dispatcher, _CACHE)
-    file = getattr(cache, f"{_CACHE}_file")
-    setattr(file, _STAMP, (getattr(file, _STAMP), _modules()))
+    if (file := getattr(cache, f"{_CACHE}_file", None)) is not None:
+        setattr(file, _STAMP, (getattr(file, _STAMP), _modules()))
     setattr(dispatcher, _CACHE, _TolerantCache(cache))
     return dispatcher
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ INPUTS: Final = (
     "[kafka.topics.work]\n"
     "partitions = 4\n\n"
 )
-START_SECONDS: Final = 120
+STILL_SECONDS: Final = 120  # without another answer of `/readyz`
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 STOP_SECONDS: Final = 20
 SEVERITIES: Final = {5: "critical", 4: "high", 3: "medium", 2: "low"}
@@ -62,11 +63,13 @@ def create_topics(console: Console, config: Path, *, listed: bool = True) -> Non
 
 
 @contextlib.contextmanager
-def service(command: str, config: Path, probes: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`curfewd run`, or another service, until it is ready. It is stopped at the end.
+def service(command: str, config: Path, probes: int, console: Console) -> Iterator[subprocess.Popen[bytes]]:
+    """`curfewd run`, or another service, once it is ready. That is waited for while there is progress.
+
+    It is stopped at the end.
 
     Raises:
-        DemoError: it ended, or is not ready in time.
+        DemoError: it ended, or goes on no more.
     """
     log = config.with_name(f"{command}.log")
     with log.open("wb") as file:
@@ -74,11 +77,15 @@ def service(command: str, config: Path, probes: int) -> Iterator[subprocess.Pope
             [COMMAND, command, "--config", config], stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _ready(probes):
-            if process.poll() is not None or time.monotonic() > deadline:
+        changed, last = time.monotonic(), ""
+        while (answer := _waits_for(probes)) is not None:
+            if answer != last:
+                if (kind := answer.partition(",")[0]) != last.partition(",")[0] and "compiling" in kind:
+                    console.print(f"{kind}. This takes minutes, once.", soft_wrap=True)
+                changed, last = time.monotonic(), answer
+            if process.poll() is not None or time.monotonic() > changed + STILL_SECONDS:
                 said = log.read_text(errors="replace")[-2000:]
-                raise DemoError(f"curfewd {command} did not start:\n{said}")
+                raise DemoError(f"curfewd {command} did not start ({last or 'it does not answer'}):\n{said}")
             time.sleep(0.2)
         yield process
     finally:
@@ -90,12 +97,15 @@ def service(command: str, config: Path, probes: int) -> Iterator[subprocess.Pope
             process.wait()
 
 
-def _ready(probes: int) -> bool:
+def _waits_for(probes: int) -> str | None:
+    """What `/readyz` says that the service waits for; None: it is ready."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{probes}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP
+        with urllib.request.urlopen(f"http://127.0.0.1:{probes}/readyz", timeout=2):
+            return None
+    except urllib.error.HTTPError as error:
+        return error.read().decode(errors="replace").strip()
     except OSError:
-        return False
+        return ""
 
 
 async def written(bootstrap: str, *topics: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:

@@ -186,7 +186,7 @@ def run(console: Console, options: argparse.Namespace) -> None:
         config = configuration(folder, broker.bootstrap, listen, probes)
         create_topics(console, config)
         console.print(f"\n[bold]$ curfewd run --config {config}[/]", soft_wrap=True)
-        stack.enter_context(service("run", config, probes))
+        stack.enter_context(service("run", config, probes, console))
         view = f"http://127.0.0.1:{listen}/view"
         console.print(f"ready. Open the live view: [bold]{view}[/]", soft_wrap=True)
         run_live(live(broker.bootstrap, console, view, options))

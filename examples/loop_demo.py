@@ -11,12 +11,11 @@ import contextlib
 import heapq
 import json
 import secrets
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,7 +26,6 @@ from rich.console import Console
 from detector.values.secrets import DeploymentKey
 from detector.values.times import SECOND, parse_rfc3339
 from examples.embedded import (
-    COMMAND,
     EVENTS,
     INPUTS,
     LOGS,
@@ -336,29 +334,6 @@ def configuration(folder: Path, bootstrap: str, issuers: Sequence[Issuer], free:
     return target
 
 
-@contextlib.contextmanager
-def compiling() -> Iterator[subprocess.Popen[bytes]]:
-    """Has the scanner compiled, which happens once: else the first leak would wait for it."""
-    incident = Path(__file__).parent / "incident"
-    process = subprocess.Popen(
-        [
-            COMMAND,
-            "replay",
-            "--config",
-            incident / "curfewd.toml",
-            incident / "events.jsonl",
-            incident / "logs",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def database(stack: contextlib.ExitStack) -> Postgres | None:
     """PostgreSQL, started; None if it cannot be had."""
     try:
@@ -380,7 +355,6 @@ def run(console: Console, options: argparse.Namespace) -> None:
         console.print(
             "A task prints its credentials in its log. A moment later they are dead, and that is proved.\n"
         )
-        compiler = stack.enter_context(compiling())
         broker = Cluster(folder / "kafka")
         stack.push(broker)  # ends it also if somebody interrupts its start
         broker.start()
@@ -400,12 +374,9 @@ def run(console: Console, options: argparse.Namespace) -> None:
         issuers = (tokens,) if roles is None else (tokens, roles)
         config = configuration(folder, broker.bootstrap, issuers, free)
         create_topics(console, config, listed=False)
-        if compiler.poll() is None:
-            console.print("The scanner is compiled once. On a new machine this takes half a minute.")
-            compiler.wait()
         for command, probes in (("run", free[1]), ("revoke", free[2])):
             console.print(f"\n[bold]$ curfewd {command} --config {config}[/]", soft_wrap=True)
-            stack.enter_context(service(command, config, probes))
+            stack.enter_context(service(command, config, probes, console))
         listen = f"127.0.0.1:{free[0]}"
         view = f"http://{listen}/view"
         console.print(f"ready. Open the live view: [bold]{view}[/]", soft_wrap=True)

@@ -29,6 +29,7 @@ from detector.receive.port import Received, ReceivePort, RefusedRequest
 from detector.receive.sinks import Sink
 from detector.receive.sources import make_source
 from detector.receive.tls import ReloadedTls
+from detector.service.compiling import compile_beside
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import probe_answer
 from detector.service.lifecycle import Lifecycle, end
@@ -41,6 +42,7 @@ from detector.service.observability.readiness import Readiness
 from detector.service.stage_settings import connection_of
 from detector.values.errors import ConfigError, RetryError, StopError, UsageError
 from detector.values.times import SECOND
+from detector.values.wording import Fixed, masked
 
 _STAGE: Final = "receive"
 _LOOK_SECONDS: Final = 1.0
@@ -99,20 +101,21 @@ class ReceiveService:
         refused = HttpLog("probes", self._metrics, self._log).observe
         probes = ProbeServer(receive.probes, probed, refused, setting="receive.probes")
         async with probes, self._lifecycle.turning():
-            await port.open()
-            self._log.info(
-                "started",
-                version=__version__,
-                listen=str(port.address),
-                probes=str(probes.address),
-                tls=self._tls is not None,
-                sources=[source.name for source in receive.sources],
-            )
-            await self._work(port, receive)
+            if await compile_beside(self._lifecycle, self._readiness, self._log):
+                await port.open()
+                self._log.info(
+                    "started",
+                    version=__version__,
+                    listen=str(port.address),
+                    probes=str(probes.address),
+                    tls=self._tls is not None,
+                    sources=[source.name for source in receive.sources],
+                )
+                await self._work(port, receive)
         await self._sink.close()
         if self._lifecycle.failure is not None:
             raise self._lifecycle.failure
-        self._log.info("stopped")
+        self._log.info(Fixed("stopped"))
 
     async def _work(self, port: ReceivePort, receive: ReceiveSettings) -> None:
         tasks = [self._lifecycle.watched(self._run_sink()), self._lifecycle.watched(self._look(port))]
@@ -198,7 +201,7 @@ class ReceiveService:
             self._log.warning("Kafka does not accept what arrives, trying again", why=str(error), **more)
 
     def _masked(self, why: str | None) -> str | None:
-        return None if why is None else self._clean(why)
+        return None if why is None else masked(why, self._clean)
 
     def _observe(self, fact: Received | RefusedRequest) -> None:
         metrics = self._metrics

@@ -42,6 +42,7 @@ from detector.revoke.target_tables import TableTarget, make_targets
 from detector.revoke.turn import Turns, TurnSettings
 from detector.service.approvals.given_approvals import GivenApprovals
 from detector.service.command import run_process
+from detector.service.compiling import compile_beside
 from detector.service.hopeless import HopelessFailures
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import probe_answer
@@ -60,6 +61,7 @@ from detector.service.stage_settings import connection_of, stage_of
 from detector.service.topics import survey
 from detector.values.errors import StopError, UsageError
 from detector.values.times import DAY, SECOND
+from detector.values.wording import Fixed, masked
 
 TICK_SECONDS: Final = 0.1
 POLL_RECORDS: Final = 500
@@ -122,29 +124,32 @@ class RevokeService:
         refused = HttpLog("probes", self._metrics, self._log).observe
         server = ProbeServer(revoke.probes, probed, refused, setting="revoke.probes")
         async with server as probes, self._lifecycle.turning():
-            self._log.info(
-                "started",
-                version=__version__,
-                stages=STAGE,
-                mode=revoke.mode,
-                targets=[target.name for target in targets],
-                probes=str(probes.address),
-                group=f"{self._live.group}-{STAGE}",
-            )
-            self._observer.expect(target.name for target in targets)
-            self._observer.expect_notices(notice.name for notice in revoke.notices)
-            if not targets:
-                self._log.warning("there is no [revoke.targets] table: every command will be refused")
-            if not revoke.command_keys:
-                self._log.warning("there is no key to check signatures with: every command will be believed")
-            await self._lifecycle.until_stopped(
-                self._work(targets, recorder), lambda: self._stage is not None
-            )
+            if await compile_beside(self._lifecycle, self._readiness, self._log):
+                self._log.info(
+                    "started",
+                    version=__version__,
+                    stages=STAGE,
+                    mode=revoke.mode,
+                    targets=[target.name for target in targets],
+                    probes=str(probes.address),
+                    group=f"{self._live.group}-{STAGE}",
+                )
+                self._observer.expect(target.name for target in targets)
+                self._observer.expect_notices(notice.name for notice in revoke.notices)
+                if not targets:
+                    self._log.warning("there is no [revoke.targets] table: every command will be refused")
+                if not revoke.command_keys:
+                    self._log.warning(
+                        "there is no key to check signatures with: every command will be believed"
+                    )
+                await self._lifecycle.until_stopped(
+                    self._work(targets, recorder), lambda: self._stage is not None
+                )
         await self._notices.close()
         recorder.log.close()
         if self._lifecycle.failure is not None:
             raise self._lifecycle.failure
-        self._log.info("stopped")
+        self._log.info(Fixed("stopped"))
 
     def _noticed(self, name: str, why: str | None) -> None:
         self._observer.noticed(name, sent=why is None)
@@ -152,7 +157,7 @@ class RevokeService:
             self._operator_log.warn("a notice is not sent", notice=name, why=why)
 
     def _masked(self, why: str | None) -> str | None:
-        return None if why is None else self._clean(why)
+        return None if why is None else masked(why, self._clean)
 
     async def _work(self, targets: Sequence[TableTarget], recorder: Recorder) -> None:
         connection, retry = connection_of(self._live), self._lifecycle.retry

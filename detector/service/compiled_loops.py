@@ -2,20 +2,21 @@
 
 Loops that were compiled when the program was built are there at once.
 
-`python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor. The
-service lets it do so first: a thread that compiles could not be stopped, and would keep the event loop waiting.
+`python -m detector.service.compiled_loops` does the same, for all later starts, with a process for each processor
+(`compiling.py` lets it do so). With `--tell` it prints a line for each loop: `missing` before it is compiled, and
+`there` once it is.
 """
 
-import asyncio
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from typing import Any, Final
 
 from detector.built_kernels import built_kernels
+from detector.compilation import watch
 from detector.ingest.formats.flat_records import compile_records
 from detector.kafka.columns_check import columns_work
 from detector.kafka.written_batches import compile_writer
@@ -36,20 +37,6 @@ _OTHERS: Final[tuple[Callable[[], Any], ...]] = (
     columns_work,
     compile_writer,
 )
-
-
-async def compile_beside() -> None:
-    """Compiles what was not built, in processes of its own. They end if this is cancelled."""
-    if built_kernels():
-        return
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        await process.wait()  # whether it could, is seen where the loops are called
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def compile_loops(scanner: PatternScanner) -> None:
@@ -77,11 +64,20 @@ def _call_search(scanner: PatternScanner | None = None) -> None:
     _load_search(scanner)
 
 
-def _compile_in_processes() -> None:
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+def _watch(*, tell: bool) -> None:
+    def written(there: bool) -> None:  # noqa: FBT001 - the form of `watch`
+        os.write(1, b"there\n" if there else b"missing\n")  # so short that no other process writes into it
+
+    if tell:
+        watch(written)
+
+
+def _compile_in_processes(*, tell: bool) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context, initializer=partial(_watch, tell=tell)) as pool:
         for done in as_completed([pool.submit(each) for each in (*_OTHERS, _call_search)]):
             done.result()
 
 
 if __name__ == "__main__":
-    _compile_in_processes()
+    _compile_in_processes(tell="--tell" in sys.argv)

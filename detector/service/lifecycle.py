@@ -10,6 +10,7 @@ from detector.kafka.retry import until_it_succeeds
 from detector.service.observability.readiness import Readiness
 from detector.values.errors import CurfewdError, RetryError, StopError
 from detector.values.shortage import shortage
+from detector.values.wording import Fixed
 
 _T = TypeVar("_T")
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -40,12 +41,12 @@ class Lifecycle:
 
     def _stop_on_signal(self, name: str) -> None:
         if not self.stopping.is_set():
-            self._log.info(f"stopping: {self._ending}", why=name)
+            self._log.info(Fixed(f"stopping: {self._ending}"), why=Fixed(name))
         self.stop()
 
     def stop(self) -> None:
         """Asks for the end."""
-        self._readiness.waiting = "stopping"
+        self._readiness.waiting = Fixed("stopping")
         self.stopping.set()
 
     async def until_stopped(self, work: Any, drains: Callable[[], bool]) -> None:

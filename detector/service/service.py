@@ -1,8 +1,9 @@
 """`curfewd run`: one process with one or both stages, from its start to a clean end.
 
 1. The ports open: the process is alive, but not ready. If the configuration, the disk or a port is wrong, it ends.
+   Processes of its own compile the loops that were not built, before anything is masked.
 2. It waits for Kafka as long as that takes. What only a person can mend ends it (StopError).
-3. It loads or compiles its loops, and reads the registry to where it ended at the start. If a version that cannot work
+3. It loads its loops, and reads the registry to where it ended at the start. If a version that cannot work
    beside this one is in a group, it waits. Then the stages join their groups.
 4. SIGTERM and SIGINT: every stage commits its open transactions and leaves its group, within `kafka.drain_timeout`.
    SIGHUP: patterns are swapped between polls. For a new policy the judge stage leaves its group and joins again.
@@ -42,7 +43,8 @@ from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
 from detector.service.allocator import give_back
 from detector.service.approvals.approval_topics import ApprovalTopics
-from detector.service.compiled_loops import compile_beside, compile_loops
+from detector.service.compiled_loops import compile_loops
+from detector.service.compiling import compile_beside
 from detector.service.composition import (
     ProcessContext,
     classifier_in_topics,
@@ -82,6 +84,7 @@ from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
 from detector.service.worker_link import WorkerEnd, WorkerStatus
 from detector.values.errors import BarredError, CurfewdError, RetryError, StopError
+from detector.values.wording import Fixed, masked
 
 SAMPLE_SECONDS: Final = 1.0
 OTHERS_SECONDS: Final = 5.0
@@ -142,26 +145,27 @@ class Service:
         """
         self._lifecycle.listen(self._reloads.ask)
         async with self._ports() if self._end is None else self._answers(self._end) as addresses:
-            self._log.info(
-                "started",
-                version=__version__,
-                stages=self._which,
-                **addresses,
-                group=self._live.group,
-                state=self._settings.service.state,
-            )
-            scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
-            for warning in (
-                *self._settings.warnings,
-                *self._live.warnings,
-                *self._settings.service.warnings,
-                *warnings,
-            ):
-                self._log.warning(warning)
-            await self._lifecycle.until_stopped(self._work(scanner), lambda: bool(self._stages))
+            if await compile_beside(self._lifecycle, self._readiness, self._log):
+                self._log.info(
+                    "started",
+                    version=__version__,
+                    stages=self._which,
+                    **addresses,
+                    group=self._live.group,
+                    state=self._settings.service.state,
+                )
+                scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
+                for warning in (
+                    *self._settings.warnings,
+                    *self._live.warnings,
+                    *self._settings.service.warnings,
+                    *warnings,
+                ):
+                    self._log.warning(warning)
+                await self._lifecycle.until_stopped(self._work(scanner), lambda: bool(self._stages))
         if self._lifecycle.failure is not None:
             raise await self._explained(self._lifecycle.failure)
-        self._log.info("stopped")
+        self._log.info(Fixed("stopped"))
 
     async def _explained(self, failure: CurfewdError) -> CurfewdError:
         """The same, with all rights that are missing and who lacks them, as far as the brokers say."""
@@ -217,7 +221,7 @@ class Service:
             yield {"listen": str(server.address), "probes": str(probes.address)}
 
     def _masked(self, why: str | None) -> str | None:
-        return None if why is None else self._log_mask.clean(why)
+        return None if why is None else masked(why, self._log_mask.clean)
 
     async def _work(self, scanner: PatternScanner) -> None:
         connection = connection_of(self._live)
@@ -228,8 +232,7 @@ class Service:
         found = await self._lifecycle.retry(lambda: survey(self._live, connection), "cannot list topics yet")
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
             self._log.warning("an input topic does not exist yet; it will be read once it does", topic=topic)
-        self._readiness.waiting = "starting"
-        await compile_beside()
+        self._readiness.waiting = Fixed("starting")
         await asyncio.to_thread(compile_loops, scanner)
         allowlist = Allowlist(self._settings.allows)
         finders = Finders(

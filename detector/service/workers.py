@@ -20,6 +20,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from detector import __version__
 from detector.configuration.settings import Settings
+from detector.service.compiling import compile_beside
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import Answer, HttpServer, Page, Request, probe_answer
 from detector.service.lifecycle import Lifecycle, end
@@ -31,6 +32,7 @@ from detector.service.worker_link import ParentEnd, WorkerStatus
 from detector.values.errors import StopError
 from detector.values.shortage import DEATHS
 from detector.values.times import SECOND
+from detector.values.wording import Fixed
 
 ASK_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -94,12 +96,13 @@ class Workers:
         """
         self._lifecycle.listen(lambda: self._signal(signal.SIGHUP))
         async with self._ports() as addresses:
-            self._log.info("started", version=__version__, workers=self._settings.workers, **addresses)
-            self._readiness.waiting = None
-            await asyncio.gather(*(self._keep(number) for number in range(self._settings.workers)))
+            if await compile_beside(self._lifecycle, self._readiness, self._log):
+                self._log.info("started", version=__version__, workers=self._settings.workers, **addresses)
+                self._readiness.waiting = None
+                await asyncio.gather(*(self._keep(number) for number in range(self._settings.workers)))
         if self._lifecycle.failure is not None:
             raise self._lifecycle.failure
-        self._log.info("stopped")
+        self._log.info(Fixed("stopped"))
         return self._code
 
     @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ import structlog
 
 from detector.scan.message_masks import masked_message
 from detector.terminal.output import printable
-from detector.values.wording import Clean
+from detector.values.wording import Clean, masked
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -44,7 +44,7 @@ class LogMask:
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self.clean(value)
+            return masked(value, self.clean)
         if isinstance(value, list | tuple):
             return [self._masked(item) for item in value]
         return value
@@ -67,10 +67,10 @@ def make_log(
     return structlog.wrap_logger(
         structlog.WriteLogger(out),
         processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_texts,
             log_mask or LogMask(),
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
             _in_order,
             *((_printable,) if console else ()),  # JSON escapes all texts itself
             render,

@@ -14,6 +14,7 @@ import msgspec
 from detector.kafka.handlers import Partition
 from detector.service.observability.measuring import StageName
 from detector.values.times import SECOND
+from detector.values.wording import Fixed
 
 # More than one poll can take: a transaction has half a minute, a rebalance less than one, and each try to find a poison
 # record takes a second or two. And short enough that a stage does not fail unnoticed for long.
@@ -51,7 +52,7 @@ class Readiness:
     def __init__(self, ready_lag: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._turned: float | None = None
-        self.waiting: str | None = "starting"
+        self.waiting: str | None = Fixed("starting")
         self.dead: str | None = None
         self._ready_lag = ready_lag
         self._stages: dict[StageName, str | None] = {}
@@ -134,7 +135,8 @@ class Readiness:
 
     def _hung(self) -> str | None:
         seconds = 0.0 if self._turned is None else self._clock() - self._turned
-        return f"the event loop has stood still for {seconds:.0f} s" if seconds > HUNG_SECONDS else None
+        still = Fixed(f"the event loop has stood still for {seconds:.0f} s")
+        return still if seconds > HUNG_SECONDS else None
 
     def ready(self) -> str | None:
         """Why it is not at work yet."""
