@@ -89,17 +89,26 @@ class Redactor:
         self._clean: tuple[int, set[int]] = 0, set()
 
     def clean(self, text: str) -> str:
-        """`text` with every secret in it, encoded ones too, replaced by its mask."""
+        """`text` with every secret in it, encoded ones too, replaced by its mask.
+
+        A text that was not examined whole is masked whole.
+        """
         _, seen = self._memory()
         if hash(text) in seen:
             return text
-        masked = self.masked(text.encode("utf-8", "replace"))
-        if masked is None:
-            return KNOWN_CREDENTIAL  # nothing of it is shown
-        done = masked.decode("utf-8", "replace")
-        if done == text:
-            _remember(seen, (text,))
-        return done
+        data = text.encode("utf-8", "replace")
+        spans, limited = self.look(data)
+        if limited:
+            return with_masks(data, [_whole(data)]).decode()
+        if not spans:
+            shown = data.decode("utf-8", "replace")
+            if shown == text:
+                _remember(seen, (text,))
+            return shown
+        masked = self.masked(with_masks(data, spans))
+        return (
+            KNOWN_CREDENTIAL if masked is None else masked.decode("utf-8", "replace")
+        )  # or nothing of it is shown
 
     def cleaned(self, texts: Collection[str]) -> dict[str, str]:
         """What becomes of those texts that show a secret. One pass searches all that were not seen before."""

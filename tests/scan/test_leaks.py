@@ -1,6 +1,7 @@
 """One leak for each record and secret, its place, its identifiers, and an excerpt that shows no secret."""
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Sequence
 
@@ -322,6 +323,13 @@ def test_texts_that_are_cleaned_together_are_cleaned_as_each(drawn: list[tuple[b
     redactor = Redactor(SCANNER, known)
     for _ in range(2):
         assert {text: text for text in some} | redactor.cleaned(some) == alone
+
+
+@pytest.mark.parametrize("clean", [Redactor.clean, lambda redactor, text: redactor.cleaned([text])[text]])
+def test_a_text_that_is_not_examined_whole_is_not_shown(clean: Callable[[Redactor, str], str]) -> None:
+    packed = base64.b64encode(gzip.compress(b" " * (48 << 20) + b"token=" + KNOWN, 9)).decode()
+    shown = clean(Redactor(SCANNER), f"see {packed} there")
+    assert shown == f"‹unexamined:decoding:{len(packed) + 10}›"
 
 
 def test_texts_that_showed_nothing_are_searched_again_once_more_is_registered() -> None:
