@@ -85,7 +85,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
-    targets = make_targets(settings.revoke)
+    targets = make_targets(settings.revoke, asking=False)
     read = read_commands(options.dry_run, sys.stdin.buffer, CommandMasker(settings), settings.revoke)
     plans = planned(read.commands, targets, settings.revoke)
     say(*(f"curfewd: {clean(line)}" for line in read.unread))

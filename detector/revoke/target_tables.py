@@ -17,7 +17,7 @@ from detector.configuration.fields import suggestion
 from detector.configuration.revoke_settings import RevokeSettings, TargetTable
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import RefusedError, Target
-from detector.revoke.targets.names import TARGET_MODULES
+from detector.revoke.targets.names import LIBRARIES, TARGET_MODULES
 from detector.values.errors import ConfigError
 from detector.values.globs import GlobSet
 
@@ -77,13 +77,13 @@ class TableTarget(msgspec.Struct, frozen=True):
         return self.target.accepts(command) and matches(self.table.match, command)
 
 
-def make_targets(settings: RevokeSettings) -> tuple[TableTarget, ...]:
-    """The targets, in the order of their tables.
+def make_targets(settings: RevokeSettings, *, asking: bool = True) -> tuple[TableTarget, ...]:
+    """The targets, in the order of their tables. Those that are not `asking` a provider can only plan.
 
     Raises:
-        ConfigError: a table is wrong, or a library is not installed.
+        ConfigError: a table is wrong, or a library that asks a provider is not installed.
     """
-    return tuple(TableTarget(table, make_target(table)) for table in settings.targets)
+    return tuple(TableTarget(table, make_target(table, asking=asking)) for table in settings.targets)
 
 
 def target_mistakes(settings: RevokeSettings) -> list[ConfigError]:
@@ -123,7 +123,7 @@ def matches(match: Mapping[str, tuple[str, ...]], command: RevocationCommand) ->
     )
 
 
-def make_target(table: TargetTable) -> Target:
+def make_target(table: TargetTable, *, asking: bool = True) -> Target:
     """The target of one table.
 
     Files and folders that its options name (`…_file`, `…_folder`) are relative to the configuration's folder.
@@ -132,6 +132,9 @@ def make_target(table: TargetTable) -> Target:
         ConfigError: the type is unknown, an option is wrong, or a library is not installed.
     """
     kind = _class_of(table)
+    library = LIBRARIES.get(table.type)
+    if asking and library is not None and importlib.util.find_spec(library) is None:
+        raise table.error(f"needs the library {library}, which is not installed: {_EXTRA}", "type")
     known = tuple(field.encode_name for field in msgspec.structs.fields(kind.Options))
     for option in table.options:
         if option not in known:

@@ -5,18 +5,16 @@ IAM is eventually consistent: what it says may be some seconds old, and takes so
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from detector.revoke.target import RefusedError, UnavailableError
-from detector.revoke.targets.aws_http import BoundedSession
 from detector.revoke.targets.aws_options import AwsOptions
 from detector.terminal.output import printable
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 _CONNECT: Final = 5
 _RIGHTS: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
@@ -77,6 +75,9 @@ class Iam:
         await self._stack.aclose()
 
     async def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a plan needs no library
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - a plan needs no library
+
         name = "".join(part.capitalize() for part in operation.split("_"))
         try:
             async with asyncio.timeout(self._options.timeout):
@@ -91,7 +92,7 @@ class Iam:
             raise UnavailableError(f"AWS cannot be asked for {name}: {type(error).__name__}") from None
         return found
 
-    def _failed(self, error: ClientError, action: str) -> None:
+    def _failed(self, error: "ClientError", action: str) -> None:
         """Nothing, if the error says that there is no such entity."""
         answer = error.response
         code = str(answer.get("Error", {}).get("Code", ""))[:_SHOWN]
@@ -116,6 +117,11 @@ class Iam:
             return self._clients[service]
 
     def _made(self, service: str) -> Any:
+        from aiobotocore.config import AioConfig  # noqa: PLC0415 - a plan needs no library
+        from aiobotocore.session import get_session  # noqa: PLC0415 - a plan needs no library
+
+        from detector.revoke.targets.aws_http import BoundedSession  # noqa: PLC0415 - a plan needs no library
+
         session = get_session()
         if self._options.credentials_file is not None:
             session.set_config_variable("credentials_file", self._options.credentials_file)

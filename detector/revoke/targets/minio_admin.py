@@ -11,9 +11,6 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from minio import crypto, signer, time
-from minio.credentials.credentials import Credentials
-from minio.helpers import DictType
 
 from detector.revoke.target import GoneError, UnavailableError
 from detector.revoke.targets.password_file import read_password
@@ -91,6 +88,8 @@ class MinioAdmin:
         return True
 
     async def _read(self, command: str, access_key: str) -> dict[str, Any]:
+        from minio import crypto  # noqa: PLC0415 - a plan needs no library
+
         secret = await read_password(self._secret_key_file)
         answer = await self._ask("GET", (command,), {"accessKey": access_key}, secret)
         self._check(answer)
@@ -124,6 +123,8 @@ class MinioAdmin:
         Raises:
             GoneError, UnavailableError: it was not done.
         """
+        from minio import crypto  # noqa: PLC0415 - a plan needs no library
+
         secret = await read_password(self._secret_key_file)
         body = None
         if change is not None:
@@ -141,10 +142,13 @@ class MinioAdmin:
         secret: str,
         body: bytes | None = None,
     ) -> Answer:
+        from minio import signer, time  # noqa: PLC0415 - a plan needs no library
+        from minio.credentials.credentials import Credentials  # noqa: PLC0415 - a plan needs no library
+
         parts = (*_ROOT, *path)
         url = urlsplit(f"{self._url}/{'/'.join(parts)}?{urlencode(query)}")
         digest, date = hashlib.sha256(body or b"").hexdigest(), time.utcnow()
-        headers: DictType = {
+        headers: dict[str, str | list[str] | tuple[str]] = {
             "Host": url.netloc,
             "x-amz-date": time.to_amz_date(date),
             "x-amz-content-sha256": digest,

@@ -22,3 +22,5 @@ TARGET_MODULES: Final = {
     "shared-signals": "shared_signals",
     "program": "program",
 }
+LIBRARIES: Final = {"aws": "aiobotocore", "postgresql": "asyncpg", "redis": "redis", "minio": "minio"}
+"""What asks the provider, by type; a plan asks nobody, and needs none of them."""

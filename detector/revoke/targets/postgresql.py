@@ -9,9 +9,8 @@ is no member of `curfewd_tasks`, superusers, and the revoker's own.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import asyncpg
 import msgspec
 
 from detector.adapters.postgresql.roles import PROVIDER, credential_of
@@ -37,6 +36,9 @@ from detector.revoke.targets.store_options import (
 )
 from detector.values.times import parse_rfc3339
 from detector.values.wording import counted, visible
+
+if TYPE_CHECKING:
+    import asyncpg
 
 _DISABLE, _TERMINATE, _DROP = range(3)
 _NAME_BYTES: Final = 63  # PostgreSQL cuts a longer name, and would find another role
@@ -179,7 +181,7 @@ class PostgresTarget:
             )
         return role
 
-    async def _look_up(self, connection: asyncpg.Connection, command: RevocationCommand) -> _Role:
+    async def _look_up(self, connection: "asyncpg.Connection", command: RevocationCommand) -> _Role:
         """The credential's role.
 
         Raises:
@@ -201,7 +203,7 @@ class PostgresTarget:
             )
         return _Role(row["role_id"], row["name"], row["can_login"], row["sessions"], row["valid_until"])
 
-    async def _exactly(self, connection: asyncpg.Connection, command: RevocationCommand) -> _Role:
+    async def _exactly(self, connection: "asyncpg.Connection", command: RevocationCommand) -> _Role:
         """The credential's role, which the command must name: nobody has decided over another one.
 
         Raises:
@@ -300,12 +302,14 @@ def _notes(note: str, credential_id: str) -> bool:
         return False
 
 
-async def _call(connection: asyncpg.Connection, statement: str, role: _Role) -> Any:
+async def _call(connection: "asyncpg.Connection", statement: str, role: _Role) -> Any:
     """What a function about a role returns.
 
     Raises:
         RefusedError, GoneError: the server refuses it.
     """
+    import asyncpg  # noqa: PLC0415 - a plan needs no library
+
     name = visible(role.name)
     try:
         return await connection.fetchval(statement, role.name, role.oid)
@@ -322,8 +326,10 @@ async def _call(connection: asyncpg.Connection, statement: str, role: _Role) -> 
         raise
 
 
-async def _dropped(connection: asyncpg.Connection, role: _Role) -> str:
+async def _dropped(connection: "asyncpg.Connection", role: _Role) -> str:
     """Drops a role, or says why it is kept: it can no longer do anything either way."""
+    import asyncpg  # noqa: PLC0415 - a plan needs no library
+
     name = visible(role.name)
     try:
         await _call(connection, "SELECT curfewd.drop($1, $2)", role)

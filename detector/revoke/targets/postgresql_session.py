@@ -3,9 +3,9 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-import asyncpg
 import msgspec
 
 from detector.kafka.authorities import trusting
@@ -14,28 +14,37 @@ from detector.revoke.targets.password_file import read_password
 from detector.revoke.targets.store_options import Address
 from detector.values.errors import ConfigError
 
+if TYPE_CHECKING:
+    import asyncpg
+
 _SETUP: Final = "run deploy/revoke/postgresql.sql there"
-# The first that fits; SSLError is an OSError.
-_REASONS: Final = (
-    (TimeoutError, "does not answer within {timeout:g} s"),
-    (
-        asyncpg.InvalidAuthorizationSpecificationError,
-        "does not let {user} in: look at password_file and pg_hba.conf",
-    ),
-    (asyncpg.UndefinedFunctionError, f"lacks the functions of the revoker: {_SETUP}"),
-    (asyncpg.InvalidSchemaNameError, f"lacks the functions of the revoker: {_SETUP}"),
-    (asyncpg.InsufficientPrivilegeError, f"does not let {{user}} look roles up: {_SETUP}"),
-    (asyncpg.LockNotAvailableError, "waits for somebody else who changes the same role"),
-    (asyncpg.ReadOnlySQLTransactionError, "is a standby: set host to the primary"),
-    (ssl.SSLError, "has no certificate that is trusted: look at ca_file"),
-    (asyncpg.ConnectionDoesNotExistError, "closed the connection"),
-    (
-        (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError),
-        "refuses connections, or speaks no PostgreSQL",
-    ),
-    (OSError, "cannot be connected to"),
-)
 _LOCK_SECONDS: Final = 3  # for whoever changes the same role
+
+
+@cache
+def _reasons() -> tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]:
+    """What errors mean: the first that fits. SSLError is an OSError."""
+    import asyncpg  # noqa: PLC0415 - a plan needs no library
+
+    return (
+        (TimeoutError, "does not answer within {timeout:g} s"),
+        (
+            asyncpg.InvalidAuthorizationSpecificationError,
+            "does not let {user} in: look at password_file and pg_hba.conf",
+        ),
+        (asyncpg.UndefinedFunctionError, f"lacks the functions of the revoker: {_SETUP}"),
+        (asyncpg.InvalidSchemaNameError, f"lacks the functions of the revoker: {_SETUP}"),
+        (asyncpg.InsufficientPrivilegeError, f"does not let {{user}} look roles up: {_SETUP}"),
+        (asyncpg.LockNotAvailableError, "waits for somebody else who changes the same role"),
+        (asyncpg.ReadOnlySQLTransactionError, "is a standby: set host to the primary"),
+        (ssl.SSLError, "has no certificate that is trusted: look at ca_file"),
+        (asyncpg.ConnectionDoesNotExistError, "closed the connection"),
+        (
+            (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError),
+            "refuses connections, or speaks no PostgreSQL",
+        ),
+        (OSError, "cannot be connected to"),
+    )
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -49,7 +58,7 @@ class Login(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def session(address: Address, login: Login) -> AsyncIterator[asyncpg.Connection]:
+async def session(address: Address, login: Login) -> AsyncIterator["asyncpg.Connection"]:
     """A session that ends with the block.
 
     Across a network it is encrypted, and the server's certificate must fit its name.
@@ -57,6 +66,8 @@ async def session(address: Address, login: Login) -> AsyncIterator[asyncpg.Conne
     Raises:
         UnavailableError: there is none, or it broke.
     """
+    import asyncpg  # noqa: PLC0415 - a plan needs no library
+
     password = await read_password(login.password_file)
     connection: asyncpg.Connection | None = None
     try:
@@ -90,7 +101,9 @@ async def session(address: Address, login: Login) -> AsyncIterator[asyncpg.Conne
 
 def _reason(error: Exception, login: Login) -> str:
     """What an error means, in words that follow the server's name. It quotes nothing of the server's."""
-    for kind, words in _REASONS:
+    import asyncpg  # noqa: PLC0415 - a plan needs no library
+
+    for kind, words in _reasons():
         if isinstance(error, kind):
             return words.format(user=login.user, timeout=login.timeout)
     return (

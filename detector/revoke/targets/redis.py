@@ -10,7 +10,6 @@ import re  # over bytes up to the next blank
 from typing import ClassVar, Final
 
 import msgspec
-from redis.exceptions import MovedError
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import (
@@ -170,6 +169,8 @@ class RedisTarget:
 
         Who can forge an event can choose the credential's id, so a name alone does not outweigh a label.
         """
+        from redis.exceptions import MovedError  # noqa: PLC0415 - a plan needs no library
+
         named = user in {command.credential_id, f"{self._options.user_prefix}{command.credential_id}"}
         async with session(self._servers[0], self._login) as asking:
             try:

@@ -3,44 +3,56 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from redis import exceptions
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from detector.revoke.target import UnavailableError
 from detector.revoke.targets.password_file import read_password
 from detector.revoke.targets.store_options import Address
 from detector.values.bounded_files import CERTIFICATE_BYTES, BadFileError, read_bounded
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
 _RIGHTS: Final = "give it those of deploy/revoke/redis.acl"
-# The first that fits.
-_REASONS: Final = (
-    (TimeoutError, "does not answer within {timeout:g} s"),
-    (exceptions.TimeoutError, "does not answer within {timeout:g} s"),
-    (exceptions.AuthenticationError, "does not let {user} in: look at password_file"),
-    (exceptions.NoPermissionError, f"does not let {{user}} do this: {_RIGHTS}"),
-    (exceptions.BusyLoadingError, "is still loading its data"),
-    (
-        exceptions.MovedError,
-        "keeps the label elsewhere, as a Redis Cluster does: name users as their credentials",
-    ),
-    (exceptions.ConnectionError, "cannot be connected to, or has no certificate that is trusted"),
-    (OSError, "cannot be connected to"),
-    (exceptions.ResponseError, "refuses a command: is it Redis 7 or newer, or Valkey?"),
-)
-_FAILURES: Final = (
-    exceptions.RedisError,
-    OSError,
-    EOFError,
-    ValueError,  # of what its parsers cannot read
-    TypeError,
-    IndexError,
-    RecursionError,
-)
+
+
+@cache
+def _reasons() -> tuple[tuple[type[Exception], str], ...]:
+    """What errors mean: the first that fits."""
+    from redis import exceptions  # noqa: PLC0415 - a plan needs no library
+
+    return (
+        (TimeoutError, "does not answer within {timeout:g} s"),
+        (exceptions.TimeoutError, "does not answer within {timeout:g} s"),
+        (exceptions.AuthenticationError, "does not let {user} in: look at password_file"),
+        (exceptions.NoPermissionError, f"does not let {{user}} do this: {_RIGHTS}"),
+        (exceptions.BusyLoadingError, "is still loading its data"),
+        (
+            exceptions.MovedError,
+            "keeps the label elsewhere, as a Redis Cluster does: name users as their credentials",
+        ),
+        (exceptions.ConnectionError, "cannot be connected to, or has no certificate that is trusted"),
+        (OSError, "cannot be connected to"),
+        (exceptions.ResponseError, "refuses a command: is it Redis 7 or newer, or Valkey?"),
+    )
+
+
+@cache
+def _failures() -> tuple[type[Exception], ...]:
+    from redis import exceptions  # noqa: PLC0415 - a plan needs no library
+
+    return (
+        exceptions.RedisError,
+        OSError,
+        EOFError,
+        ValueError,  # of what its parsers cannot read
+        TypeError,
+        IndexError,
+        RecursionError,
+    )
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -73,6 +85,10 @@ async def session(address: Address, login: Login) -> AsyncIterator[Session]:
     Raises:
         UnavailableError: there is none, or it broke, or what answers is no Redis.
     """
+    from redis.asyncio import Redis  # noqa: PLC0415 - a plan needs no library
+    from redis.asyncio.retry import Retry  # noqa: PLC0415 - a plan needs no library
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - a plan needs no library
+
     redis = Redis(
         host=address.host,
         port=address.port,
@@ -91,7 +107,7 @@ async def session(address: Address, login: Login) -> AsyncIterator[Session]:
         async with asyncio.timeout(login.timeout):
             await redis.initialize()  # connects, and logs in
             yield Session(redis, address)
-    except _FAILURES as error:
+    except _failures() as error:
         raise UnavailableError(f"Redis at {address} {_reason(error, login)}") from None
     finally:
         await redis.aclose()
@@ -108,7 +124,7 @@ async def _authorities(ca_file: str | None) -> str | None:
 
 def _reason(error: Exception, login: Login) -> str:
     """What an error means, in words that follow the server's name. It quotes nothing of the server's."""
-    for kind, words in _REASONS:
+    for kind, words in _reasons():
         if isinstance(error, kind):
             return words.format(user=login.user, timeout=login.timeout)
     return "does not answer as Redis does"
