@@ -60,7 +60,7 @@ def test_what_is_brought_is_for_its_owner_alone(fetched: Fetch, tmp_path: Path) 
 
 def test_a_folder_that_others_may_enter_is_told(fetched: Fetch, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir(mode=0o755)
-    assert "others than its owner may enter" in fetched().warnings[0]
+    assert "users other than its owner can enter" in fetched().warnings[0]
 
 
 def test_what_is_there_is_not_fetched_again(server: Server, fetched: Fetch, tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ USAGE: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a token of two lines": (
         ["--repo", "o/r", "--since", "7d"],
         {"GITHUB_TOKEN": "a\r\nb"},
-        "this is no token",
+        "this is not a token",
     ),
     "a time in no form": (
         ["--repo", "o/r", "--since", "yesterday"],

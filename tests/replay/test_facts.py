@@ -152,7 +152,7 @@ def test_a_scan_that_was_ended_goes_on(history: Path, stage: str) -> None:
     expected = replayed(history)
     with pytest.raises(EndedError):
         run_scan(request(history), "facts", lambda *_: Ending(stage, 3))
-    with pytest.raises(UsageError, match="has not come to its end"):
+    with pytest.raises(UsageError, match="is not finished"):
         judged("facts")
     again = Ending(stage, 1 << 30)
     run_scan(request(history, now=NOW + 1), "facts", lambda *_: again)

@@ -304,7 +304,7 @@ def test_facts_are_kept_at_a_url(bucket: Any, monkeypatch: pytest.MonkeyPatch) -
         run_scan(request(url), facts)
     before = set(names(bucket, "facts"))
     assert len(before) == 10
-    with pytest.raises(InputError, match="has not come to its end"):
+    with pytest.raises(InputError, match="is not finished"):
         run_judge(request(), [facts])
     again: list[str] = []
 

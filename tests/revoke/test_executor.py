@@ -195,13 +195,13 @@ async def test_a_second_command_of_an_id_that_says_something_else_is_counted_and
     assert running.executor.differing == 2
     first, second = running.stored.of(command().id)
     assert (first.verdict, second.verdict) == ("refused", "refused")
-    assert second.detail.startswith("the object says refuse; another command came with this id")
+    assert second.detail.startswith("the object says refuse; another command with this id")
     assert target.live == {"cred-1"}
     target.live.add("cred-2")
     running.take([command("cred-2"), msgspec.structs.replace(forged, id=command("cred-2").id)])
     await running.settle()
     (outcome,) = running.stored.of(command("cred-2").id)
-    assert (outcome.verdict, "another command came" in outcome.detail) == ("confirmed", True)
+    assert (outcome.verdict, "another command with this id" in outcome.detail) == ("confirmed", True)
     running.take([msgspec.structs.replace(grown, id=some_id()), grown])
     assert running.executor.copies == 0
 
@@ -904,7 +904,7 @@ async def test_what_turns_out_to_be_something_else_after_an_act_is_left() -> Non
     target.whose = "somebody"
     await running.settle()
     assert [step for _, _, step in target.revoked] == [0]
-    assert "called otherwise now" in running.stored.outcomes[-1][1].detail
+    assert "its name changed" in running.stored.outcomes[-1][1].detail
     assert running.stored.verdicts[-1] == "done-unproved"
 
 

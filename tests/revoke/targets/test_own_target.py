@@ -74,7 +74,7 @@ def test_what_is_wrong_with_its_table_is_found_with_the_configuration(folder: Pa
         ("class Broken: pass", "is not a target"),
         (
             "import msgspec\nclass Broken:\n  class Options(msgspec.Struct): pass\n  def __init__(self, _): {}['x']",
-            "cannot be made (KeyError)",
+            "cannot be created (KeyError)",
         ),
     ],
     ids=["syntax", "raises", "number", "options", "constructor"],

@@ -148,7 +148,7 @@ async def test_a_role_that_owns_something_is_confirmed_dead_and_kept(
     await revoker.settle()
     (outcome,) = (one for _, one in revoker.stored.outcomes)
     assert outcome.verdict == "confirmed"
-    assert "is for a person" in outcome.detail
+    assert "A person must" in outcome.detail
     await revoker.crash()
 
 
