@@ -85,7 +85,7 @@ DECLARE
 BEGIN
   SELECT * INTO found_role FROM curfewd.task_roles(role_name, '') AS roles WHERE roles.name = role_name;
   IF found_role.role_id IS DISTINCT FROM expected THEN
-    RAISE EXCEPTION 'the role no longer exists' USING ERRCODE = 'CF404';
+    RAISE EXCEPTION 'there is no such role' USING ERRCODE = 'CF404';
   END IF;
   IF found_role.is_protected OR NOT found_role.is_task THEN
     RAISE EXCEPTION 'this is not the role of a task' USING ERRCODE = 'CF403';
