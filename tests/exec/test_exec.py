@@ -405,7 +405,7 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_asked(tmp_pa
         (("--secret-env", "WEAK"), {"WEAK": "x"}, "the minimum is 8"),
         (("--secret-env", "DEPLOY_TOKEN", "--owner", f"by {TOKEN}"), {}, "stands in the id of the task"),
         (("--deadline", "soon"), {}, "deadline"),
-        (("--to", "ftp://x/y"), {}, "not known"),
+        (("--to", "ftp://x/y"), {}, "unknown scheme"),
         (("--wait", "x"), {}, "--wait"),
     ],
 )

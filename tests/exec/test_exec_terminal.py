@@ -211,7 +211,7 @@ def failing(folder: Path, error: str = "MemoryError", *, loading: bool = False) 
 @pytest.mark.parametrize("error", ["MemoryError", "SystemExit"])
 @pytest.mark.parametrize("stream", [1, 2], ids=["stdout", "stderr"])
 def test_a_job_ends_as_it_does_though_masking_fails(tmp_path: Path, stream: int, error: str) -> None:
-    script = f'echo "before $DEPLOY_TOKEN ." >&{stream}; sleep 3; ({FAILS}) >&{stream}'
+    script = f'echo "before $DEPLOY_TOKEN ." >&{stream}; sleep 6; ({FAILS}) >&{stream}'
     done = run(tmp_path, *failing(tmp_path, error), "--", "sh", "-c", script)
     assert done.returncode == 7
     said = f"curfewd: exec: masking failed ({error}): from here on the output is not shown, and the command runs on\n"

@@ -288,9 +288,9 @@ def test_a_task_that_does_not_run_says_so(tmp_path: Path) -> None:
         ("http://collector.example/x", "t0ken", "unencrypted"),
         ("https://host/\n", None, "URL of the destination"),
         ("https://", None, "URL of the destination"),
-        ("ftp://host/x", None, "not known"),
-        ("kafka:", None, "no topic"),
-        ("kafka://host:9092", None, "no topic"),
+        ("ftp://host/x", None, "unknown scheme"),
+        ("kafka:", None, "not a topic"),
+        ("kafka://host:9092", None, "not a topic"),
         ("", None, "no destination"),
     ],
 )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
@@ -83,26 +82,25 @@ async def test_it_tells_how_far_behind_it_is_and_for_how_long(broker: Cluster) -
             await until(there, "the end again")
 
 
-async def test_brokers_that_do_not_answer_are_a_lag(tmp_path: Path) -> None:
-    with Cluster(tmp_path / "kafka") as away:
-        registered, follower = followed(await made(away.bootstrap, 1))
+async def test_brokers_that_do_not_answer_are_a_lag(frail_broker: Cluster) -> None:
+    registered, follower = followed(await made(frail_broker.bootstrap, 1))
 
-        async def behind() -> bool:
-            return follower.lag_seconds > 10
+    async def behind() -> bool:
+        return follower.lag_seconds > 10
 
-        async def there() -> bool:
-            return follower.lag_seconds < 5
+    async def there() -> bool:
+        return follower.lag_seconds < 5
 
-        async with working(follower.run()):
-            await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
-            async with working(follower.keep_lag(0.1)):
-                await until(there, "the end")
-                away.nodes[0].signal(signal.SIGSTOP)
-                try:
-                    await until(behind, "a lag")
-                finally:
-                    away.nodes[0].signal(signal.SIGCONT)
-                await until(there, "the end again")
+    async with working(follower.run()):
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+        async with working(follower.keep_lag(0.1)):
+            await until(there, "the end")
+            frail_broker.nodes[0].signal(signal.SIGSTOP)
+            try:
+                await until(behind, "a lag")
+            finally:
+                frail_broker.nodes[0].signal(signal.SIGCONT)
+            await until(there, "the end again")
 
 
 async def test_up_to_date_ends_where_the_topic_was_recreated_in_the_meantime(broker: Cluster) -> None:

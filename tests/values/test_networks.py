@@ -91,7 +91,7 @@ def test_what_is_no_address_with_a_port_is_no_address(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "10.0.0.0/33", "sts.example", "10.0.0.1:443", "1" * 500])
 def test_what_is_no_network_is_refused_in_a_short_line(text: str) -> None:
-    with pytest.raises(ValueError, match="is no network") as error:
+    with pytest.raises(ValueError, match="is not a network") as error:
         NetworkSet([text])
     assert len(str(error.value)) < 160
 

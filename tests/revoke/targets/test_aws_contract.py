@@ -234,7 +234,7 @@ async def test_contract_a_read_that_is_too_old_loses_no_denial(endpoint: str, cr
 async def test_contract_a_role_of_another_id_or_path_is_refused(endpoint: str, credentials: str) -> None:
     revocation = await new_role(endpoint, "twice")
     made = target(endpoint, credentials)
-    with pytest.raises(RefusedError, match="made again"):
+    with pytest.raises(RefusedError, match="recreated"):
         await made.revoke(command({**revocation, "assumed_role_id": ASSUMED}), 0)
     moved = revocation["role_arn"].replace("/ci/", "/prod/")
     with pytest.raises(RefusedError, match="another ARN"):

@@ -153,7 +153,7 @@ def test_what_cannot_be_revoked_is_refused(
     [
         (Reply(403, {"error": {"code": "Authorization_RequestDenied"}}), RefusedError, "permissions"),
         (Reply(404, {"message": "x"}), UnavailableError, "not as Graph"),
-        (Reply(404, b"<html>"), UnavailableError, "no JSON"),
+        (Reply(404, b"<html>"), UnavailableError, "not JSON|not a JSON"),
         (Reply(200, {"passwordCredentials": "none"}), UnavailableError, "does not list"),
         (Reply(200, {}), UnavailableError, "does not list"),
         (

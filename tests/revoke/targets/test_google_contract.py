@@ -199,12 +199,12 @@ def test_what_cannot_be_revoked_is_refused(
     ("reply", "error", "words"),
     [
         (Reply(403, {"error": {"status": "PERMISSION_DENIED"}}), RefusedError, r"google\.yaml"),
-        (Reply(404, b"not here"), UnavailableError, "no JSON"),
+        (Reply(404, b"not here"), UnavailableError, "not JSON|not a JSON"),
         (Reply(404, {"error": "x"}), UnavailableError, "not as IAM"),
         (Reply(200, {"name": "another"}), UnavailableError, "something else"),
         (Reply(200, {"name": f"keys/{KEY_ID}x/keys/{KEY_ID}"}), RefusedError, "Google's own"),
         (Reply(429, {}, {"Retry-After": "3"}), UnavailableError, "429"),
-        (Reply(200, b"{" * 9_000), UnavailableError, "no JSON"),
+        (Reply(200, b"{" * 9_000), UnavailableError, "not JSON|not a JSON"),
     ],
     ids=["rights", "text", "other-404", "other-key", "no-type", "throttled", "garbage"],
 )
@@ -247,7 +247,7 @@ async def test_contract_a_key_is_exchanged_for_a_token_once(tmp_path: Path) -> N
         await made.probe(command(KEY))
         await made.close()
         broken = GoogleTarget(options)
-        with pytest.raises(UnavailableError, match="no key") as failed:
+        with pytest.raises(UnavailableError, match="not a service account") as failed:
             await broken.probe(command(KEY))
         await broken.close()
     (exchange,) = [request for request in api.requests if request.path == "/token"]

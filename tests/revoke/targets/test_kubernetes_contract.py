@@ -362,18 +362,18 @@ async def test_contract_the_control_token_is_reviewed(
 @pytest.mark.parametrize(
     ("reply", "error", "words"),
     [
-        (Reply(404, b"<html>not here</html>"), UnavailableError, "no JSON"),
+        (Reply(404, b"<html>not here</html>"), UnavailableError, "not JSON|not a JSON"),
         (Reply(404, {"message": "no route"}), UnavailableError, "not as Kubernetes"),
         (Reply(403, {"kind": "Status"}), RefusedError, "right to get pods"),
         (Reply(418, {}), RefusedError, "418"),
         (Reply(200, {"metadata": {"uid": 7}}), UnavailableError, "without uid"),
-        (Reply(200, [1]), UnavailableError, "no JSON object"),
+        (Reply(200, [1]), UnavailableError, "not a JSON object"),
         (
             Reply(200, {"metadata": {"uid": UID, "creationTimestamp": "yesterday"}}),
             UnavailableError,
             "without uid",
         ),
-        (Reply(200, b"[" * 100_000), UnavailableError, "no JSON"),
+        (Reply(200, b"[" * 100_000), UnavailableError, "not JSON|not a JSON"),
         (Reply(302, None, {"Location": "http://127.0.0.1:1/"}), UnavailableError, "redirects"),
         (Reply(401), UnavailableError, "own token"),
     ],

@@ -79,7 +79,7 @@ async def test_its_environment_is_scrubbed(
         ("exit 75", UnavailableError, "not now"),
         ("exit 1", UnavailableError, "exit code 1"),
         ("kill -9 $$", UnavailableError, "exit code -9"),
-        ("echo done", UnavailableError, "something else"),
+        ("echo done", UnavailableError, "does not describe"),
         ("exec /bin/cat /dev/zero", UnavailableError, "more than 64 KiB"),
         ("/bin/cat /dev/zero", UnavailableError, "more than 64 KiB"),
         ("exec 2>&1; echo leaked-token >&2; exit 1", UnavailableError, "exit code 1"),
