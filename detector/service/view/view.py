@@ -175,7 +175,7 @@ class View:
                 "at": int(time.time() * _MILLI),
                 "group": self._live.group,
                 "host": socket.gethostname(),
-                "ready": self._readiness.ready(),
+                "ready": None if (reason := self._readiness.ready()) is None else str(reason),
                 "judged": {
                     "here": sorted(each.number for each in self._stores()),
                     "of": self._live.topics.work.partitions,
