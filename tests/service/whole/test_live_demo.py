@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 # Of three uses in 82 seconds, each of its partition: which one the service sees first is not said.
+PRINTED = re.compile(r"s  critical +Signing token sign-4711 .* was printed, in base64, in a log")
 USED_AFTER = re.compile(r"sign-4711 .* was used 2 h [34] min after the task ended, from 203\.0\.113\.9")
 
 
@@ -23,7 +24,7 @@ def live_demo() -> list[str]:
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
     command = [*ignoring, sys.executable, "examples/live_demo.py", "--faster", "8000", "--stop", "60"]
     lines: list[str] = []
-    awaited = {re.compile("sign-4711 of task release-4711 still worked"), USED_AFTER}
+    awaited = {re.compile("sign-4711 of task release-4711 still worked"), PRINTED, USED_AFTER}
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -51,7 +52,7 @@ def test_it_names_what_it_starts(live_demo: list[str]) -> None:
 def test_it_shows_the_findings_of_the_incident_as_they_come(live_demo: list[str]) -> None:
     text = "".join(live_demo)
     assert re.search(r"s  medium +Warehouse token wh-sales-us .* never expires", text)
-    assert re.search(r"s  critical +Signing token sign-4711 .* was printed, in base64, in a log", text)
+    assert PRINTED.search(text)
     assert re.search(r"curfewd asks for the revocation of sign-4711: [a-z]", text)
     assert "curfewd asks for the escalated revocation of wh-sales-us: use-after-revocation" in text
     assert USED_AFTER.search(text)
