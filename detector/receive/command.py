@@ -14,10 +14,10 @@ def run_receive(config: str, out: str | None) -> int:
     Raises:
         UsageError: the configuration is wrong, or a file cannot be used.
     """
-    settings = _settings(config, out)
+    settings = _startable(config, out)
     return run_process(
         settings,
-        lambda log, mask: ReceiveService(settings, out, lambda: _settings(config, out), log, mask).run(),
+        lambda log, mask: ReceiveService(settings, out, lambda: _startable(config, out), log, mask).run(),
     )
 
 
@@ -27,16 +27,25 @@ def check_receive(config: str, out: str | None) -> tuple[str, ...]:
     Raises:
         UsageError: with this one it would not.
     """
-    settings = _settings(config, out)
+    settings = _settings(config)
     if settings.receive.tls is not None:
         ReloadedTls(settings.receive.tls)
     if out is not None:
         return ()
+    if settings.kafka is None:
+        return ("there is no [kafka] table, so it starts only with --out",)
     check_security(settings.live().security)
     return (*settings.live().warnings, *settings.receive.warnings)
 
 
-def _settings(config: str, out: str | None) -> Settings:
+def _startable(config: str, out: str | None) -> Settings:
+    settings = _settings(config)
+    if out is None:
+        settings.live()
+    return settings
+
+
+def _settings(config: str) -> Settings:
     settings = Settings.load(config)
     if not settings.receive.given:
         raise ConfigError(
@@ -44,6 +53,4 @@ def _settings(config: str, out: str | None) -> Settings:
         )
     if settings.receive.unmet:
         raise settings.receive.unmet[0]
-    if out is None:
-        settings.live()
     return settings

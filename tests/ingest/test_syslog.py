@@ -32,7 +32,7 @@ def message(line: str) -> tuple[str, str | None, str | None]:
     ("line", "text", "time", "task"),
     [
         (f'<165>1 {TIME} host evntslog - ID47 [x@1 a="b"] An entry', "An entry", TIME, None),
-        (f"<34>1 {TIME} host su 812 ID47 - 'su root' failed", "'su root' failed", TIME, "812"),
+        (f"<34>1 {TIME} host su 812 ID47 - 'su root' failed", "'su root' failed", TIME, None),
         (f'<34>1 {TIME} host su 812 - [a@1 task_id="t-7"][b@1 c="d"] \ufeffmsg', "msg", TIME, "t-7"),
         ("<0>1 - - - - - -", "", None, None),
         ("<165>1 2026-05-01T12:00:00.000003+02:00 h a p m - x", "x", "2026-05-01T10:00:00.000003Z", "p"),
@@ -42,16 +42,28 @@ def message(line: str) -> tuple[str, str | None, str | None]:
             "2025-10-11T22:14:15Z",
             None,
         ),
-        ("<13>May  1 10:00:00 host sshd[812]: Accepted", "Accepted", TIME, "812"),
-        ("May  1 10:00:00 host sshd[812]: Accepted", "Accepted", TIME, "812"),
-        ("<13>May  1 10:00:00 sshd[812]: Accepted", "Accepted", TIME, "812"),
+        ("<13>May  1 10:00:00 host sshd[812]: Accepted", "Accepted", TIME, None),
+        ("May  1 10:00:00 host sshd[812]: Accepted", "Accepted", TIME, None),
+        ("<13>May  1 10:00:00 sshd[812]: Accepted", "Accepted", TIME, None),
         ("<13>Feb 29 10:00:00 host app: leap", "leap", "2024-02-29T10:00:00Z", None),
-        (f"<13>{TIME} host app[7]: msg", "msg", TIME, "7"),
+        (f"<13>{TIME} host app[7]: msg", "msg", TIME, None),
+        ("<13>May  1 10:00:00 host runner[build-7]: msg", "msg", TIME, "build-7"),
         ("<13>just some text", "just some text", None, None),
     ],
 )
 def test_a_message_is_taken_apart(line: str, text: str, time: str | None, task: str | None) -> None:
     assert message(line) == (text, time, task)
+
+
+def test_a_process_is_a_stream_and_no_task() -> None:
+    for line, task in (
+        (f"<34>1 {TIME} host su 812 - - x", None),
+        (f'<34>1 {TIME} h su 812 - [a@1 task="t"] x', "t"),
+    ):
+        found = parse(line.encode(), NOW)
+        assert found is not None
+        assert found.log is not None
+        assert (found.log.task_id, found.log.stream) == (task, "812")
 
 
 @pytest.mark.parametrize(
@@ -108,9 +120,9 @@ def test_a_file_of_messages_is_told_and_read_line_by_line(tmp_path: Path) -> Non
     path.write_text("".join(f"{line}\n" for line in lines))
     sink = collect(path, None, NOW)
     assert sorted((seen.line, seen.text, seen.time, seen.task_id) for seen in sink.marked()) == [
-        (1, "first MARK", TIME, "812"),
+        (1, "first MARK", TIME, None),
         (2, "MARK goes on", TIME, None),
-        (3, "MARK", "2026-05-01T10:00:01Z", "7"),
+        (3, "MARK", "2026-05-01T10:00:01Z", None),
         (4, '[x@1 secret="MARK"]\nh\napp\nm', "2026-05-01T10:00:01Z", None),
     ]
     assert sink.range is not None
@@ -200,7 +212,7 @@ def test_live_gives_what_replay_reads_however_it_is_polled(
         all(reason != BINARY for _, reason, _ in replayed.dead_ones())
     )  # a record alone is never called so
     wanted = sorted(
-        Place(f"p0@{(seen.line or 0) - 1}", seen.time or "", seen.task_id or "", "")
+        Place(f"p0@{(seen.line or 0) - 1}", seen.time or "", seen.task_id or "", seen.stream or "")
         for seen in replayed.marked()
     )
     assert sorted(reading.places) == wanted

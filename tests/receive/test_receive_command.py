@@ -104,6 +104,12 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
         "receive", "--config", config, "--out", tmp_path / "o", "--check", environ={"SECRET": SECRET}
     )
     assert (right.code, right.out, right.err) == (0, f"{config}: nothing wrong\n".encode(), b"")
+    alone = curfewd("receive", "--config", config, "--check", environ={"SECRET": SECRET})
+    assert (alone.code, alone.out) == (0, f"{config}: nothing wrong\n".encode())
+    assert alone.err == b"curfewd: warning: there is no [kafka] table, so it starts only with --out\n"
+    started = curfewd("receive", "--config", config, environ={"SECRET": SECRET})
+    assert started.code == 2
+    assert b"there is no [kafka] table" in started.err
     for text, environ, said in (
         (
             "[receive]\n" + source("github"),

@@ -114,13 +114,23 @@ def _structured(line: bytes, header: Any, now: int) -> Read:
         end, values, task = found
     text = line[end + 1 :].removeprefix(_BOM)
     rest = b"\n".join((*filter(None, values), *header.group(3, 4, 6)))
-    return _read(text, rest, time, _text(task or (None if process == b"-" else process)), error)
+    return _read(text, rest, time, process, error, task)
 
 
-def _read(
-    text: bytes, rest: bytes, time: int | None, task_id: str | None, error: BadRecordError | None
+def _read(  # noqa: PLR0913, PLR0917 - the parts of a message
+    text: bytes,
+    rest: bytes,
+    time: int | None,
+    process: bytes | None,
+    error: BadRecordError | None,
+    task: bytes | None = None,
 ) -> Read:
-    return Read(SYSLOG, log=LogText(text, time, task_id, rest=rest, origin=CARRIER), error=error)
+    """What a process says is a stream of its own. A number is that of a process, and no task."""
+    named = None if process in {None, b"-"} else process
+    if task is None and named is not None and not named.isdigit():
+        task = named
+    log = LogText(text, time, _text(task), None if named == task else _text(named), rest, origin=CARRIER)
+    return Read(SYSLOG, log=log, error=error)
 
 
 def _task(elements: bytes) -> bytes | None:
@@ -157,8 +167,7 @@ def _elements(line: bytes, at: int) -> tuple[int, list[bytes], bytes | None] | N
 
 def _unread(line: bytes, at: int, header: Any, time: int | None) -> Read:
     """Structured data that is none is text."""
-    process = None if header[5] == b"-" else header[5]
-    return _read(line[at:], b"\n".join(header.group(3, 4, 6)), time, _text(process), bad(NOT_SYSLOG, "SD"))
+    return _read(line[at:], b"\n".join(header.group(3, 4, 6)), time, header[5], bad(NOT_SYSLOG, "SD"))
 
 
 def _traditional(line: bytes, at: int, now: int, error: BadRecordError | None) -> Read:
@@ -175,7 +184,7 @@ def _traditional(line: bytes, at: int, now: int, error: BadRecordError | None) -
     tag = _TAG.match(head, at) if bsd is not None or stamp is not None else None
     if tag is None:
         return _read(line[at:], b"", time, None, error)
-    return _read(line[tag.end() :], tag[0], time, _text(tag[2]), error)
+    return _read(line[tag.end() :], tag[0], time, tag[2], error)
 
 
 def _usable(time: int | None, now: int) -> tuple[int | None, BadRecordError | None]:
