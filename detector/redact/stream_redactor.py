@@ -102,7 +102,7 @@ class StreamRedactor:
             opened, most, cut = self._opened(self._held, end)
             begun = self._secret_from()
             if begun < end:
-                opened, most = min(opened, self._held.rfind(b"\n", 0, begun) + 1), self._longest
+                opened, most = min(opened, self._whole_line_of(begun)), self._longest
             held_back = max(opened, self._context)
             done = self._lines(held_back if len(self._held) - self._context <= most else end, opened, cut=cut)
         if len(self._held) - self._context > self._longest:
@@ -115,7 +115,7 @@ class StreamRedactor:
         if end <= self._context:
             return b""
         opened, _, cut = self._opened(self._held, end)
-        return self._lines(end, min(opened, self._line_of(self._secret_from())), cut=cut)
+        return self._lines(end, min(opened, self._whole_line_of(self._secret_from())), cut=cut)
 
     def settle(self, *, echoed: bool = False) -> bytes:
         """All but what may still become a secret, an unfinished line too: somebody may be asked something.
@@ -135,7 +135,7 @@ class StreamRedactor:
         if cut:
             return b""
         end = held if opened >= line else min(held, opened)
-        return self._lines(end, min(opened, line, self._line_of(begun)), cut=False)
+        return self._lines(end, min(opened, line, self._whole_line_of(begun)), cut=False)
 
     def pause(self) -> bytes:
         """All that is held, an unfinished line too, because nothing has come for as long as it is held.
@@ -157,6 +157,12 @@ class StreamRedactor:
 
     def _line_of(self, at: int) -> int:
         return self._held.rfind(b"\n", 0, at) + 1
+
+    def _whole_line_of(self, at: int) -> int:
+        """The same, where a container runtime cut that line the start of its first part."""
+        start = self._line_of(at)
+        before = bytes(self._held[:start])
+        return standing_open(before, start) if may_be_cut(before) else start
 
     def end(self) -> bytes:
         """What is left when nothing more comes."""
@@ -203,7 +209,7 @@ class StreamRedactor:
             if not (_GOES_ON.fullmatch(line) or LISTED.search(line)):
                 break
             cut = start
-        if cut == end:
+        if cut == end and not cut_lines:  # half of a line that a runtime cut never goes alone
             start = held.rfind(b"\n", max(lowest, end - _LONGEST_OF_THEM), end - 1) + 1
             cut = start if ends_in_half(bytes(held[start:end])) else end
         return cut, 2 * _WRAPPED, cut_lines

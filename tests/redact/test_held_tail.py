@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from detector.redact.held_tail import Beginnings, ends_in_half, open_tail
 from detector.redact.stream_redactor import StreamRedactor
+from tests.redact.test_record_redactor import docker
 from tests.redact.test_stream_redactor import ENCODINGS, KNOWN, TOKEN, redactor
 
 FORMS: dict[str, Callable[[bytes], bytes]] = {
@@ -180,3 +181,20 @@ def test_pauses_lose_nothing_and_change_no_other_text(parts: list[bytes]) -> Non
     shown += stream.end()
     if not redactor().look(b"".join(parts))[0] and "‹".encode() not in shown:
         assert shown == b"".join(parts)
+
+
+@pytest.mark.parametrize("beginnings", [None, Beginnings([TOKEN])], ids=["by pattern", "registered"])
+@pytest.mark.parametrize("size", [100, 4_000])
+def test_half_of_a_line_that_a_runtime_cut_never_goes_alone(size: int, beginnings: Beginnings | None) -> None:
+    lines = []
+    for cut in range(8, 36):
+        lines += [
+            docker(b"so long that it is cut " * 800 + b"with " + TOKEN[:cut]),
+            docker(TOKEN[cut:] + b" now\n"),
+        ]
+    data = b"".join(line + b"\n" for line in lines)
+    stream = StreamRedactor(redactor(every_window=False), beginnings=beginnings)
+    done = b"".join(stream.feed(data[at : at + size]) for at in range(0, len(data), size)) + stream.end()
+    assert done.count(b"\n") == len(lines)
+    assert TOKEN[:8] not in done
+    assert TOKEN[-5:] + b" now" not in done
