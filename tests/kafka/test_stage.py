@@ -262,11 +262,17 @@ async def test_the_reactions_of_a_handlers_own_errors(broker: Cluster) -> None:
                 raise StopError("no more")
             return await super().process(partition, records)
 
-    await filled(streams, 0, [b"1", b"2", b"last"])
+    async def both() -> bool:
+        return await copied(streams) == [b"1", b"2"]
+
+    await filled(streams, 0, [b"1", b"2"])
     stage = Stage(streams.clients, streams.stage(poll_records=2), Struggling(streams.target), facts)
+    running = asyncio.create_task(stage.run())
+    await until(both, "the copies")
+    await filled(streams, 0, [b"last"])
     with pytest.raises(StopError, match="no more"):
-        await asyncio.wait_for(stage.run(), PATIENCE_SECONDS)
-    assert await copied(streams) == [b"1", b"2"]
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
+    assert await both()
     assert [fact.detail for fact in facts.of(PartitionStopped)][:2] == ["the disk is full"] * 2
     assert facts.of(RefusalHandled) == []
     assert len(facts.of(PartitionStarted)) == 3

@@ -66,12 +66,15 @@ async def test_with_a_key_signed_commands_alone_are_carried_out(broker: Cluster,
             await until(lambda: last("true", "confirmed"), "a revocation")
             await until(lambda: last("early", "confirmed"), "a revocation")
             assert sorted(provider.live) == ["early-forged", "unsigned", "victim"]
-            page = deployment.get("/metrics")[1].splitlines()
-            assert {
-                'curfewd_dead_letters_total{reason="unsigned",stage="revoke"} 2.0',
-                'curfewd_dead_letters_total{reason="bad-signature",stage="revoke"} 1.0',
-                'curfewd_revocations_held{rail="signature"} 1.0',
-            } <= {*page}
+
+            async def counted() -> bool:
+                return {
+                    'curfewd_dead_letters_total{reason="unsigned",stage="revoke"} 2.0',
+                    'curfewd_dead_letters_total{reason="bad-signature",stage="revoke"} 1.0',
+                    'curfewd_revocations_held{rail="signature"} 1.0',
+                } <= {*deployment.get("/metrics")[1].splitlines()}
+
+            await until(counted, "the metrics")
             deployment.config.write_text(acting.replace(keyed, f"{keyed}allow_unsigned = true\n"))
             process.send_signal(signal.SIGHUP)
             await until(lambda: last("early-forged", "confirmed"), "what waited goes")

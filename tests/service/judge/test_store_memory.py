@@ -41,7 +41,7 @@ def test_all_stores_together_keep_to_the_bound(tmp_path: Path, count: int) -> No
     _filled(stores)
     assert 0 < memory.usage["blocks"] <= _SIZE
     assert 0 < memory.usage["write buffers"] <= _SIZE * 3 // 4
-    assert sum(memory.usage.values()) <= _SIZE * 9 // 8  # the cache is in parts, and counts buffers by steps
+    assert sum(memory.usage.values()) <= _SIZE * 5 // 4  # the cache is in parts, and counts buffers by steps
     assert all(store.close() for store in stores)
     assert memory.usage["write buffers"] == 0
 

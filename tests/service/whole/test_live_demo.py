@@ -22,7 +22,7 @@ def live_demo() -> list[str]:
     It starts as a script starts what runs in the background: with SIGINT ignored.
     """
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
-    command = [*ignoring, sys.executable, "examples/live_demo.py", "--faster", "8000", "--stop", "60"]
+    command = [*ignoring, sys.executable, "examples/live_demo.py", "--faster", "4000", "--stop", "60"]
     lines: list[str] = []
     awaited = {re.compile("sign-4711 of task release-4711 still worked"), PRINTED, USED_AFTER}
     with subprocess.Popen(

@@ -28,7 +28,7 @@ CURFEWD = (sys.executable, "-m", "detector.cli")
 RENAMED = (
     ("hold = ", "command_delay = "),
     # A key that 0.1.0 did not have: its default is one port for every process of this machine.
-    ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:0"\nprobes = "127.0.0.1:0"'),
+    ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_level = "debug"'),
     ('inputs = ["events", "logs"]', 'event_topics = ["events"]\nlog_topics = ["logs"]'),
 )
 WATERMARK = 1_772_505_190  # before it, all of the second half has been judged
