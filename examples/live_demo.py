@@ -40,6 +40,7 @@ from tests.broker.cluster import Cluster
 
 FASTER: Final = 1500.0  # times as fast as the day
 LONGEST_PAUSE: Final = 0.4  # seconds between two records: nobody likes to watch a night
+LOOKBACK: Final = "10s"  # the day is short: a leak may come before the credential is known
 
 
 class Record(NamedTuple):
@@ -84,6 +85,7 @@ def configuration(folder: Path, bootstrap: str, listen: int, probes: int) -> Pat
         f"{(incident / 'curfewd.toml').read_text()}\n"
         "[kafka]\n"
         f'bootstrap = ["{bootstrap}"]\n'
+        f'lookback = "{LOOKBACK}"\n'
         f"{INPUTS}"
         "[service]\n"
         f'listen = "127.0.0.1:{listen}"\n'
