@@ -33,7 +33,7 @@ def left_in_cycles() -> Iterator[list[str]]:
 
 
 @settings(
-    max_examples=100,
+    max_examples=25,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

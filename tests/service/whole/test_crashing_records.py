@@ -158,6 +158,7 @@ async def test_a_record_for_which_no_memory_suffices_is_set_aside(deployment: Cr
         assert deployment.exits == []
 
 
+@pytest.mark.chaos  # minutes of CPU time: each halving takes ten seconds of it
 async def test_a_record_that_takes_longer_than_the_group_waits_is_set_aside(deployment: Crashing) -> None:
     few = 5  # each halving takes ten seconds of CPU time
     places = await put_among(deployment, [TAKES_LONG + b"25"], few)

@@ -28,7 +28,7 @@ async def nothing_done(deployment: Deployment) -> None:
         assert await deployment.topic(topic) == []
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.chaos)])
 async def test_it_waits_for_an_earlier_version_and_then_goes_on(
     small: tuple[Deployment, Expected], workers: int
 ) -> None:

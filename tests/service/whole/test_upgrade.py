@@ -160,7 +160,7 @@ def told(archive: Archive, topic: str) -> Sequence[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("stores", ["kept", "lost"])
+@pytest.mark.parametrize("stores", ["kept", pytest.param("lost", marks=pytest.mark.chaos)])
 async def test_it_goes_on_as_the_version_before_would_have(upgraded: Upgraded, stores: str) -> None:
     archive = upgraded.archive
     if stores == "kept":
