@@ -5,9 +5,9 @@ same holds for JSON in a string of JSON, and for JSON behind a prefix, as contai
 beside the masks stays as it was.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from detector.adapters.otlp import protobuf_edits as otlp_masks
 from detector.adapters.otlp.wire import looks_like_request
 from detector.records.json_texts import JsonStrings, begins, tokens
-from detector.scan.mask_spans import MaskSpan, merged
+from detector.scan.mask_spans import MaskSpan, literals, merged
 
 _DEEPEST: Final = 3  # JSON in a string of JSON in …
 _LEAST: Final = 8  # a shorter text is looked for as a whole string only
@@ -67,45 +67,53 @@ def underneath(mask_spans: Iterable[MaskSpan], first: Sequence[MaskSpan]) -> Ite
         yield _moved(mask_span, back(mask_span.start)[0], back(mask_span.end - 1)[1])
 
 
-def placed(value: bytes, text: bytes, mask_spans: Iterable[MaskSpan]) -> list[MaskSpan]:
-    """Mask spans of a log text as spans of the value that holds it, perhaps escaped; in order, none overlapping."""
-    found = list(mask_spans)
-    strings = _strings(value)
-    if strings is None:
-        at = value.rfind(text)
-        return (
-            []
-            if at < 0
-            else [_moved(mask_span, mask_span.start + at, mask_span.end + at) for mask_span in found]
-        )
-    there = [
-        (start, string) for start, string in strings if string.text in (text, text + b"\n", text + b"\r\n")
-    ]
-    if there:
-        return merged(
-            _moved(
-                mask_span,
-                *(start + at for at in string.raw(mask_span.start, min(mask_span.end, len(string.text)))),
-            )
-            for start, string in there
-            for mask_span in found
-            if mask_span.start < len(string.text)
-        )
-    return merged(_literally(strings, text, found))
+class Places:
+    """Where the log texts that one value holds stand in it, perhaps escaped."""
 
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+        self._strings = _strings(value)
+        self._by_text: dict[bytes, list[tuple[int, JsonStrings]]] = {}
+        for start, string in self._strings or ():
+            self._by_text.setdefault(string.text, []).append((start, string))
 
-def _literally(
-    strings: Sequence[tuple[int, JsonStrings]], text: bytes, mask_spans: Iterable[MaskSpan]
-) -> Iterator[MaskSpan]:
-    """Wherever a string holds the bytes under a mask span."""
-    wanted = {text[mask_span.start : mask_span.end]: mask_span for mask_span in mask_spans}
-    for shown, mask_span in wanted.items():
-        for start, string in strings:
-            at = string.text.find(shown) if len(shown) >= _LEAST or string.text == shown else -1
-            while at >= 0:
-                low, high = string.raw(at, at + len(shown))
-                yield _moved(mask_span, start + low, start + high)
-                at = string.text.find(shown, at + len(shown))
+    def spans(self, text: bytes, mask_spans: Sequence[MaskSpan]) -> tuple[list[MaskSpan], list[MaskSpan]]:
+        """Mask spans of a log text as spans of the value, and those of them whose place is not found."""
+        if text == self._value:
+            return list(mask_spans), []
+        if self._strings is None:
+            at = self._value.rfind(text)
+            if at < 0:
+                return [], list(mask_spans)
+            return [_moved(each, each.start + at, each.end + at) for each in mask_spans], []
+        there = [string for end in (b"", b"\n", b"\r\n") for string in self._by_text.get(text + end, ())]
+        if there:
+            return [
+                _moved(each, *(start + at for at in string.raw(each.start, each.end)))
+                for start, string in there
+                for each in mask_spans
+            ], []
+        return self._literally({text[each.start : each.end]: each for each in mask_spans})
+
+    def _literally(self, shown: Mapping[bytes, MaskSpan]) -> tuple[list[MaskSpan], list[MaskSpan]]:
+        """Wherever a string holds what is shown, and of what is shown that which none holds."""
+        strings = self._strings or []
+        bases = [0, *accumulate(len(string.text) + 1 for _, string in strings)]
+        data = b"\n".join(string.text for _, string in strings)
+        found: list[MaskSpan] = []
+        missing = dict(shown)
+        for hit in literals(data, (0, len(data)), [*shown.items()], _LEAST):
+            number = bisect_right(bases, hit.start) - 1
+            start, string = strings[number]
+            at, end = hit.start - bases[number], hit.end - bases[number]
+            if end <= len(string.text):
+                found.append(_moved(hit, *(start + place for place in string.raw(at, end))))
+                missing.pop(data[hit.start : hit.end], None)
+        for short in [each for each in missing if len(each) < _LEAST]:
+            for start, string in self._by_text.get(short, ()):
+                found.append(_moved(shown[short], *(start + at for at in string.raw(0, len(short)))))
+                missing.pop(short, None)
+        return found, [*missing.values()]
 
 
 def _strings(value: bytes) -> list[tuple[int, JsonStrings]] | None:
@@ -201,13 +209,14 @@ def _in_json(text: bytes, begin: int, mask_spans: Sequence[MaskSpan], depth: int
     return done
 
 
-def _within(mask_spans: Iterable[MaskSpan], start: int, end: int, begin: int | None = None) -> list[MaskSpan]:
+def _within(mask_spans: Sequence[MaskSpan], start: int, end: int, begin: int | None = None) -> list[MaskSpan]:
     """The parts of the mask spans in [start, end), counted from `begin` or else from `start`."""
     base = start if begin is None else begin
+    first = bisect_right(mask_spans, start, key=lambda mask_span: mask_span.end)
+    last = bisect_left(mask_spans, end, first, key=lambda mask_span: mask_span.start)
     return [
         _moved(mask_span, max(mask_span.start, start) - base, min(mask_span.end, end) - base)
-        for mask_span in mask_spans
-        if mask_span.start < end and mask_span.end > start
+        for mask_span in mask_spans[first:last]
     ]
 
 

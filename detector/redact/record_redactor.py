@@ -12,8 +12,15 @@ from typing import Final, Protocol
 import msgspec
 
 from detector.records.log_records import LogText
-from detector.redact.mask_edits import masked, placed
-from detector.redact.unexamined import DECODING, Note, is_unexamined, unexamined
+from detector.redact.mask_edits import Places, masked
+from detector.redact.unexamined import (
+    DECODING,
+    UNFINISHED,
+    Note,
+    already_masked,
+    is_unexamined,
+    unexamined,
+)
 from detector.scan.mask_spans import MaskSpan, merged
 from detector.scan.redactor import PASSES
 from detector.scan.shares import LimitedText
@@ -70,6 +77,14 @@ def redacted(
     return _without_resisting(done, read, masker, note)
 
 
+def without_texts(value: bytes, texts: Sequence[LogText]) -> bytes:
+    """A value that is a part of what is not there, with each of its log texts masked whole."""
+    places, found = Places(value), list[MaskSpan]()
+    for text in {log.text for log in texts if log.text and not already_masked(log.text)}:
+        found += places.spans(text, [unexamined(0, len(text), UNFINISHED)])[0]
+    return masked(value, merged(found))
+
+
 def _cached(read: Read) -> Read:
     """`read`, called once for each value until a mask changes it: most are never changed."""
     known: dict[int, tuple[bytes, Sequence[LogText]]] = {}
@@ -121,7 +136,7 @@ def _mask_spans(
 def _spans_in_texts(
     values: Sequence[bytes], texts: Sequence[_Text], masker: Masker, note: Note
 ) -> list[list[MaskSpan]] | None:
-    found: list[list[MaskSpan]] = [[] for _ in values]
+    in_texts: list[dict[bytes, list[MaskSpan]]] = [{} for _ in values]
     for parts in texts:
         data = b"".join(part.text + part.end for part in parts)
         bases = list(accumulate((len(part.text) + len(part.end) for part in parts), initial=0))
@@ -135,16 +150,31 @@ def _spans_in_texts(
                 low, high = max(mask_span.start - base, 0), min(mask_span.end - base, len(part.text))
                 if low < high and (not is_unexamined(mask_span) or note(part.number, DECODING)):
                     own = MaskSpan(low, high, mask_span.rule, mask_span.length, mask_span.weight)
-                    value = values[part.number]
-                    found[part.number] += placed(value, part.text, [own]) or _anywhere(value, own, masker)
-    return [merged(mask_spans) for mask_spans in found] if any(found) else None
-
-
-def _anywhere(value: bytes, mask_span: MaskSpan, masker: Masker) -> list[MaskSpan]:
-    """The spans for a secret whose place in the value is not found: those of the value as it stands, else all of it."""
-    return masker.look(value, LEAST)[0] or [
-        MaskSpan(0, len(value), mask_span.rule, mask_span.length, mask_span.weight)
+                    in_texts[part.number].setdefault(part.text, []).append(own)
+    if not any(in_texts):
+        return None
+    return [
+        _in_value(value, found, masker) if found else []
+        for value, found in zip(values, in_texts, strict=True)
     ]
+
+
+def _in_value(value: bytes, in_texts: dict[bytes, list[MaskSpan]], masker: Masker) -> list[MaskSpan]:
+    """The mask spans of the log texts of a value as spans of the value; in order, none overlapping.
+
+    Where a secret is not found in it, those of the value as it stands count too, else all of it.
+    """
+    places, found, missing = Places(value), list[MaskSpan](), list[MaskSpan]()
+    for text, mask_spans in in_texts.items():
+        some, others = places.spans(text, merged(mask_spans))
+        found += some
+        missing += others
+    if missing:
+        first = missing[0]
+        found += masker.look(value, LEAST)[0] or [
+            MaskSpan(0, len(value), first.rule, first.length, first.weight)
+        ]
+    return merged(found)
 
 
 def _spans_as_they_stand(values: Sequence[bytes], masker: Masker, note: Note) -> list[list[MaskSpan]] | None:

@@ -19,9 +19,9 @@ from detector.patterns.regexes import MAX_MATCH
 from detector.records import magic_numbers as magic
 from detector.records.blocks import LISTED, LONG_LINE, safe_cut
 from detector.redact.held_tail import LONGEST, Beginnings, ends_in_half, open_tail
-from detector.redact.mask_edits import masked, placed, underneath
+from detector.redact.mask_edits import masked, underneath
 from detector.redact.mask_neighbours import beside
-from detector.redact.record_redactor import LEAST, redacted
+from detector.redact.record_redactor import LEAST, redacted, without_texts
 from detector.redact.unexamined import (
     DECODING,
     ENCODING,
@@ -297,7 +297,7 @@ class StreamRedactor:
             for number in range(max(first, passed), len(lines)):
                 line = shown[number]
                 if line is not None and _goes_on(lines, number) and note(number, UNFINISHED):
-                    shown[number] = _hidden(line)
+                    shown[number] = without_texts(line, texts_in(line))
         self.unexamined.update(noted.values())
         marks = {} if self._handling == "mask" else noted
         return b"\n".join(
@@ -443,14 +443,6 @@ def _goes_on(lines: list[bytes], number: int) -> bool:
         for log in texts
         if log.text and not already_masked(log.text)
     )
-
-
-def _hidden(line: bytes) -> bytes:
-    """A line of a container runtime with its text masked."""
-    for log in texts_in(line):
-        if log.text and not already_masked(log.text):
-            line = masked(line, placed(line, log.text, [unexamined(0, len(log.text), UNFINISHED)]))
-    return line
 
 
 def key_lines(data: bytes) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from detector.ingest.classify import BUNDLED
 from detector.ingest.kafka_records import texts_in
 from detector.ingest.values import log_texts
-from detector.redact.mask_edits import masked, placed
+from detector.redact.mask_edits import Places, masked
 from detector.redact.record_redactor import redacted
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.mask_spans import MaskSpan
@@ -81,7 +81,7 @@ def test_lines_with_json_behind_a_prefix_have_a_mask_each() -> None:
 
 def test_a_text_is_found_where_it_is_written_with_escapes() -> None:
     value = rb'{"log": "a \u0073ecret\n", "other": "secret"}'
-    (place,) = placed(value, b"a secret", [mask_span(b"a secret", b"secret")])
+    (place,), _ = Places(value).spans(b"a secret", [mask_span(b"a secret", b"secret")])
     assert value[place.start : place.end] == rb"\u0073ecret"
 
 

@@ -1,7 +1,7 @@
 """What a stage costs on one fragment again and again, and whether that grows faster than the text.
 
-`python -m tests.scan.growth STAGE [SHARD OF]` looks at all fragments (some 38,000; half an hour a stage) and prints
-those that do.
+`python -m tests.scan.growth STAGE [SHARD OF]` looks at all fragments (some 38,000; five to twenty minutes a stage) and
+prints those that do.
 """
 
 import json
@@ -17,6 +17,8 @@ import msgspec
 from detector.ingest.format_names import TEXT
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
+from detector.ingest.values import log_texts
+from detector.redact import record_redactor
 from detector.redact.stream_redactor import StreamRedactor
 from detector.replay.stages import Work, scan
 from detector.scan.known_credentials import KnownIndex
@@ -75,7 +77,22 @@ def redacted(text: bytes) -> None:
     redacting.end()
 
 
-STAGES: Final[dict[str, Callable[[bytes], None]]] = {"scan": searched, "json": in_json, "redact": redacted}
+def masked(text: bytes) -> None:
+    """Masks a record that holds the text, as the service does for a redacted topic."""
+    masked_record(json.dumps({"log": text.decode("latin-1")}).encode())
+
+
+def masked_record(value: bytes) -> None:
+    """Masks a record."""
+    record_redactor.redacted([value], lambda _, value: log_texts(value), _redactor())
+
+
+STAGES: Final[dict[str, Callable[[bytes], None]]] = {
+    "scan": searched,
+    "json": in_json,
+    "redact": redacted,
+    "record": masked,
+}
 
 
 def again(fragment: bytes, size: int) -> bytes:
@@ -102,13 +119,18 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 def growth(stage: Callable[[bytes], None], fragment: bytes) -> Growth:
-    """What a fragment costs: measured again, and the best taken, as long as it seems to grow too fast."""
-    stage(again(fragment, SMALL))  # compiles what is not
+    """What a fragment costs, again and again."""
+    return growth_of(stage, again(fragment, SMALL), again(fragment, LARGE))
+
+
+def growth_of(stage: Callable[[bytes], None], little: bytes, much: bytes) -> Growth:
+    """What texts of the two sizes cost: measured again, and the best taken, as long as it seems to grow too fast."""
+    stage(little)  # compiles what is not
     small = large = float("inf")
     found = Growth(small, large)
     for _ in range(TIMES):
-        small = min(small, _cost(stage, again(fragment, SMALL)))
-        large = min(large, _cost(stage, again(fragment, LARGE)))
+        small = min(small, _cost(stage, little))
+        large = min(large, _cost(stage, much))
         found = Growth(small, large)
         if not found.steep:
             break

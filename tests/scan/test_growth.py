@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import json
 import random
 from collections.abc import Callable
 from typing import Final
@@ -11,7 +12,7 @@ import pytest
 from detector.scan.decode import Decoding
 from tests.chaos import MANY
 from tests.scan.fragments import fragments
-from tests.scan.growth import A_BYTE, BESIDE, STAGES, again, growth, peak
+from tests.scan.growth import A_BYTE, BESIDE, STAGES, again, growth, growth_of, masked_record, peak
 
 SEED: Final = 34
 SAMPLE: Final = 60 * MANY
@@ -21,6 +22,7 @@ FOUND: Final = {
     "base64 cut by colours": base64.b64encode(b"user:password12345") + b"\x1b[1;2",
     "base32 in lines": b"ORXWWZLOEA6SA5DPNNPVUYRYGEVWWUJPPA6TKVDR\n",
     "lines that are no blob of zlib": b"eJwhat-is-that-not-a-blob-of-zlib-at-all\n",
+    "a secret in parts, in one line that ends as no JSON does": b'{"part1":"tok_Zb81kQx5","part2":"Tq9LmN2wR7vH"}token: ',
 }
 
 
@@ -36,6 +38,25 @@ def test_a_sample_of_all_fragments_is_linear(stage: Callable[[bytes], None]) -> 
     chosen = random.Random(SEED).sample([*fragments()], SAMPLE)
     steep = {name: found for name, fragment in chosen if (found := growth(stage, fragment)).steep}
     assert steep == {}
+
+
+def as_json(lines: list[str]) -> bytes:
+    return json.dumps([{"log": line} for line in lines]).encode()
+
+
+def as_otlp(lines: list[str]) -> bytes:
+    records = [{"timeUnixNano": "1800000000000000000", "body": {"stringValue": line}} for line in lines]
+    return json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode()
+
+
+@pytest.mark.parametrize("form", [as_json, as_otlp])
+def test_a_record_with_ever_more_different_secrets_is_masked_in_linear_time(
+    form: Callable[[list[str]], bytes],
+) -> None:
+    drawn = random.Random(SEED)
+    lines = [f"password={drawn.randbytes(12).hex()}" for _ in range(1600)]
+    found = growth_of(masked_record, form(lines[:200]), form(lines))
+    assert not found.steep, found
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)

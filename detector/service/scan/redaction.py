@@ -32,8 +32,7 @@ from detector.records.dead_letters import (
 from detector.records.log_records import LogText
 from detector.records.made_columns import columns_of, dated, together
 from detector.records.record_columns import Headers, KafkaRecord, RecordColumns
-from detector.redact.mask_edits import masked, placed
-from detector.redact.record_redactor import redacted
+from detector.redact.record_redactor import redacted, without_texts
 from detector.redact.record_search import Span, at_offsets, beside, encoded, in_values, under
 from detector.redact.unexamined import (
     ENCODING,
@@ -44,7 +43,6 @@ from detector.redact.unexamined import (
     Reason,
     already_masked,
     encoded_otherwise,
-    unexamined,
     whole,
 )
 from detector.scan.redactor import Redactor
@@ -258,9 +256,7 @@ class Redaction:
         What is kept of it stays as it is: its rest may come.
         """
         value = record.value or b""
-        for log in texts_in(record, value, now, self._classifier):
-            if log.text and not already_masked(log.text):
-                value = masked(value, placed(value, log.text, [unexamined(0, len(log.text), UNFINISHED)]))
+        value = without_texts(value, texts_in(record, value, now, self._classifier))
         texts = [log.text for log in texts_in(record, value, now, self._classifier)]
         return value if all(map(already_masked, filter(None, texts))) else whole(value, UNFINISHED)
 
