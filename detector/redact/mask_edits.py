@@ -96,7 +96,7 @@ class Places:
         return self._literally({text[each.start : each.end]: each for each in mask_spans})
 
     def _literally(self, shown: Mapping[bytes, MaskSpan]) -> tuple[list[MaskSpan], list[MaskSpan]]:
-        """Wherever a string holds what is shown, and of what is shown that which none holds."""
+        """Wherever a string holds what is shown, and what is shown that no string holds."""
         strings = self._strings or []
         bases = [0, *accumulate(len(string.text) + 1 for _, string in strings)]
         data = b"\n".join(string.text for _, string in strings)

@@ -211,14 +211,19 @@ def failing(folder: Path, error: str = "MemoryError", *, loading: bool = False) 
 @pytest.mark.parametrize("error", ["MemoryError", "SystemExit"])
 @pytest.mark.parametrize("stream", [1, 2], ids=["stdout", "stderr"])
 def test_a_job_ends_as_it_does_though_masking_fails(tmp_path: Path, stream: int, error: str) -> None:
-    script = f'echo "before $DEPLOY_TOKEN ." >&{stream}; sleep 6; ({FAILS}) >&{stream}'
-    done = run(tmp_path, *failing(tmp_path, error), "--", "sh", "-c", script)
+    seen = f"until grep -q before {stream}; do sleep 0.1; done"
+    script = f'echo "before $DEPLOY_TOKEN ." >&{stream}; {seen}; ({FAILS}) >&{stream}'
+    with (tmp_path / "1").open("wb") as first, (tmp_path / "2").open("wb") as second:
+        done = subprocess.run(
+            exec_line(*failing(tmp_path, error), "--", "sh", "-c", script),
+            cwd=tmp_path, env=environment(tmp_path), stdout=first, stderr=second, check=False, timeout=120,
+        )  # fmt: skip
     assert done.returncode == 7
     said = f"curfewd: exec: masking failed ({error}): from here on the output is not shown, and the command runs on\n"
     shown = f"before ‹known-credential:33› .\n{FAILED}\n"
     out, err = (shown, said) if stream == 1 else ("", "".join(sorted_lines(shown, said)))
-    assert done.stdout.decode() == out
-    assert "".join(sorted_lines(done.stderr.decode())) == "".join(sorted_lines(err))
+    assert (tmp_path / "1").read_text() == out
+    assert sorted_lines((tmp_path / "2").read_text()) == sorted_lines(err)
 
 
 def sorted_lines(*texts: str) -> list[str]:
