@@ -549,6 +549,8 @@ def _check(options: argparse.Namespace) -> int:
                 *settings.warnings,
                 *warnings,
                 *dangers,
+                *settings.receive.warnings,
+                *settings.receive.unread,
                 *entry_warnings(settings, time.time_ns()),
             ):
                 _tell(f"curfewd: warning: {warning}")

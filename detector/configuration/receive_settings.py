@@ -69,7 +69,8 @@ class TlsFiles(msgspec.Struct, frozen=True):
 class ReceiveSettings(msgspec.Struct, frozen=True):
     """Everything under `[receive]`; `given` if there is such a table. Durations are in ns, sizes in bytes.
 
-    `unmet` is what it names and this machine lacks: only `curfewd receive` needs it.
+    `unmet` is what it names and this machine lacks: only `curfewd receive` needs it. `unread` are warnings of topics
+    that `curfewd run` does not read, `warnings` those that hold without Kafka too.
     """
 
     given: bool = False
@@ -85,4 +86,5 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
     write_timeout: int = 8 * SECOND
     drain_timeout: int = 20 * SECOND
     warnings: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()

@@ -182,7 +182,10 @@ def read_receive(
     reader.errors += own.errors
     reader.secret_variables |= own.secret_variables
     return msgspec.structs.replace(
-        settings, unmet=tuple(own.unmet), warnings=tuple(_unread(settings.sources, kafka))
+        settings,
+        unmet=tuple(own.unmet),
+        warnings=tuple(_unbound(settings.sources)),
+        unread=tuple(_unread(settings.sources, kafka)),
     )
 
 
@@ -268,6 +271,16 @@ def _token(values: dict[str, Any]) -> TokenClaims | None:
     if "audience" not in taken:
         return None
     return TokenClaims(**{"issuer": GOOGLE_ISSUER, "keys_url": GOOGLE_KEYS, **taken})
+
+
+def _unbound(sources: Sequence[SourceEntry]) -> Iterator[str]:
+    """Warnings of senders that may speak for any other."""
+    for source in sources:
+        if source.type == "cloudevents" and not source.sources:
+            yield (
+                f"receive.source {source.name}: it may send events in any sender's name: set sources to what it names as "
+                "`source`"
+            )
 
 
 def _unread(sources: Sequence[SourceEntry], kafka: KafkaSettings | None) -> Iterator[str]:

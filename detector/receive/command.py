@@ -30,12 +30,13 @@ def check_receive(config: str, out: str | None) -> tuple[str, ...]:
     settings = _settings(config)
     if settings.receive.tls is not None:
         ReloadedTls(settings.receive.tls)
+    receive = settings.receive
     if out is not None:
-        return ()
+        return receive.warnings
     if settings.kafka is None:
-        return ("there is no [kafka] table, so it starts only with --out",)
+        return ("there is no [kafka] table, so it starts only with --out", *receive.warnings)
     check_security(settings.live().security)
-    return (*settings.live().warnings, *settings.receive.warnings)
+    return (*settings.live().warnings, *receive.warnings, *receive.unread)
 
 
 def _startable(config: str, out: str | None) -> Settings:

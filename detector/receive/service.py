@@ -111,6 +111,7 @@ class ReceiveService:
                     tls=self._tls is not None,
                     sources=[source.name for source in receive.sources],
                 )
+                self._warn(receive)
                 await self._work(port, receive)
         await self._sink.close()
         if self._lifecycle.failure is not None:
@@ -176,6 +177,11 @@ class ReceiveService:
         self._log.info(
             "the sources are reloaded", sources=[source.name for source in settings.receive.sources]
         )
+        self._warn(settings.receive)
+
+    def _warn(self, receive: ReceiveSettings) -> None:
+        for warning in receive.warnings:
+            self._log.warning("a sender may do more than it needs", why=warning)
 
     def _use(self, port: ReceivePort, settings: Settings) -> None:
         entries, classifier = settings.receive.sources, configured_classifier(settings.sources)

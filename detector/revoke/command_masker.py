@@ -19,7 +19,8 @@ from detector.stages.masking import EventMasker
 class CommandMasker:
     """Masks what patterns see. What is registered the revoker does not know.
 
-    Without a deployment key an id is masked as a text is: another run has to find the same.
+    Without a deployment key an id is masked as a text is: another run has to find the same. `handles` counts commands
+    whose revocation handle showed a secret, as they came in.
 
     Raises:
         UsageError: a pattern of the configuration is wrong.
@@ -29,12 +30,14 @@ class CommandMasker:
         scanner, _ = load_scanner(settings.patterns)
         self._masker = EventMasker(LeakFinder(scanner, KnownIndex(), settings.keys))
         self._keyed = bool(settings.keys)
+        self.handles = 0
 
     def command(self, command: RevocationCommand) -> RevocationCommand:
         """The command without secrets. Its own id stays: what carries commands out acts once for each."""
         (masked,) = self._masker.masked([command])
         if masked is command:
             return command
+        self.handles += masked.revocation != command.revocation
         name = self._masker.id if self._keyed else self._masker.text
         return msgspec.structs.replace(
             masked,

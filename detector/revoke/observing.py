@@ -34,9 +34,11 @@ class RevocationObserver:
         self._clock = clock
         self._copies = 0
         self._differing = 0
+        self._masked = 0
         self._limit = RepeatLimit(lambda: clock() / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=0)
         metrics.add(series.REVOCATION_DIFFERING, amount=0)
+        metrics.add(series.MASKED_REVOCATIONS, amount=0)
         for reason in _NOT_BELIEVED:
             metrics.add(series.DEAD, STAGE, metrics.bounded("reason", reason), amount=0)
 
@@ -101,6 +103,16 @@ class RevocationObserver:
             self._log.info("command carried out", **fields)
         elif (more := self._limit(outcome.verdict, outcome.target)) is not None:
             self._log.warning("command not carried out", **fields, **more)
+
+    def masked(self, handles: int) -> None:
+        """Counts and logs revocation handles that were masked: `handles` are those since the start."""
+        if handles > self._masked:
+            self._metrics.add(series.MASKED_REVOCATIONS, amount=handles - self._masked)
+            self._log.warning(
+                "revocation handles show a secret, and masked as they are now they may not work",
+                commands=handles - self._masked,
+            )
+            self._masked = handles
 
     def sample(self, executor: Executor) -> None:
         """Sets the gauges to how things are now."""

@@ -268,6 +268,7 @@ class RevokeService:
             self._metrics.set(series.LOOP_DELAY, max(time.monotonic() - due, 0.0))
             self._sampling.sample({STAGE: stage})
             self._observer.sample(executor)
+            self._observer.masked(self._masker.handles)
             due = time.monotonic() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
 

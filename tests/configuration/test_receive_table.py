@@ -71,5 +71,22 @@ def test_a_topic_that_nobody_reads_is_a_warning(tmp_path: Path) -> None:
     path.write_text(
         f'[kafka]\nbootstrap = "127.0.0.1:9092"\nevent_topics = ["ev*"]\n{EVENTS}secrets = ["env:TOKEN"]\n{GITHUB}secrets = ["env:TOKEN"]'
     )
-    (warning,) = Settings.load(str(path), {"TOKEN": TOKEN}).receive.warnings
+    receive = Settings.load(str(path), {"TOKEN": TOKEN}).receive
+    (warning,) = receive.unread
     assert warning.startswith("receive.source github: nobody reads ci")
+
+
+SPEAKS_FOR_ALL = (
+    "receive.source events: it may send events in any sender's name: set sources to what it names as `source`"
+)
+
+
+@pytest.mark.parametrize(
+    ("sources", "warned"), [("", (SPEAKS_FOR_ALL,)), ('sources = ["curfewd-*"]', ())], ids=["any", "own"]
+)
+def test_a_sender_that_may_speak_for_all_is_a_warning(
+    tmp_path: Path, sources: str, warned: tuple[str, ...]
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f'{EVENTS}secrets = ["env:TOKEN"]\n{sources}')
+    assert Settings.load(str(path), {"TOKEN": TOKEN}).receive.warnings == warned

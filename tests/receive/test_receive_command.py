@@ -107,6 +107,12 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     alone = curfewd("receive", "--config", config, "--check", environ={"SECRET": SECRET})
     assert (alone.code, alone.out) == (0, f"{config}: nothing wrong\n".encode())
     assert alone.err == b"curfewd: warning: there is no [kafka] table, so it starts only with --out\n"
+    config.write_text("[receive]\n" + source("cloudevents"))
+    open_to_all = curfewd(
+        "receive", "--config", config, "--out", tmp_path / "o", "--check", environ={"SECRET": SECRET}
+    )
+    assert (open_to_all.code, open_to_all.out) == (0, f"{config}: nothing wrong\n".encode())
+    assert b"it may send events in any sender's name: set sources" in open_to_all.err
     started = curfewd("receive", "--config", config, environ={"SECRET": SECRET})
     assert started.code == 2
     assert b"there is no [kafka] table" in started.err

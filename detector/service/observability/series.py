@@ -269,7 +269,7 @@ UNRESOLVED: Final = Series(
 MASKED_REVOCATIONS: Final = Series(
     "curfewd_masked_revocations",
     "counter",
-    "Revocation handles of issues in which a secret was masked: their revoker gets a handle that may not work.",
+    "Revocation handles, of issues and of commands that the revoker reads, in which a secret was masked: they may not work.",
 )
 CONFLICTS: Final = Series(
     "curfewd_conflicts",
