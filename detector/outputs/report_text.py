@@ -5,7 +5,8 @@ without a terminal the same input gives the same text (no rate, no colour).
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TextIO
 
 import msgspec
@@ -130,23 +131,30 @@ def _blocks(report: Report, *, timed: bool) -> Iterator[_Block]:
 
 
 def _headline(report: Report) -> Text:
+    """Sentences: how many findings of each severity, what to revoke, and what nobody could judge."""
     standing = [one for one in report.findings if one.accepted is None]
-    line = Text()
-    gaps = " and ".join(report.summary.gaps)
-    if not standing:
-        line.append(none_standing(len(report.findings)), "bold yellow" if gaps else "bold green")
-    for index, severity in enumerate(
-        one for one in sorted(Severity, reverse=True) if any(f.severity == one for f in standing)
-    ):
-        number = sum(one.severity == severity for one in standing)
-        line.append(", " if index else "").append(f"{number:,} {severity.label}", _STYLES[severity])
     dead = proved_dead(report.findings, report.commands)
     to_revoke = len({one.credential.credential_id for one in report.commands} - dead.keys())
+    sentences = [_count(standing)] if standing else []
     if to_revoke:
-        line.append("; ").append(f"{counted(to_revoke, 'credential')} to revoke", "bold")
-    if gaps:  # no all-clear, and a warning beside what was found
-        line.append(f", but {gaps}", "bold yellow")
-    return line
+        sentences.append(Text(f"{counted(to_revoke, 'credential')} to revoke.", "bold"))
+    gaps = " and ".join(report.summary.gaps)  # beside what was found a warning, and without any no all-clear
+    if not standing:
+        nothing = Text(none_standing(len(report.findings)), "bold yellow" if gaps else "bold green")
+        sentences.insert(0, nothing.append(f", but {gaps}." if gaps else "."))
+    elif gaps:
+        sentences.append(Text(f"But {gaps}.", "bold yellow"))
+    return Text(" ").join(sentences)
+
+
+def _count(findings: Sequence[Finding]) -> Text:
+    """Counts the findings by severity: `2 critical and 1 high findings.`."""
+    counts = Counter(one.severity for one in findings)
+    line = Text()
+    for index, severity in enumerate(sorted(counts, reverse=True), 1):
+        line.append("" if index == 1 else " and " if index == len(counts) else ", ")
+        line.append(f"{counts[severity]:,} {severity.label}", _STYLES[severity])
+    return line.append(" finding." if len(findings) == 1 else " findings.")
 
 
 def _section(title: str, style: str) -> Iterator[_Block]:

@@ -121,7 +121,7 @@ def test_the_recipe_finds_its_drill(tmp_path: Path, fetched: Path, named: str) -
     ]
     shutil.copytree(fetched / "history", tmp_path / "history")
     (tmp_path / "trail.json").write_text(json.dumps({"Events": [issue, calls[0]]}))
-    assert replayed(tmp_path, replay).startswith("Nothing found\n")
+    assert replayed(tmp_path, replay).startswith("Nothing found.\n")
     (tmp_path / "trail.json").write_text(json.dumps({"Events": [calls[1], issue, calls[0]]}))
     printed = replayed(tmp_path, replay)
     if named == "named":

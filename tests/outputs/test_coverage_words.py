@@ -65,7 +65,7 @@ def test_the_sentence_counts_every_credential_once(rows: tuple[CoverageRow, ...]
 
 def test_where_all_is_well_there_is_one_quiet_line() -> None:
     assert shown(JoinCoverage((row(ENDED, 41),))) == [
-        "Nothing found",
+        "Nothing found.",
         "",
         "read        0 sources, 0 records, 0 B",
         "formats",
@@ -94,7 +94,7 @@ def test_what_could_not_be_judged_is_told_with_reason_and_examples_and_is_no_all
         )
     )
     assert shown(found)[:14] == [
-        "Nothing found, but 48 of 88 credentials could not be judged",
+        "Nothing found, but 48 of 88 credentials could not be judged.",
         "",
         "NOT JUDGED (48 of 88 credentials)",
         '  ○ 47 AWS sessions of aws.cloudtrail: session name "GitHubActions" names no',

@@ -49,7 +49,7 @@ def test_a_finding_is_told_with_its_title_rule_time_owner_and_excerpt() -> None:
     text = shown(report([made.finding(LEAKED_CREDENTIAL)], (made.command(),)), width=200)
     title = advise(made.finding(LEAKED_CREDENTIAL), made.PATTERNS, made.untouched).title
     assert text.splitlines()[:7] == [
-        "1 critical; 1 credential to revoke",
+        "1 critical finding. 1 credential to revoke.",
         "",
         "CRITICAL (1)",
         f"  ● {title}",
@@ -62,7 +62,7 @@ def test_a_finding_is_told_with_its_title_rule_time_owner_and_excerpt() -> None:
 
 def test_nothing_found_is_said_plainly_with_what_was_read() -> None:
     assert shown(report([], out=None)).splitlines() == [
-        "Nothing found",
+        "Nothing found.",
         "",
         "read        2 sources, 12,090 records, 1.3 MB",
         "formats     12,000 text, 90 cloudevents",
@@ -104,11 +104,30 @@ def test_no_line_is_wider_than_asked_or_ends_in_blanks(width: int) -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_the_first_line_is_sentences() -> None:
+    findings = [made.finding(rule) for rule in (USE_AFTER_TERMINATION, LEAKED_CREDENTIAL, OUTLIVES_TASK)]
+    several = Summary(unresolved={"web": 1}, dead_letters={"json": 2})
+    assert first(report([], ())) == "Nothing found."
+    assert first(report([], (), several)) == (
+        "Nothing found, but 1 event names a credential that nobody registered"
+        " and 2 records or files could not be read."
+    )
+    assert first(report(findings[:1], ())) == "1 critical finding."
+    assert first(report(findings, (made.command(),), several)) == (
+        "2 critical and 1 high findings. 1 credential to revoke."
+        " But 1 event names a credential that nobody registered and 2 records or files could not be read."
+    )
+
+
+def first(reported: Report) -> str:
+    return shown(reported, width=400).splitlines()[0]
+
+
 def test_accepted_findings_stand_apart_and_do_not_alarm() -> None:
     text = shown(
         report([made.finding(OUTLIVES_TASK, accepted="a drill"), made.finding(USE_AFTER_TERMINATION)])
     )
-    assert text.startswith("1 critical\n")
+    assert text.startswith("1 critical finding.\n")
     assert "ACCEPTED (1)" in text
 
 

@@ -80,7 +80,7 @@ def test_after_a_baseline_only_what_is_new_fails(run: Run) -> None:
     )
     code, summary, printed = replay(run, *fails, "--baseline", "b.jsonl")
     assert code == 0
-    assert printed.startswith("3 findings, all accepted\n")
+    assert printed.startswith("3 findings, all accepted.\n")
     assert "baseline    3 of 3 entries accept a finding" in printed
     assert summary["findings"]["accepted"] == 3
     assert summary["commands"] == {"plain": 0, "escalated": 0}

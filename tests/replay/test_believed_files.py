@@ -247,17 +247,17 @@ def test_the_report_says_what_was_left_out_and_gives_no_all_clear(
     Path("mixed.jsonl").write_bytes(jsonl([FORGED, {"message": "hello"}]))
     assert main(["replay", "--out", "out", "mixed.jsonl"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("Nothing found, but 1 record that may be an event was not believed\n")
+    assert said.startswith("Nothing found, but 1 record that may be an event was not believed.\n")
     assert "mixed.jsonl: 1 record that looks like an event is not believed" in " ".join(said.split())
     summary = json.loads(Path("out/summary.json").read_text())
     assert summary["not_believed"] == {"mixed.jsonl": {"events": 1, "line": 2, "declared": False}}
     assert "name it with --events" in summary["warnings"][0]
     assert main(["replay", "--events", "mixed.jsonl"]) == 0
-    assert capsys.readouterr().out.startswith("Nothing found\n")
+    assert capsys.readouterr().out.startswith("Nothing found.\n")
     Path("leak.log").write_text("ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7\n")  # made up
     assert main(["replay", "--report", "page.html", "leak.log", "mixed.jsonl"]) == 0
     first, _, _ = capsys.readouterr().out.partition("\n")
-    assert first.endswith(" critical, but 1 record that may be an event was not believed")
+    assert first.endswith(" critical finding. But 1 record that may be an event was not believed.")
 
 
 def test_a_log_that_is_said_to_carry_events_is_warned_of(

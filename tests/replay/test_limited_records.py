@@ -122,10 +122,10 @@ def said(result: Result) -> str:
 def test_a_replay_that_could_not_examine_everything_gives_no_all_clear(log: Path) -> None:
     result = run(log)
     text = said(result)
-    assert text.startswith("Nothing found, but 17 records could not be examined whole\n")
+    assert text.startswith("Nothing found, but 17 records could not be examined whole.\n")
     assert "\nlimited     17 records could not be examined whole: 17\n" in text
     clean = jsonl(log.parent / "clean.jsonl", [line(1, "all is well")])
-    assert said(run(clean)).startswith("Nothing found\n")
+    assert said(run(clean)).startswith("Nothing found.\n")
 
 
 def test_nothing_found_is_no_all_clear_where_something_could_not_be_read_or_looked_for(
@@ -138,9 +138,9 @@ def test_nothing_found_is_no_all_clear_where_something_could_not_be_read_or_look
     revoked = event(2, "credential.revoked", 2, credential_id="c")
     events = jsonl(tmp_path / "events.jsonl", [started, issue, revoked])
     one = "the secrets of 1 registered identifier could not be looked for"
-    assert said(run(events)).startswith(f"Nothing found, but {one}\n")
+    assert said(run(events)).startswith(f"Nothing found, but {one}.\n")
     two = "the secrets of 2 registered identifiers could not be looked for"
-    assert said(run(events, keyed=False)).startswith(f"Nothing found, but {two}\n")
+    assert said(run(events, keyed=False)).startswith(f"Nothing found, but {two}.\n")
     (tmp_path / "logs.zip").write_bytes(b"PK\x03\x04 what a zip file holds")
     gaps = f"1 record or file could not be read and {one}"
     result = run(events, tmp_path / "logs.zip")

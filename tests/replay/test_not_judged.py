@@ -44,7 +44,7 @@ def test_credentials_with_their_tasks_are_an_all_clear(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     code, said, coverage = replayed(capsys, tmp_path, [*lived("t1", 1), issued(1, "t1"), issued(2, "t1")])
-    assert (code, said[0]) == (0, "Nothing found")
+    assert (code, said[0]) == (0, "Nothing found.")
     assert "judged      2 of 2 credentials have a task that started and ended" in said
     assert (coverage["credentials"], coverage["judged"]) == (2, 2)
 
@@ -54,7 +54,7 @@ def test_a_credential_whose_task_nobody_reported_is_none(
 ) -> None:
     events = [*lived("t1", 1), issued(1, "t1"), issued(2, "T1")]
     code, said, coverage = replayed(capsys, tmp_path, events)
-    assert (code, said[0]) == (0, "Nothing found, but 1 of 2 credentials could not be judged")
+    assert (code, said[0]) == (0, "Nothing found, but 1 of 2 credentials could not be judged.")
     assert "NOT JUDGED (1 of 2 credentials)" in said
     assert "    such as c2 (task T1)" in said
     assert coverage["by_join"] == {"ended": 1, "unreported": 1}
@@ -66,7 +66,7 @@ def test_a_use_of_a_credential_that_nobody_registered_is_none(
 ) -> None:
     use = event(9, "credential.used", 20, identifier={"scheme": "jwt-id", "value": "nobody"}, action="read")
     _, said, coverage = replayed(capsys, tmp_path, [*lived("t1", 1), issued(1, "t1"), use])
-    assert said[0] == "Nothing found, but 1 event names a credential that nobody registered"
+    assert said[0] == "Nothing found, but 1 event names a credential that nobody registered."
     assert coverage["judged"] == 1
 
 
@@ -75,7 +75,7 @@ def test_a_credential_of_the_last_moments_is_information(
 ) -> None:
     started = event(1, "task.started", 0, task_id="t1")
     _, said, coverage = replayed(capsys, tmp_path, [started, issued(1, "t1")])
-    assert said[0] == "Nothing found"
+    assert said[0] == "Nothing found."
     assert any("1 of 1 credential has a task that still runs" in line for line in said)
     assert coverage["by_join"] == {"running": 1}
 
@@ -85,11 +85,11 @@ def test_beside_findings_it_is_said_in_the_headline_too(
 ) -> None:
     late = event(9, "credential.used", 3700, credential_id="c1", action="read")
     _, said, _ = replayed(capsys, tmp_path, [*lived("t1", 1), issued(1, "t1"), issued(2, "t2"), late])
-    assert said[0].endswith(", but 1 of 2 credentials could not be judged")
+    assert " ".join(said[:2]).endswith(" But 1 of 2 credentials could not be judged.")
 
 
 def test_no_credentials_nothing_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     _, said, coverage = replayed(capsys, tmp_path, lived("t1", 1))
-    assert said[0] == "Nothing found"
+    assert said[0] == "Nothing found."
     assert not any(line.startswith("judged") for line in said)
     assert coverage == {"credentials": 0, "judged": 0, "by_join": {}, "rows": []}

@@ -32,7 +32,7 @@ def replayed(capsys: Any, *arguments: str) -> tuple[int, str, dict[str, Any]]:
 def test_all_that_was_read_is_an_all_clear(folder: Path, capsys: Any) -> None:
     code, out, summary = replayed(capsys, "--strict", str(folder))
     assert (code, summary["unread"]) == (0, {})
-    assert out.startswith("Nothing found\n")
+    assert out.startswith("Nothing found.\n")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_is_not_understood_is_named(  # noqa: PLR0913, PLR0917 - an input, 
     (folder / name).write_bytes(content)
     code, out, summary = replayed(capsys, str(folder))
     assert (code, summary["unread"]) == (0, {f"logs/{name}": reason})
-    assert out.startswith(f"Nothing found, but {clause}\n")
+    assert out.startswith(f"Nothing found, but {clause}.\n")
     assert f"logs/{name}: {reason}" in out
     assert replayed(capsys, "--strict", str(folder))[0] == 3
 
@@ -86,7 +86,7 @@ def test_an_empty_folder_is_named(folder: Path, capsys: Any) -> None:
     Path("none").mkdir()
     code, out, summary = replayed(capsys, "--strict", str(folder), "none")
     assert (code, summary["unread"]) == (3, {"none": "empty"})
-    assert out.startswith("Nothing found, but 1 file or folder had nothing to read\n")
+    assert out.startswith("Nothing found, but 1 file or folder had nothing to read.\n")
 
 
 def test_a_file_in_a_folder_that_cannot_be_opened_is_in_the_exit_code(folder: Path, capsys: Any) -> None:

@@ -15,7 +15,7 @@ def test_a_name_that_the_subject_belies_is_not_believed(tmp_path: Path) -> None:
     found = comes_of(tmp_path, JOBS, trail)
     assert found.result.summary.coverage.by_join == {OTHER_GROUP: 1}
     lines = said(found)
-    assert lines[0].endswith("but 1 of 1 credential could not be judged")
+    assert lines[0].endswith(" But 1 of 1 credential could not be judged.")
     (gap,) = (line for line in lines if line.startswith("  ○"))
     assert "names a task of another group than its token does" in gap
     assert f"    such as {KEY} (task github/job/90)" in lines

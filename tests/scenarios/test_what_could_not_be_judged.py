@@ -48,7 +48,7 @@ def said(found: ReportedFinding) -> list[str]:
 def test_a_day_with_all_webhooks_is_one_quiet_line(tmp_path: Path) -> None:
     found = comes_of(tmp_path, *day(range(47)))
     lines = said(found)
-    assert lines[0] == "Nothing found"
+    assert lines[0] == "Nothing found."
     assert "judged      47 of 47 credentials have candidates that all ended" in lines
     assert not any(line.startswith("NOT JUDGED") for line in lines)
 
@@ -81,7 +81,7 @@ def test_a_lost_webhook_is_named_and_so_is_what_it_hides(tmp_path: Path) -> None
     found = comes_of(tmp_path, lost, [*trail, theft], settings)
     assert "use-after-termination" not in found.rules
     lines = said(found)
-    assert lines[0].endswith("but 4 of 5 credentials could not be judged")
+    assert lines[0].endswith(" But 4 of 5 credentials could not be judged.")
     (gap,) = (line for line in lines if line.startswith("  ○"))
     assert gap.startswith("  ○ 4 AWS sessions of aws.cloudtrail: role `deploy`: session name `GitHubActions`")
     assert "never ended (the oldest: github/job/1, since 2026-05-04 01:10:00Z): is a webhook lost?" in gap
@@ -104,7 +104,7 @@ def test_a_session_of_the_last_minute_is_information(tmp_path: Path) -> None:
     trail += [session(key(71), "11:59"), call(key(71), "12:00")]
     found = comes_of(tmp_path, webhooks, trail)
     lines = said(found)
-    assert lines[0] == "Nothing found"
+    assert lines[0] == "Nothing found."
     since = at("11:58").replace("T", " ")
     running = f"1 has candidates of which one still runs (the oldest since {since})"
     assert f"judged      2 of 3 credentials have candidates that all ended, {running}" in lines
@@ -113,4 +113,4 @@ def test_a_session_of_the_last_minute_is_information(tmp_path: Path) -> None:
 def test_a_key_of_a_user_and_a_use_that_nobody_issued_are_no_all_clear(tmp_path: Path) -> None:
     webhooks, trail = day(range(2))
     found = comes_of(tmp_path, webhooks, [*trail, call("ASIAEXAMPLESTRANGER1", "03:00")])
-    assert said(found)[0] == "Nothing found, but 1 event names a credential that nobody registered"
+    assert said(found)[0] == "Nothing found, but 1 event names a credential that nobody registered."
