@@ -3,7 +3,7 @@
 {
   const { SEVERITIES, el, svg, time, number, counted, rank } = curfewd;
   const PAGE = 15; // tasks drawn at once
-  const APART = 13; // pixels between marks that are drawn apart
+  const MARK = 14; // pixels that one mark is wide
   const [TOP, OVERVIEW, AXIS] = [4, 34, 24];
   const NARROW = 640;
   const STEP = 1.7; // factor of one zoom by button or key
@@ -130,6 +130,13 @@
       chart.replaceChildren(
         svg("clipPath", { id: clip }, svg("rect", { x: left - 8, y: 0, width: right - left + 18, height })),
         overview(left, right), grid, axis, body, labels);
+      for (const label of labels.children) cut(label, (gutter() || state.width) - 8 - Number(label.getAttribute("x")));
+      let free = 0; // a label of the axis is drawn where it has room
+      d3.select(axis).selectAll("text").each(function (at) {
+        const half = this.getComputedTextLength() / 2;
+        if (x(at) - half < free || x(at) + half > state.width) this.remove();
+        else free = x(at) + half + 4;
+      });
       say();
       if (state.table) fillTable();
     }
@@ -173,16 +180,23 @@
     }
 
     function labelOf(lane, y, width) {
-      const room = Math.max(12, Math.floor(((width || state.width) - (lane.row ? 8 : 22)) / (lane.row ? 7.2 : 6.8)));
-      const text = lane.name.length > room ? `${lane.name.slice(0, room - 1)}…` : lane.name;
       const at = { x: lane.row ? 2 : 14, y: y + (width ? lane.middle + 4 : 13), class: lane.row ? "task" : "credential" };
-      const node = svg("text", at, text);
+      const node = svg("text", at, lane.name);
       tipped(node, lane.about);
       if (lane.row && onTask && lane.row.task.id) {
         node.classList.add("active");
         node.addEventListener("click", () => onTask(lane.row.task.id));
       }
       return node;
+    }
+
+    // Shortens a text until it is at most so many pixels wide.
+    function cut(node, room) {
+      let shown = node.textContent;
+      for (let wide; shown.length > 1 && (wide = node.getComputedTextLength()) > room;) {
+        shown = shown.slice(0, Math.max(1, Math.floor((shown.length * room) / wide) - 1));
+        node.textContent = `${shown}…`;
+      }
     }
 
     function taskBar(lane, y, x) {
@@ -222,36 +236,31 @@
       return made;
     }
 
-    // The marks; those that would overlap are one mark with their number. The end of a credential stays a mark of its own, beside
-    // what would hide it: a revocation is often proved in the second of the leak.
+    // The marks; those that would overlap are one mark with their number. The end of a credential stays a mark of its own, to the
+    // right of what would hide it: a revocation is often proved in the second of the leak.
     function marksOf(lane, y, x) {
-      const middle = y + lane.middle;
-      const clusters = [];
-      const ends = [];
-      for (const mark of lane.marks) {
-        const at = x(mark.time);
-        if (at < -100 || at > state.width + 100) continue;
-        const last = clusters.at(-1);
-        if (mark.kind === "revoked" || mark.kind === "dead") {
-          ends.push({ marks: [mark], first: at, last: at });
-        } else if (last && at - last.last < APART) {
-          last.marks.push(mark);
-          last.last = at;
-        } else clusters.push({ marks: [mark], first: at, last: at });
-      }
-      for (const end of ends) {
-        for (const one of clusters) {
-          const [at, room] = [(one.first + one.last) / 2, APART / 2 + (one.marks.length > 1 ? widthOf(one.marks) / 2 : 6)];
-          if (Math.abs(end.first - at) < room) end.first = end.last = at + room;
+      const placed = [];
+      const covers = (one, other) => Math.abs(one.at - other.at) < (widthOf(one.marks) + widthOf(other.marks)) / 2;
+      const shown = ({ at }) => at > x.range()[0] - 50 && at < state.width + 50;
+      const near = lane.marks.map((mark) => ({ marks: [mark], at: x(mark.time) })).filter(shown);
+      const isEnd = ({ marks: [{ kind }] }) => kind === "revoked" || kind === "dead";
+      for (let one of near.filter((each) => !isEnd(each))) {
+        while (placed.length && covers(placed.at(-1), one)) {
+          const marks = [...placed.pop().marks, ...one.marks];
+          one = { marks, at: (x(marks[0].time) + x(marks.at(-1).time)) / 2 };
         }
-        clusters.push(end);
+        placed.push(one);
       }
-      return clusters.map((cluster) => drawn(cluster, middle));
+      for (const end of near.filter(isEnd)) {
+        for (const one of placed) if (covers(one, end)) end.at = one.at + (widthOf(one.marks) + widthOf(end.marks)) / 2;
+        placed.push(end);
+        placed.sort((one, other) => one.at - other.at);
+      }
+      return placed.map((cluster) => drawn(cluster, y + lane.middle));
     }
 
-    function drawn({ marks, first, last }, middle) {
+    function drawn({ marks, at }, middle) {
       const worst = marks.reduce((one, mark) => (rank(mark.severity ?? "low") < rank(one.severity ?? "low") ? mark : one));
-      const at = (first + last) / 2;
       const one = marks.length === 1;
       const kind = `mark ${one ? worst.kind : "many"} ${worst.severity ?? ""}`;
       const width = widthOf(marks);
@@ -269,7 +278,7 @@
       return tipped(node, lines);
     }
 
-    const widthOf = (marks) => 12 + 6 * String(marks.length).length;
+    const widthOf = (marks) => (marks.length === 1 ? MARK : 12 + 6 * String(marks.length).length);
     const clamp = (at) => Math.max(-50, Math.min(state.width + 50, at));
 
     function tipped(node, lines) {
