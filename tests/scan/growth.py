@@ -5,6 +5,7 @@ prints those that do.
 """
 
 import json
+import math
 import sys
 import time
 import tracemalloc
@@ -30,7 +31,7 @@ from tests.bundled import bundled_scanner
 from tests.scan.fragments import fragments
 
 SMALL, LARGE = 8 << 10, 64 << 10
-STEEP: Final = 1.35  # the power of the size: 1 is linear, 2 the square
+STEEP: Final = 1.2  # the power of the size that is too much
 LEAST: Final = 0.05  # CPU seconds: less tells nothing
 TIMES: Final = 5  # the best of so many is believed
 A_BYTE, BESIDE = 64, 64 << 20
@@ -107,31 +108,40 @@ def _cost(stage: Callable[[bytes], None], text: bytes) -> float:
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """CPU seconds for a small text of a fragment and a large one."""
+    """CPU seconds for a small text of a fragment and for one so many times as large."""
 
     small: float
     large: float
+    factor: float
+
+    @property
+    def power(self) -> float:
+        """The power of the size by which the time grows: 1 is linear, 2 the square; 0 of what is too short to tell."""
+        return math.log(self.large / self.small, self.factor) if self.large > LEAST else 0
 
     @property
     def steep(self) -> bool:
         """Whether the large one costs more than by its size."""
-        return self.large > LEAST and self.large > (LARGE / SMALL) ** STEEP * self.small
+        return self.power > STEEP
 
 
-def growth(stage: Callable[[bytes], None], fragment: bytes) -> Growth:
-    """What a fragment costs, again and again."""
-    return growth_of(stage, again(fragment, SMALL), again(fragment, LARGE))
+def growth(
+    stage: Callable[[bytes], None], fragment: bytes, *, small: int = SMALL, large: int = LARGE
+) -> Growth:
+    """What a fragment costs, again and again. Both texts end in the same: a last secret can cost as much as all."""
+    rest = fragment[: large % len(fragment)]
+    return growth_of(stage, fragment * (small // len(fragment)) + rest, again(fragment, large))
 
 
 def growth_of(stage: Callable[[bytes], None], little: bytes, much: bytes) -> Growth:
     """What texts of the two sizes cost: measured again, and the best taken, as long as it seems to grow too fast."""
     stage(little)  # compiles what is not
     small = large = float("inf")
-    found = Growth(small, large)
+    found = Growth(small, large, len(much) / len(little))
     for _ in range(TIMES):
         small = min(small, _cost(stage, little))
         large = min(large, _cost(stage, much))
-        found = Growth(small, large)
+        found = Growth(small, large, found.factor)
         if not found.steep:
             break
     return found

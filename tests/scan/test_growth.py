@@ -29,7 +29,7 @@ FOUND: Final = {
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 @pytest.mark.parametrize("name", FOUND)
 def test_what_once_took_the_square_is_linear(name: str, stage: Callable[[bytes], None]) -> None:
-    found = growth(stage, FOUND[name])
+    found = growth(stage, FOUND[name], small=25 << 10, large=400 << 10)
     assert not found.steep, found
 
 
