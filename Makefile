@@ -208,7 +208,7 @@ chaos: $(KAFKA) ## kill the service as `make test` does, TIMES (3) as often, jud
 	  tests/replay/test_random_histories.py $(addprefix tests/service/whole/test_,process_faults.py standbys.py \
 	  replay_parity.py redacted_topic.py random_histories_on_kafka.py); \
 	  failed=$$?; $(BIN)/python -m tests.random_histories.record benchmarks/results/random_histories.md; exit $$failed
-	@$(BIN)/pytest -n 2 --dist loadfile -m chaos -k "not kill" tests/service/whole # where they are: to collect all takes long
+	@$(BIN)/pytest -n 2 --dist loadfile -m chaos -k "not kill" tests/service/whole tests/service/test_rights_taken.py # where they are: to collect all takes long
 
 chaos-revoke: $(KAFKA) $(OAUTH) stores ## kill the revoker and the detector KILLS (30) times, also with a provider that hangs and lies
 	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py tests/revoke/chaos_whole_way.py -k whatever_dies

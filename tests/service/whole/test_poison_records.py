@@ -14,6 +14,8 @@ from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
 from tests.broker import Cluster
 from tests.ingest.streams import admin, until
+from tests.scan.growth import again
+from tests.scan.test_growth import FOUND
 from tests.service.whole.deployment import ended
 from tests.service.whole.disturbed import Disturbed, deployed
 from tests.small_history import event, identifier_of, secret_of
@@ -61,7 +63,7 @@ POISON: dict[str, tuple[bytes | None, list[str], bool]] = {
     "white space": (b" \n\t\r\n", [], False),
     "a tombstone": (None, [], False),
     "an event in binary mode": (dumps({"task_id": SECRET.decode()}), ["not-utf8"], False),
-}
+} | {name: (SECRET + b"\n" + again(fragment, 400 << 10), [], True) for name, fragment in FOUND.items()}
 HEADERS = {
     "an event in binary mode": [("ce_specversion", b"1.0"), ("ce_type", b"task.started"), ("ce_id", b"\xff")]
 }
