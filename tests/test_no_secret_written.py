@@ -119,6 +119,7 @@ def history(folder: Path, key: str | None) -> tuple[list[str], list[Done]]:
         (("replay", *config, "--json", "in"), b""),
         (("scan", *config, "--facts", "facts", "in"), b""),
         (("judge", *config, "--out", "judged", "--findings", "-", "facts"), b""),
+        (("facts", *config, "--parquet", "parquet", "facts"), b""),
         (("baseline", "write", "base.jsonl", "--from", "out", "--reason", planted.token("accepted")), b""),
         (("sources", "explain", *config, "in"), b""),
         (("sources", "explain", *config, "--json", "in"), b""),
@@ -171,6 +172,13 @@ def configured(folder: Path, key: str | None) -> tuple[list[str], list[Done]]:
         done.append(
             curfewd(arguments[0], *where, *arguments[1:], folder=folder, environ={"CURFEWD_KEY": key})
         )
+    # A right one, whose brokers are away.
+    accepted = f'[[accept]]\nrule = "overdue-task"\nreason = "{text}"\nexpiry = 2099-01-01T00:00:00Z\n'
+    topics = f'[kafka]\nbootstrap = "127.0.0.1:9"\nevent_topics = ["{token}"]\nprefix = "{token}."\n'
+    (folder / "in" / "right.toml").write_text(accepted + topics)
+    for command in (("check",), ("topics", "create", "--inputs"), ("topics", "accept", token)):
+        arguments = (command[0], "--config", "in/right.toml", *command[1:])
+        done.append(curfewd(*arguments, folder=folder, environ={"CURFEWD_KEY": key}))
     return [place], done
 
 
@@ -237,13 +245,13 @@ SCENARIOS: Final[dict[str, tuple[Callable[[Path, str | None], tuple[list[str], l
     "history": (
         history,
         {"replay", "scan", "judge", "baseline", "sources", "suggest", "redact", "patterns", "check",
-         "fingerprint", "completion"},
+         "fingerprint", "completion", "facts"},
     ),
     "revoke": (revoked, {"revoke"}),
     "fetch": (fetched, {"fetch"}),
     "exec": (executed, {"exec"}),
     "receive": (received, {"receive"}),
-    "configuration": (configured, {"run", "topics", "facts"}),
+    "configuration": (configured, {"run", "topics"}),
 }  # fmt: skip
 
 
@@ -270,7 +278,7 @@ def test_no_command_writes_a_secret(tmp_path: Path, scenario: str, key: str | No
 
 
 def written(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file that is no input, unpacked, and its name."""
+    """Every file that is no input, unpacked, and its name. Parquet is written where pyarrow is installed."""
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
         if name.startswith("in/") or not path.is_file():
@@ -278,4 +286,7 @@ def written(folder: Path) -> Iterator[tuple[str, bytes]]:
         data = path.read_bytes()
         if data.startswith(zstandard.FRAME_HEADER):
             data = zstandard.ZstdDecompressor().stream_reader(data).read()
+        elif path.suffix == ".parquet":
+            parquet = pytest.importorskip("pyarrow.parquet")
+            data = str(parquet.read_table(path).to_pylist()).encode()
         yield name, data + name.encode()
