@@ -23,13 +23,21 @@ need = { $(1); } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /d
 
 # uv installs in seconds what takes pip minutes. It does not read pip's own settings: where these are needed, pip does it.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
-$(STAMP): requirements.lock requirements-dev.lock pyproject.toml
+PACKAGES := $(VENV)/.packages
+$(PACKAGES): requirements.lock requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "curfewd needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 2; }
 	@$(call need,$(PYTHON) -m venv $(VENV),python3-venv,install Python's venv module (Debian: apt-get install python3-venv))
 	@$(PIP) -r <(awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements-dev.lock)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock 2> /dev/null || \
 	  { echo "uv cannot install the packages: pip does, which takes some minutes"; $(PIP) -r requirements-dev.lock; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The core is compiled by Rust 1.85 or newer; a change of one loop takes some seconds.
+RUST := $(shell find core -name target -prune -o -name '*.rs' -print) core/Cargo.toml core/Cargo.lock core/python/Cargo.toml
+RUST_MESSAGE := the core is compiled by Rust 1.85 or newer and a C linker: install them (rustup, or Debian: apt-get install rustc-web cargo-web gcc)
+$(STAMP): $(PACKAGES) pyproject.toml $(RUST)
+	@$(call need,command -v cargo && command -v rustc && command -v cc,--no-install-recommends rustc-web cargo-web gcc libc6-dev,$(RUST_MESSAGE))
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The tests of the service run against a real Apache Kafka, from its Maven artifacts.
@@ -97,7 +105,7 @@ signatures: $(STAMP) ## deploy/kernels/signatures.txt, after a change of what ca
 
 wheel: $(STAMP) ## dist/*.whl, with the compiled loops if there is a C compiler
 	@$(BIN)/python deploy/kernels/build.py || echo "the wheel goes without compiled loops"
-	@$(BIN)/python -m hatchling build -t wheel
+	@PATH="$(abspath $(BIN)):$$PATH" maturin build --release --quiet --out dist
 
 # The loops are compiled once, and not in each worker. A hundred processes of the tests then start without numba.
 .PHONY: compiled collected prepared
@@ -109,7 +117,15 @@ compiled: $(STAMP)
 collected: compiled # without the loops, some tests would have numba compile them
 	@$(BIN)/pytest --collect-only > /dev/null || true # the tests themselves say what is wrong
 
-prepared: lint collected $(KAFKA) $(OAUTH) chromium monitors shells stores
+# `cargo fmt` and `cargo clippy` come with rustup, not with Debian's cargo.
+CARGO := cargo --quiet
+.PHONY: core
+core: $(STAMP) ## the core's own tests, format and lint
+	@cd core && $(CARGO) test --package curfewd-core
+	@cd core && if $(CARGO) fmt --version > /dev/null 2>&1; then $(CARGO) fmt --all --check; fi
+	@cd core && if $(CARGO) clippy --version > /dev/null 2>&1; then $(CARGO) clippy --all --all-targets -- --deny warnings; fi
+
+prepared: lint core collected $(KAFKA) $(OAUTH) chromium monitors shells stores
 
 test: ## everything CI runs: lint, types, all tests but those of the other targets
 	@$(MAKE) --no-print-directory -j 4 prepared # while some of it waits for downloads, the rest has the processors

@@ -133,11 +133,12 @@ KAFKA_TAKES = {
     "detector.configuration.kafka_settings.TLS",
     "detector.configuration.urls",
     "detector.configuration.urls.loopback",
+    "detector.core",
+    "detector.core.CoreError",
+    "detector.core.RecordWalk",
     "detector.records",
-    "detector.records.batch_kernel",
-    "detector.records.crc_kernel",
-    "detector.records.batch_kernel.Bytes",
-    "detector.records.batch_kernel.Columns",
+    "detector.records.record_fields",
+    "detector.records.record_fields.Columns",
     "detector.records.magic_numbers",
     "detector.records.magic_numbers.LZ4",
     "detector.records.magic_numbers.XERIAL",
@@ -145,10 +146,6 @@ KAFKA_TAKES = {
     "detector.records.made_columns.columns_of_parts",
     "detector.records.record_columns",
     "detector.records.record_columns.RecordColumns",
-    "detector.records.record_columns.headers_at",
-    "detector.records.write_kernel",
-    "detector.records.write_kernel.MOST_FRAMING",
-    "detector.records.write_kernel.write",
 }
 
 

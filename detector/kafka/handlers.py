@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final
 
 import msgspec
 
+from detector.core import CoreError
 from detector.records.record_columns import RecordColumns
 from detector.values.errors import StopError
 
@@ -109,6 +110,8 @@ class TrialError(Exception):
 
 def named(error: Exception) -> str:
     """What may be told of an error of `process`: its text may quote records."""
+    if isinstance(error, CoreError):
+        return str(error)  # a place in its source
     return error.why if isinstance(error, TrialError) else type(error).__name__
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
 from detector.kafka import decompression
-from detector.records import batch_kernel as kernel
-from detector.records.batch_kernel import Columns
+from detector.records.record_fields import Columns
 
+MAGIC: Final = 16  # where a batch of any format says which
 SMALLEST: Final = 26  # bytes of a message
 _OVERHEAD: Final = 12  # bytes before what its length counts
 _HEADS: Final = (struct.Struct(">qiIbb"), struct.Struct(">qiIbbq"))
@@ -41,7 +41,7 @@ class _Message(NamedTuple):
     value_size: int
 
     def row(self, offset: int, time: int) -> list[int]:
-        """As `batch_kernel` has it."""
+        """As `record_fields` has it."""
         behind = self.value + max(self.value_size, 0)
         return [offset, time, self.key, self.key_size, self.value, self.value_size, behind, 0]
 
@@ -87,7 +87,7 @@ class OldBatch:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._magic = data[kernel.MAGIC]
+        self._magic = data[MAGIC]
         self._outer = _message(data, 0, self._magic)
         self.last_offset = self._outer.offset
 

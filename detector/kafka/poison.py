@@ -26,7 +26,7 @@ class PoisonSearch:
         self._until = max(self._until, offset + self.limit)
         if self.limit == 1:
             self._unreadable = offset
-            self._error = type(error).__name__
+            self._error = named(error)
         self.limit = max(self.limit // 2, 1)
 
     def unreadable_at(self, offset: int) -> Refusal | None:

@@ -28,12 +28,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import DefaultRecordBatch
 
+from detector import core
+from detector.core import RecordWalk
 from detector.kafka import decompression, response_protocol
-from detector.kafka.old_batches import SMALLEST, OldBatch
-from detector.records import batch_kernel as kernel
-from detector.records import crc_kernel
-from detector.records.batch_kernel import Bytes, Columns
-from detector.records.record_columns import RecordColumns, headers_at
+from detector.kafka.old_batches import MAGIC, SMALLEST, OldBatch
+from detector.records import record_fields as fields
+from detector.records.record_columns import RecordColumns
+from detector.records.record_fields import Columns
 
 _MemoryRecords: Any = fetcher.MemoryRecords
 _PartitionRecords: Any = fetcher.PartitionRecords
@@ -41,6 +42,9 @@ _CODECS: Final = ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode")
 _LENGTH: Final = struct.Struct(">8xi")  # behind the first offset; it counts the bytes behind itself
 _COUNT: Final = struct.Struct(">i")  # the last field of the header
 _CRC: Final = struct.Struct(">I")
+_HEADER: Final = 61  # bytes of a batch before its records
+_CRC_PLACE: Final = 17  # the checksum is that of all from _ATTRIBUTES on
+_ATTRIBUTES: Final = 21
 _READER_LIMIT: Final = 16 << 20  # bytes that wait when a connection pauses; with 64 KiB each read does
 _NEW: Final = 2  # the magic of the batches that are not old
 _KEY_TYPE: Final = slice(2, 4)  # where the key of a marker says what it is
@@ -108,9 +112,7 @@ class _Batches:
 
     def __init__(self, data: bytes, partition: "_PartitionColumns") -> None:
         self._data = data
-        self._view = np.frombuffer(data, np.uint8)
         self._partition = partition
-        self._row = np.empty((1, kernel.WIDTH), np.int64)
         self._at = 0
 
     def _size(self) -> int:
@@ -128,29 +130,23 @@ class _Batches:
             CorruptRecordException: it is of no format that Kafka knows.
         """
         begin, partition = self._at, self._partition
-        self._at, *said = kernel.together(
-            self._view,
-            begin,
-            not partition.aborts,
-            partition.wanted,
-            partition.room,
-            crc_kernel.TABLES,
-            self._row,
+        self._at, *said = core.batches_together(
+            self._data, begin, not partition.aborts, partition.wanted, partition.room
         )
         if self._at > begin:
-            return _Together(self._data, self._view, begin, self._at, partition, *said)
+            return _Together(self._data, begin, self._at, partition, *said)
         size = self._size()
         if size < SMALLEST:
             raise CorruptRecordException("a record batch is shorter than its header")
         self._at += size
-        magic = self._data[begin + kernel.MAGIC]
+        magic = self._data[begin + MAGIC]
         if magic < _NEW:
             return _OldBatch(self._data[begin : self._at], partition)
         if magic > _NEW:
             raise CorruptRecordException(f"Kafka knows no record batch of format {magic}")
-        if size < kernel.BATCH_HEADER:
+        if size < _HEADER:
             raise CorruptRecordException("a record batch is shorter than its header")
-        if kernel.offsets(self._view, begin)[0] < 0:
+        if core.batch_offsets(self._data, begin) is None:
             raise CorruptRecordException("a record batch has offsets that there are not")
         return _Batch(self._data, begin, self._at, partition)
 
@@ -165,18 +161,17 @@ class _Chunk(NamedTuple):
     offset: int
 
 
-def _rows(most: int, size: int) -> Columns:
-    """Room for so many records, or for as many as may be in so many bytes."""
-    return np.empty((max(min(most, size // kernel.LEAST_BYTES), 1), kernel.WIDTH), np.int64)
+def _chunk(rows: bytearray, data: bytes, end: int) -> _Chunk:
+    return _chunk_of(np.frombuffer(rows, np.int64).reshape(-1, fields.WIDTH), data, end)
 
 
-def _chunk(columns: Columns, data: bytes, end: int) -> _Chunk:
+def _chunk_of(columns: Columns, data: bytes, end: int) -> _Chunk:
     first, last = columns[0], columns[-1]
-    return _Chunk(columns, data, int(first[kernel.KEY]), end, int(last[kernel.OFFSET]))
+    return _Chunk(columns, data, int(first[fields.KEY]), end, int(last[fields.OFFSET]))
 
 
 class _Together:
-    """Batches fetched[begin:end] that `kernel.together` has checked, as one of aiokafka's."""
+    """Batches fetched[begin:end] that `core.batches_together` has checked, as one of aiokafka's."""
 
     producer_id = -1  # the batches are none that may be aborted
     is_transactional = False
@@ -185,7 +180,6 @@ class _Together:
     def __init__(  # noqa: PLR0913, PLR0917 - what is read, and what it says
         self,
         fetched: bytes,
-        view: Bytes,
         begin: int,
         end: int,
         partition: "_PartitionColumns",
@@ -194,7 +188,6 @@ class _Together:
         next_offset: int,
     ) -> None:
         self._fetched = fetched
-        self._view = view
         self._begin = begin
         self._end = end
         self._partition = partition
@@ -207,24 +200,16 @@ class _Together:
         return True
 
     def __iter__(self) -> Iterator[_Chunk]:
-        partition, end = self._partition, self._end
-        batch, at, left, before, wrong = self._begin, self._begin, 0, 0, False
-        position = partition.next_fetch_offset
-        while batch < end and not wrong:
-            rows = _rows(min(partition.wanted, self._records), end - at)
-            count, batch, at, left, before, position, wrong = kernel.walk_together(
-                self._view, batch, at, left, before, end, position, rows
-            )
-            columns = rows[: _with_text_names(self._fetched, rows[:count])]
-            if len(columns):
-                chunk = _chunk(columns, self._fetched, at)
+        partition, walk = self._partition, RecordWalk.together(self._fetched, self._begin, self._end)
+        while not walk.done:
+            most = max(min(partition.wanted, self._records), 1)
+            rows, position = walk.read(most, partition.next_fetch_offset)
+            if rows:
+                chunk = _chunk(rows, self._fetched, walk.at)
                 partition.next_fetch_offset = chunk.offset  # aiokafka leaves out what is before it
                 yield chunk
-            if len(columns) < count:
-                wrong = True
-            else:
-                partition.next_fetch_offset = position
-        if wrong:
+            partition.next_fetch_offset = position
+        if walk.wrong:
             raise CorruptRecordException("a record batch holds something that is not a record")
 
 
@@ -237,7 +222,7 @@ class _Batch:
         self._begin = begin
         self._end = end
         self._partition = partition
-        (self._count,) = _COUNT.unpack_from(fetched, begin + kernel.BATCH_HEADER - _COUNT.size)
+        (self._count,) = _COUNT.unpack_from(fetched, begin + _HEADER - _COUNT.size)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -245,47 +230,38 @@ class _Batch:
     def ends_in_abort(self) -> bool:
         """Whether it marks that a transaction was aborted; not if compaction has taken the marker."""
         data, at, end = self._records()
-        row = np.empty((1, kernel.WIDTH), np.int64)
-        key = kernel.marker(np.frombuffer(data, np.uint8), at, end, self._count, row)
-        if key < 0:
+        key = core.marker_key(data[:end], at, self._count)
+        if key is None:
             raise CorruptRecordException("the end of a transaction is no marker")
         return key > 0 and data[key:][_KEY_TYPE] == _ABORT
 
     def validate_crc(self) -> bool:
         """Whether the batch is as it was written."""
-        (crc,) = _CRC.unpack_from(self._fetched, self._begin + kernel.CRC)
-        view = np.frombuffer(self._fetched, np.uint8, self._end)
-        return bool(crc_kernel.crc32c(view, self._begin + kernel.ATTRIBUTES, crc_kernel.TABLES) == crc)
+        batch = self._fetched[self._begin : self._end]
+        (crc,) = _CRC.unpack_from(batch, _CRC_PLACE)
+        return bool(core.crc32c(batch, _ATTRIBUTES) == crc)
 
     def __iter__(self) -> Iterator[_Chunk]:
-        data, at, end = self._records()
-        view = np.frombuffer(data, np.uint8, end)
-        time, moves = self._batch.first_timestamp, 1
-        if self._batch.timestamp_type:  # LogAppendTime
-            time, moves = self._batch.max_timestamp, 0
-        base, last, left, wrong = self.base_offset, self.next_offset - 1, self._count, False
-        before = base - 1
-        while left > 0 and not wrong:
-            rows = _rows(min(self._partition.wanted, left), end - at)
-            position = self._partition.next_fetch_offset
-            count, left, at, before, wrong = kernel.walk(
-                view, at, end, left, base, before, last, time, moves, position, rows
-            )
-            columns = rows[: _with_text_names(data, rows[:count])]
-            wrong = wrong or len(columns) < count
-            if len(columns):
-                yield _chunk(columns, data, at)
-        if wrong or self._count < 0 or at != end:
+        data, begin, end = self._records()
+        of_all = bool(self._batch.timestamp_type)  # LogAppendTime
+        time = self._batch.max_timestamp if of_all else self._batch.first_timestamp
+        offsets = self.base_offset, self.next_offset - 1
+        walk = RecordWalk.within(data, begin, end, self._count, offsets=offsets, time=time, of_all=of_all)
+        while not walk.done:
+            rows, _ = walk.read(max(self._partition.wanted, 1), self._partition.next_fetch_offset)
+            if rows:
+                yield _chunk(rows, data, walk.at)
+        if walk.wrong:
             raise CorruptRecordException("a record batch holds something that is not a record")
 
     def _records(self) -> tuple[bytes, int, int]:
         """Bytes with the records, decompressed, and where these begin and end."""
         code = self._batch.compression_type
         if not code:
-            return self._fetched, self._begin + kernel.BATCH_HEADER, self._end
+            return self._fetched, self._begin + _HEADER, self._end
         if code > len(_CODECS):
             raise UnsupportedCodecError(f"Kafka knows no codec {code}")
-        packed = self._fetched[self._begin + kernel.BATCH_HEADER : self._end]
+        packed = self._fetched[self._begin + _HEADER : self._end]
         data = decompression.DECODERS[_CODECS[code - 1]](packed, self._partition.limit)
         return data, 0, len(data)
 
@@ -304,20 +280,10 @@ class _OldBatch(OldBatch):
 
     def __iter__(self) -> Iterator[_Chunk]:
         data, rows = self.records(self._partition.limit)
-        rows = rows[rows[:, kernel.OFFSET] >= self._partition.next_fetch_offset]
+        rows = rows[rows[:, fields.OFFSET] >= self._partition.next_fetch_offset]
         while len(rows):
             some, rows = np.split(rows, [self._partition.wanted])
-            yield _chunk(some, data, int(some[-1, kernel.HEADERS]))
-
-
-def _with_text_names(data: bytes, columns: Columns) -> int:
-    """How many records there are before the first one with a header whose name is no text."""
-    for row in columns[:, kernel.HEADER_COUNT].nonzero()[0].tolist():
-        try:
-            headers_at(data, int(columns[row, kernel.HEADERS]), int(columns[row, kernel.HEADER_COUNT]))
-        except UnicodeDecodeError:
-            return int(row)
-    return len(columns)
+            yield _chunk_of(some, data, int(some[-1, fields.HEADERS]))
 
 
 class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -388,7 +354,7 @@ class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka ha
         if any(chunk.data is not data for chunk in chunks):
             at = 0
             for chunk in chunks:
-                chunk.columns[:, kernel.PLACES] += at - chunk.begin
+                chunk.columns[:, fields.PLACES] += at - chunk.begin
                 at += chunk.end - chunk.begin
             data = b"".join([memoryview(chunk.data)[chunk.begin : chunk.end] for chunk in chunks])
         columns = np.concatenate([chunk.columns for chunk in chunks])

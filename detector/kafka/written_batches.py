@@ -12,10 +12,9 @@ import numpy as np
 from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBase as Layout
 
-from detector.records import batch_kernel as kernel
-from detector.records import crc_kernel
+from detector import core
+from detector.records import record_fields as fields
 from detector.records.record_columns import RecordColumns
-from detector.records.write_kernel import MOST_FRAMING, write
 
 Compression: TypeAlias = Literal["gzip", "snappy", "lz4", "zstd"] | None
 
@@ -89,35 +88,23 @@ class WrittenBatch:
                 *self._producer,
                 self._count,
             )
-            self._buffer = bytearray(header + self._records)
-            made = crc_kernel.crc32c(
-                np.frombuffer(self._buffer, np.uint8), Layout.ATTRIBUTES_OFFSET, crc_kernel.TABLES
-            )
-            _CRC.pack_into(self._buffer, Layout.CRC_OFFSET, int(made))
+            batch = header + self._records
+            self._buffer = bytearray(batch)
+            _CRC.pack_into(self._buffer, Layout.CRC_OFFSET, core.crc32c(batch, Layout.ATTRIBUTES_OFFSET))
         return self._buffer
 
 
 def written(records: RecordColumns, most: int, compression: Compression) -> Iterator[WrittenBatch]:
     """Batches of a transaction with its records in order, each of at most so many bytes unless a record takes more."""
-    data, columns = np.frombuffer(records.data, np.uint8), np.ascontiguousarray(records.columns)
-    room = min(most + largest(records) + MOST_FRAMING, len(data) + len(columns) * MOST_FRAMING)
-    into = np.empty(room, np.uint8)
+    columns = np.ascontiguousarray(records.columns)
     first = 0
-    while first < len(columns):
-        count, size = write(data, columns, first, most - _HEADER.size, into)
-        stamps = columns[first : first + count, kernel.TIMESTAMP]
-        yield WrittenBatch(into[:size].tobytes(), count, (int(stamps[0]), int(np.max(stamps))), compression)
+    for count, text in core.written_records(records.data, columns, max(most - _HEADER.size, 0)):
+        stamps = columns[first : first + count, fields.TIMESTAMP]
+        yield WrittenBatch(text, count, (int(stamps[0]), int(np.max(stamps))), compression)
         first += count
 
 
 def largest(records: RecordColumns) -> int:
     """So many bytes has no record more, with its headers: each stands behind the one before it in the data."""
-    begins = np.sort(records.column(kernel.KEY))
+    begins = np.sort(records.column(fields.KEY))
     return int(np.diff(begins, append=len(records.data)).max(initial=0))
-
-
-def compile_writer() -> None:
-    """Writes a record, so that the first transaction waits for no compiler."""
-    some = RecordColumns("", 0, b"k", np.array([[0, 0, 0, 1, 1, 0, 1, 0]], np.int64))
-    for batch in written(some, 0, None):
-        batch._build()  # noqa: SLF001 - as aiokafka calls it

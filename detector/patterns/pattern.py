@@ -116,9 +116,10 @@ def load_bundled() -> tuple[Pattern, ...]:
         ConfigError: one is wrong, or lacks what a bundled pattern must have.
     """
     package = Path(__file__).parent.parent
-    folder = package / "pattern_files"
-    if not folder.is_dir():
-        folder = package.parent / "patterns"
+    checkout = (
+        package.parent / "pyproject.toml"
+    ).is_file()  # an editable install leaves copies in the package
+    folder = package.parent / "patterns" if checkout else package / "pattern_files"
     names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))  # noqa: PTH208 - three hundred
     contents = {f"{folder}{os.sep}{name}": (folder / name).read_bytes() for name in names}
     code = {path: Path(path).read_bytes() for path in (__file__, toml_file.__file__)}

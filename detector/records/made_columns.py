@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from detector.records import batch_kernel as kernel
+from detector.records import record_fields as fields
 from detector.records.record_columns import Headers, RecordColumns, joined_at, line_starts_of
 from detector.records.timestamps import Ints
 
@@ -15,7 +15,7 @@ def columns_of(topic: str, partition: int, records: Sequence[Any]) -> RecordColu
     if isinstance(records, RecordColumns):
         return records
     data = bytearray()
-    rows = np.empty((len(records), kernel.WIDTH), np.int64)
+    rows = np.empty((len(records), fields.WIDTH), np.int64)
     for row, record in enumerate(records):
         places: list[int] = []
         for each in (record.key, record.value):
@@ -45,14 +45,14 @@ def columns_of_parts(
         parts[at] = b""
     some = cast("list[bytes]", parts)
     sizes = np.fromiter(map(len, some), np.int64, 3 * count)
-    rows = np.empty((count, kernel.WIDTH), np.int64)
-    rows[:, kernel.OFFSET] = np.arange(count)
-    rows[:, kernel.TIMESTAMP] = timestamps
-    rows[:, kernel.PLACES] = (np.cumsum(sizes) - sizes).reshape(count, 3)
+    rows = np.empty((count, fields.WIDTH), np.int64)
+    rows[:, fields.OFFSET] = np.arange(count)
+    rows[:, fields.TIMESTAMP] = timestamps
+    rows[:, fields.PLACES] = (np.cumsum(sizes) - sizes).reshape(count, 3)
     for at in nulls:
         sizes[at] = -1
-    rows[:, kernel.KEY_SIZE], rows[:, kernel.VALUE_SIZE] = sizes[0::3], sizes[1::3]
-    rows[:, kernel.HEADER_COUNT] = [*map(len, headers)] if headers else 0
+    rows[:, fields.KEY_SIZE], rows[:, fields.VALUE_SIZE] = sizes[0::3], sizes[1::3]
+    rows[:, fields.HEADER_COUNT] = [*map(len, headers)] if headers else 0
     return RecordColumns("", partition, b"".join(some), rows)
 
 
@@ -61,24 +61,24 @@ def together(left: RecordColumns, right: RecordColumns) -> RecordColumns:
     if not len(right):
         return left
     moved = right.columns.copy()
-    moved[:, kernel.PLACES] += len(left.data)
+    moved[:, fields.PLACES] += len(left.data)
     rows = np.concatenate([left.columns, moved])
-    rows = rows[np.argsort(rows[:, kernel.OFFSET], kind="stable")]
+    rows = rows[np.argsort(rows[:, fields.OFFSET], kind="stable")]
     return RecordColumns(left.topic, left.partition, left.data + right.data, rows)
 
 
 def dated(records: RecordColumns, latest: int) -> RecordColumns:
     """The records with no time later than `latest` (ms): those without a time have that."""
     rows = records.columns.copy()
-    times = rows[:, kernel.TIMESTAMP]
-    rows[:, kernel.TIMESTAMP] = np.where(times < 0, latest, np.minimum(times, latest))
+    times = rows[:, fields.TIMESTAMP]
+    rows[:, fields.TIMESTAMP] = np.where(times < 0, latest, np.minimum(times, latest))
     return RecordColumns(records.topic, records.partition, records.data, rows)
 
 
 def joined(records: RecordColumns, place: int) -> tuple[bytes, Ints]:
     """The keys or values (`place`) with a line feed between each two, and where each begins; null is empty."""
     starts = line_starts_of(records.column(place + 1).clip(0))
-    return joined_at(records, place, starts, 0)[:-1].tobytes(), starts
+    return joined_at(records, place, starts)[:-1], starts
 
 
 def headers_bytes(headers: Headers) -> bytes:

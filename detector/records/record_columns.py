@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detector.records import batch_kernel as kernel
-from detector.records.batch_kernel import Bytes, Columns
+from detector import core
+from detector.records import record_fields as fields
+from detector.records.record_fields import Columns
 from detector.records.timestamps import Ints
 
-_LINE_FEED: Final = ord("\n")
 _VALUE: Final = attrgetter("value")
 _HEADERS: Final = attrgetter("headers")
 
@@ -37,7 +37,7 @@ class KafkaRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordColumns(Sequence[Any]):
-    """Records in the order of their offsets; `columns` has a row for each, as `batch_kernel` has it, into `data`."""
+    """Records in the order of their offsets; `columns` has a row for each, as `record_fields` has it, into `data`."""
 
     def __init__(self, topic: str, partition: int, data: bytes, columns: Columns) -> None:
         self.topic = topic
@@ -72,7 +72,7 @@ class RecordColumns(Sequence[Any]):
             timestamp,
             None if key_size < 0 else data[key : key + key_size],
             None if value_size < 0 else data[value : value + value_size],
-            headers_at(data, headers, count) if count else (),
+            core.headers_at(data, headers, count) if count else (),
         )
 
     def chosen(self, numbers: Sequence[int] | Ints) -> "RecordColumns":
@@ -82,16 +82,16 @@ class RecordColumns(Sequence[Any]):
     @cached_property
     def size(self) -> int:
         """See `size_of`."""
-        return int(np.maximum(self.columns[:, kernel.VALUE_SIZE], 0).sum())
+        return int(np.maximum(self.columns[:, fields.VALUE_SIZE], 0).sum())
 
     def span(self) -> tuple[int, int]:
         """Where in `data` the keys and values of all begin and end: a fetch is shared by the polls that it gives."""
         if not len(self.columns):
             return 0, 0
-        return int(np.min(self.column(kernel.KEY))), int(np.max(self.column(kernel.HEADERS)))
+        return int(np.min(self.column(fields.KEY))), int(np.max(self.column(fields.HEADERS)))
 
     def column(self, number: int) -> Ints:
-        """One of the columns that `batch_kernel` names."""
+        """One of the columns that `record_fields` names."""
         return self.columns[:, number]
 
     def begin_with(self, place: int, prefix: bytes) -> npt.NDArray[np.bool_]:
@@ -102,7 +102,7 @@ class RecordColumns(Sequence[Any]):
 
     def pairs(self) -> list[tuple[bytes | None, bytes | None]]:
         """The key and value of each."""
-        return list(zip(self._parts(kernel.KEY), self._parts(kernel.VALUE), strict=True))
+        return list(zip(self._parts(fields.KEY), self._parts(fields.VALUE), strict=True))
 
     def _parts(self, place: int) -> list[bytes | None]:
         """The keys or the values."""
@@ -116,16 +116,15 @@ class RecordColumns(Sequence[Any]):
 
     def joined_values(self) -> bytes | None:
         """See `joined_values`."""
-        sizes = self.column(kernel.VALUE_SIZE)
-        if (sizes < 0).any() or self.column(kernel.HEADER_COUNT).any():
+        sizes = self.column(fields.VALUE_SIZE)
+        if (sizes < 0).any() or self.column(fields.HEADER_COUNT).any():
             return None
-        return joined_at(self, kernel.VALUE, line_starts_of(sizes), 0)[:-1].tobytes()
+        return joined_at(self, fields.VALUE, line_starts_of(sizes))[:-1]
 
     def value_lines(self, pad: int) -> tuple[bytes, Ints]:
         """See `value_lines`."""
-        starts = np.empty(len(self) + 1, np.int64)
-        kernel.line_starts(np.ascontiguousarray(self.columns), starts)
-        return joined_at(self, kernel.VALUE, starts, pad).tobytes(), starts
+        text, starts = core.value_lines(self.data, np.ascontiguousarray(self.columns), pad)
+        return text, np.frombuffer(starts, np.int64)
 
 
 def _are_at(data: bytes, places: Ints, what: bytes) -> npt.NDArray[np.bool_]:
@@ -141,13 +140,9 @@ def line_starts_of(sizes: Ints) -> Ints:
     return starts
 
 
-def joined_at(records: RecordColumns, place: int, starts: Ints, pad: int) -> Bytes:
-    """The keys or values (`place`) that fit between the `starts`, each with a line feed behind it, and `pad` more."""
-    made = np.empty(int(starts[-1]) + pad, np.uint8)
-    made[starts[-1] :] = _LINE_FEED
-    begins = np.ascontiguousarray(records.column(place))
-    kernel.join(np.frombuffer(records.data, np.uint8), begins, starts, made)
-    return made
+def joined_at(records: RecordColumns, place: int, starts: Ints) -> bytes:
+    """The keys or values (`place`) that fit between the `starts`, each with a line feed behind it."""
+    return core.joined(records.data, np.ascontiguousarray(records.columns), place, starts)
 
 
 def chosen(records: Sequence[Any], numbers: Sequence[int] | Ints) -> Sequence[Any]:
@@ -185,7 +180,7 @@ def value_lines(records: Sequence[Any], pad: int) -> tuple[bytes, Ints]:
 def with_headers(records: Sequence[Any]) -> list[int]:
     """The numbers of those that have headers."""
     if isinstance(records, RecordColumns):
-        return list(np.flatnonzero(records.column(kernel.HEADER_COUNT)).tolist())
+        return list(np.flatnonzero(records.column(fields.HEADER_COUNT)).tolist())
     return [number for number, record in enumerate(records) if record.headers]
 
 
@@ -193,7 +188,7 @@ def with_unknown_headers(records: Sequence[Any], known: bytes) -> list[int]:
     """The numbers of those that have headers, without those that have one header alone, whose bytes are `known`."""
     if not isinstance(records, RecordColumns):
         return with_headers(records)
-    counts, begins = records.column(kernel.HEADER_COUNT), records.column(kernel.HEADERS)
+    counts, begins = records.column(fields.HEADER_COUNT), records.column(fields.HEADERS)
     found = counts > 0
     alone = (counts == 1) & (begins <= len(records.data) - len(known))
     found[alone] = ~_are_at(records.data, begins[alone], known)
@@ -213,7 +208,7 @@ def size_of(records: Sequence[Any]) -> int:
 def offsets_of(records: Sequence[Any]) -> Sequence[int]:
     """The offset of each."""
     if isinstance(records, RecordColumns):
-        return records.column(kernel.OFFSET).data
+        return records.column(fields.OFFSET).data
     return [record.offset for record in records]
 
 
@@ -228,28 +223,12 @@ def under_spans(offsets: Ints, spans: Iterable[tuple[int, int]]) -> npt.NDArray[
 def timestamps_of(records: Sequence[Any]) -> Sequence[int]:
     """The timestamp (ms) of each."""
     if isinstance(records, RecordColumns):
-        return records.column(kernel.TIMESTAMP).data
+        return records.column(fields.TIMESTAMP).data
     return [record.timestamp for record in records]
 
 
 def newest_of(records: Sequence[Any]) -> int:
     """The latest timestamp (ms) of at least one record."""
     if isinstance(records, RecordColumns):
-        return int(np.max(records.column(kernel.TIMESTAMP)))
+        return int(np.max(records.column(fields.TIMESTAMP)))
     return int(max(record.timestamp for record in records))
-
-
-def headers_at(data: bytes, at: int, count: int) -> Headers:
-    """So many headers, which the pass over the batch has seen to be whole.
-
-    Raises:
-        UnicodeDecodeError: a name is no text.
-    """
-    view, found = np.frombuffer(data, np.uint8), []
-    for _ in range(count):
-        size, at = kernel.sized(view, at, len(data))
-        name = data[at : at + size].decode()
-        size, at = kernel.sized(view, at + size, len(data))
-        found.append((name, None if size < 0 else data[at : at + size]))
-        at += max(size, 0)
-    return tuple(found)

@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from detector.records import batch_kernel as kernel
+from detector.core import headers_at
+from detector.records import record_fields as fields
 from detector.records.compressed_values import FIRST_BYTES
 from detector.records.literal_search import lines_with
 from detector.records.made_columns import joined
-from detector.records.record_columns import RecordColumns, headers_at, line_starts_of, under_spans
+from detector.records.record_columns import RecordColumns, line_starts_of, under_spans
 from detector.records.timestamps import Ints
 from detector.redact.record_redactor import LEAST
 from detector.redact.unexamined import encoded_otherwise
@@ -32,12 +33,12 @@ _NULS: Final = b"\0\0\0"  # among four bytes for each character
 
 def at_offsets(records: RecordColumns, offsets: Collection[int]) -> Rows:
     """The rows of records at these offsets."""
-    return np.isin(records.column(kernel.OFFSET), list(offsets))
+    return np.isin(records.column(fields.OFFSET), list(offsets))
 
 
 def under(records: RecordColumns, spans: Iterable[Span]) -> Rows:
     """The rows of the records from the first to the last offset of each span."""
-    return under_spans(records.column(kernel.OFFSET), spans)
+    return under_spans(records.column(fields.OFFSET), spans)
 
 
 def encoded(records: RecordColumns, place: int) -> list[int]:
@@ -53,17 +54,17 @@ def encoded(records: RecordColumns, place: int) -> list[int]:
 def beside(records: RecordColumns, redactor: Redactor) -> Rows:
     """The rows whose key or headers show a secret, or were not examined whole."""
     rows = np.zeros(len(records), np.bool_)
-    keyed = np.flatnonzero(records.column(kernel.KEY_SIZE) > 0)
+    keyed = np.flatnonzero(records.column(fields.KEY_SIZE) > 0)
     if len(keyed):
         keys = records.chosen(keyed.tolist())
-        rows[keyed[encoded(keys, kernel.KEY)]] = True
-        data, starts = joined(keys, kernel.KEY)
+        rows[keyed[encoded(keys, fields.KEY)]] = True
+        data, starts = joined(keys, fields.KEY)
         rows[keyed[_showing(redactor, data, starts)]] = True
     texts: list[bytes] = []
     owners: list[int] = []
-    for row in np.flatnonzero(records.column(kernel.HEADER_COUNT)).tolist():
+    for row in np.flatnonzero(records.column(fields.HEADER_COUNT)).tolist():
         headers = headers_at(
-            records.data, *records.columns[row, [kernel.HEADERS, kernel.HEADER_COUNT]].tolist()
+            records.data, *records.columns[row, [fields.HEADERS, fields.HEADER_COUNT]].tolist()
         )
         texts += [name.encode() + b"=" + (value or b"") for name, value in headers]
         owners += [row] * len(headers)
@@ -84,8 +85,8 @@ def in_values(records: RecordColumns, unseen: Rows, redactor: Redactor) -> list[
     searched = int(unseen.sum())
     if not searched:
         return []
-    data, starts = joined(records.chosen(order.tolist()), kernel.VALUE)
-    offsets = records.column(kernel.OFFSET)[order]
+    data, starts = joined(records.chosen(order.tolist()), fields.VALUE)
+    offsets = records.column(fields.OFFSET)[order]
     spans: list[Span] = []
     for span in _found(redactor, data, int(starts[searched]) - 1):
         rows = offsets[_row(starts, span.start) : _row(starts, span.end - 1) + 1]

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from detector.judge.routing import decode
-from detector.records import batch_kernel
+from detector.records import record_fields
 from detector.records.record_columns import RecordColumns
 from detector.registry import issue_parser, issue_rows
 from detector.registry import issue_records as records
@@ -103,7 +103,7 @@ def batch_of(issues: Sequence[CredentialIssued], numbers: NamedNumbers) -> Issue
 def parsed(issues: RecordColumns, numbers: NamedNumbers) -> tuple[IssueBatch, int]:
     """The batch of the issues in some records of the registry topic, and how many of the records cannot be read."""
     data = issues.data + b'"'
-    places = np.ascontiguousarray(issues.columns[:, batch_kernel.KEY : batch_kernel.HEADERS])
+    places = np.ascontiguousarray(issues.columns[:, record_fields.KEY : record_fields.HEADERS])
     rows = np.empty((len(issues), issue_rows.ISSUE_ROW), np.int64)
     identifiers = np.zeros((3 * len(issues) + 64, issue_rows.IDENTIFIER_ROW), np.int64)
     tables = numbers.tables()

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 import numpy as np
 
-from detector.records.batch_kernel import KEY, VALUE_SIZE
 from detector.records.made_columns import columns_of
 from detector.records.record_columns import KafkaRecord, RecordColumns, with_unknown_headers
+from detector.records.record_fields import KEY, VALUE_SIZE
 from detector.registry.credential_registry import Claims, CredentialRegistry
 from detector.registry.finders import Finders
 from detector.registry.issue_batch import IssueBatch

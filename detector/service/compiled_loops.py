@@ -18,8 +18,6 @@ from typing import Any, Final
 from detector.built_kernels import built_kernels
 from detector.compilation import watch
 from detector.ingest.formats.flat_records import compile_records
-from detector.kafka.columns_check import columns_work
-from detector.kafka.written_batches import compile_writer
 from detector.patterns.pattern import load_bundled
 from detector.registry.credential_registry import compile_registry
 from detector.scan.decode import compile_decoders
@@ -34,8 +32,6 @@ _OTHERS: Final[tuple[Callable[[], Any], ...]] = (
     compile_registry,
     compile_records,
     compile_sst,
-    columns_work,
-    compile_writer,
 )
 
 

@@ -35,9 +35,9 @@ def test_nothing_but_what_the_image_is_made_of_is_sent_to_the_build() -> None:
     tops = {name.split("/")[0] for name in names}
     assert tops == {
         *("requirements.lock", "requirements-build.lock", "pyproject.toml", "README.md", "LICENSE"),
-        *("patterns", "detector", "deploy"),
+        *("patterns", "detector", "deploy", "core"),
     }
-    assert not any(name.endswith((".pyc", ".key")) for name in names)
+    assert not any(name.endswith((".pyc", ".key", ".abi3.so")) for name in names)
 
 
 def test_it_is_nobody_in_particular_and_stops_in_good_order() -> None:

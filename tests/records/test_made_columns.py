@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.records import batch_kernel as kernel
 from detector.records.made_columns import columns_of, dated, joined, together
 from detector.records.record_columns import with_unknown_headers
+from detector.records.record_fields import KEY, VALUE
 from detector.values.stored_format import FORMAT_BYTES, FORMAT_HEADERS
 from tests.fake_records import FakeRecord, records
 
@@ -32,7 +32,7 @@ def test_records_taken_apart_and_put_together_are_the_same(some: list[FakeRecord
     assert fields(made) == fields(some)
     left, right = ([each for each in some if (each.offset in chosen) == side] for side in (False, True))
     assert fields(together(columns_of("logs", 0, left), columns_of("logs", 0, right))) == fields(some)
-    for place, name in ((kernel.KEY, "key"), (kernel.VALUE, "value")):
+    for place, name in ((KEY, "key"), (VALUE, "value")):
         texts = [getattr(each, name) or b"" for each in some]
         data, starts = joined(made, place)
         assert data == b"\n".join(texts)

@@ -20,7 +20,7 @@ from detector.ingest.formats.log_texts import NUMBERED, Beside, LogTexts, Rests,
 from detector.ingest.formats.object_kernel import DEPTH, NAME_BYTES, NAME_CODES, NAMES
 from detector.ingest.formats.stream_key_kernel import stream_key as stream_key_of
 from detector.ingest.line_continuation import KINDS
-from detector.records import batch_kernel
+from detector.records import record_fields
 from detector.records.json_string_kernel import PAD
 from detector.records.literal_search import lines_with
 from detector.records.log_records import JSON_LOG, TIME_NAMES, whereabouts, whereabouts_of
@@ -224,8 +224,8 @@ def stream_key(task_id: str | None, stream: str | None) -> int:
 def compile_records() -> None:
     """Reads one record, so that the first of a topic waits for no compiler."""
     record = b'{"message":"one"}'
-    rows = np.zeros((1, batch_kernel.WIDTH), np.int64)
-    rows[0, batch_kernel.VALUE_SIZE] = len(record)
+    rows = np.zeros((1, record_fields.WIDTH), np.int64)
+    rows[0, record_fields.VALUE_SIZE] = len(record)
     data, starts = RecordColumns("", 0, record, rows).value_lines(PAD)
     FlatRecords(data, starts, np.zeros(1, np.bool_), None)
     stream_key("task", "stdout")

@@ -14,11 +14,11 @@ from typing import IO, Final
 import cramjam
 import numpy as np
 
+from detector.core import crc32c
 from detector.judge.stage import META
-from detector.records.batch_kernel import HEADERS
-from detector.records.batch_kernel import KEY as RECORD_KEY
-from detector.records.crc_kernel import TABLES, crc32c
 from detector.records.record_columns import RecordColumns
+from detector.records.record_fields import HEADERS
+from detector.records.record_fields import KEY as RECORD_KEY
 from detector.scan.pages import zeros
 from detector.service.judge import sst_kernel as kernel
 from detector.service.judge.store import AGGREGATE, KIND_PLACE, TIME_BYTES, TIMER
@@ -137,7 +137,7 @@ class _Blocks:
 
     def _checksum(self, data: bytes) -> int:
         """Of what is written next."""
-        checksum = int(crc32c(np.frombuffer(data, np.uint8), 0, TABLES))
+        checksum = crc32c(data)
         rotated = (checksum >> 15 | checksum << 17) + 0xA282_EAD8 & _MOST  # RocksDB's mask
         place = (self.size & _MOST) + (self.size >> 32) & _MOST
         return rotated + (self._context ^ place) & _MOST

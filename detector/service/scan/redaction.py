@@ -18,7 +18,7 @@ import numpy as np
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka_records import dead_letter, texts_in
 from detector.kafka.handlers import Partition, PassedOn
-from detector.records import batch_kernel as kernel
+from detector.records import record_fields as fields
 from detector.records.dead_letters import (
     NOT_MASKED,
     NOT_PROTOBUF,
@@ -175,13 +175,13 @@ class Redaction:
         """
         read = self._columns(records)
         some = read.chosen(np.flatnonzero(~at_offsets(read, facts.textless)).tolist())
-        offsets = some.column(kernel.OFFSET)
+        offsets = some.column(fields.OFFSET)
         unread = _unreadable(facts.dead_letters)
         apart = at_offsets(some, unread)
-        coded = encoded(some, kernel.VALUE)
+        coded = encoded(some, fields.VALUE)
         apart[coded] = True
         shows = beside(some, redactor)
-        unseen = (some.column(kernel.VALUE_SIZE) > 0) & ~at_offsets(some, facts.clean)
+        unseen = (some.column(fields.VALUE_SIZE) > 0) & ~at_offsets(some, facts.clean)
         if self._handling == "mask":
             unseen &= ~apart  # nothing of them is shown
         suspects = in_values(some, unseen, redactor)
