@@ -28,7 +28,6 @@ from detector.registry.credential_registry import compile_registry
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.registry.snapshot import Origin, Writing, opened
-from detector.scan.known_credentials import compile_known
 from detector.scan.sightings import NoPatterns
 from detector.values.events import CredentialIssued
 from detector.values.times import DAY
@@ -116,7 +115,6 @@ def measure(size: int) -> Row:
 
 
 async def _measure(size: int) -> Row:
-    compile_known()
     compile_registry()
     registered = RegisteredCredentials(Finders(NoPatterns(), (key_of(_SEED),)))
     first = list(known(_POLL, _SEED, _TIME))

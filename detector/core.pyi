@@ -115,3 +115,81 @@ def written_records(data: bytes, columns: _Numbers, most: int) -> list[tuple[int
     Raises:
         ValueError: a row leads out of the data.
     """
+
+@final
+class DigestMap:
+    """From digests to others, of 32 bytes each, one behind the other.
+
+    Raises:
+        ValueError: a digest has not 32 bytes.
+    """
+
+    def __init__(self, digests: bytes, others: bytes) -> None: ...
+    def get(self, digest: bytes) -> bytes | None:
+        """What stands beside this digest."""
+
+_Told: TypeAlias = tuple[int, int, int, int, bytes]
+"""Where a text begins and ends, what was done to the secret, the missing character, and the secret."""
+_Open: TypeAlias = tuple[
+    list[tuple[bytes, list[tuple[int, int]]]],
+    list[tuple[_Told, bytes]],
+    list[tuple[int, int, int]],
+    bytes,
+    list[tuple[int, bytes]],
+]
+"""What may be registered elsewhere under one key: HMACs, each with the spans of its value; texts in another form, each
+with the HMAC of the secret; spans of texts that may have lost their case, each with the number of its digest; these
+digests, 32 bytes each; and the numbers of those that are registered here, each with the HMAC whose it is."""
+
+@final
+class KnownTables:
+    """The registered credentials, by lengths, rolling checks and digests of 32 bytes.
+
+    A key is its bytes, padded to 64, those of the key for secrets without their case, and M and B of its rolling check.
+    With `every_window` a secret is found whatever is glued to it, else between boundaries. With `in_files` what grows
+    is in files without a name. One thread may register more while others read.
+
+    Raises:
+        OSError: there is no room on the disk, or in memory.
+        ValueError: a key cannot be used, or a digest has not 32 bytes.
+    """
+
+    def __init__(
+        self, keys: list[tuple[bytes, bytes, int, int]], *, every_window: bool, forms: bool, in_files: bool
+    ) -> None: ...
+    def __len__(self) -> int:
+        """How many digests there are."""
+
+    def add_checks(self, key: int, shape: str | None, checks: npt.NDArray[np.uint64]) -> None:
+        """Registers lengths and checks under the key of this number: length << 32 | check, the length from 1 on."""
+
+    def add_hmacs(self, digests: bytes, lengths: list[int], any_length: bool) -> None:
+        """Registers HMACs, and the lengths of those without a check; `any_length` if one has neither."""
+
+    def add_sha256s(self, digests: bytes, lengths: list[int], checked: bool) -> None:
+        """The same for SHA-256 digests; `checked` if one has a length and check."""
+
+    def add_public(self, digests: bytes) -> None:
+        """Registers digests of public identifiers."""
+
+    def add_folded(self, key: int, digests: bytes, owners: bytes, lengths: list[int]) -> None:
+        """Registers digests of secrets without their case, under a key, the HMACs whose they are, and their lengths."""
+
+    def prepare(self) -> None:
+        """Makes ready what is looked for in another form. Call it when all of some is registered."""
+
+    def has_hmac(self, digest: bytes) -> bool:
+        """Whether an HMAC is registered."""
+
+    def has_sha256(self, digest: bytes) -> bool:
+        """Whether a SHA-256 is."""
+
+    def has_public(self, digest: bytes) -> bool:
+        """Whether the digest of a public identifier is."""
+
+    def seen(self, data: bytes, *, elsewhere: bool) -> tuple[list[tuple[int, int]], list[_Told], list[_Open]]:
+        """The spans of registered secrets, in order; those in another form; and what is open, for each key.
+
+        Spans of one value do not overlap. With `elsewhere`, what is not registered here is open; without, only texts
+        that have lost their case are.
+        """

@@ -3,3 +3,4 @@
 //! What they read is hostile: an index is checked before it is used, and no message quotes what was read.
 
 pub mod kafka;
+pub mod known;

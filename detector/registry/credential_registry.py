@@ -274,8 +274,10 @@ class CredentialRegistry:
         """Whether a credential has the `hmac-sha256` identifier of these 32 bytes."""
         return bool(self._claims_of(records.HMAC_NAME, np.frombuffer(digest, np.uint8))[0])
 
-    def like_folded(self, halves: Any) -> list[int]:
-        """The indexes of the `halves` of digests without case, 16 bytes each, that credentials have."""
+    def like_folded(self, digests: bytes) -> list[int]:
+        """The indexes of those `digests` without case, 32 bytes each, whose first halves credentials have."""
+        rows = np.frombuffer(digests, np.uint8).reshape(-1, 2 * records.HALF_DIGEST)
+        halves = rows[:, : records.HALF_DIGEST].ravel()
         found: list[int] = np.flatnonzero(self._claims_of(records.FOLDED_NAME, halves)).tolist()
         return found
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
+from detector.core import DigestMap
 from detector.records.dead_letters import DeadLetter
-from detector.scan.digest_set import DigestMap
 from detector.scan.known_credentials import SHA256
 from detector.stages.ranges import RangeFacts
 from detector.values.events import CredentialUsed, Identifier, Leak, LimitedRecord
@@ -64,21 +64,21 @@ class Blinding:
 
     def __init__(self, key: DeploymentKey) -> None:
         self._hash = KeyedHash(key)
-        self._registered = DigestMap()  # in no file: these are unkeyed
+        self._registered = DigestMap(b"", b"")
         self._others: dict[str, str] = {}  # that are written in another way than hashes are
 
     def expect(self, identifiers: Iterable[Identifier]) -> None:
         """These are put back from now on."""
-        registered = DigestMap()
+        digests, registered = bytearray(), bytearray()
         for each in identifiers:
             if each.scheme == SHA256:
                 blinded = self._hash.digest(each.value.encode())
                 if _is_hash(each.value):
-                    registered.fill((blinded, bytes.fromhex(each.value)))
+                    digests += blinded
+                    registered += bytes.fromhex(each.value)
                 else:
                     self._others[blinded.hex()] = each.value
-        registered.settle()
-        self._registered = registered
+        self._registered = DigestMap(bytes(digests), bytes(registered))
 
     def leak(self, leak: Leak) -> Leak:
         """The leak without unkeyed hashes."""

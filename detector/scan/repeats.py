@@ -15,10 +15,9 @@ import numpy as np
 from detector.scan.finding_shares import Texts
 from detector.scan.shares import LimitedText
 from detector.scan.sightings import Sighting
-from detector.scan.span_verdicts import same_texts
 
 _MANY: Final = 256  # in a batch: fewer are not worth the search
-_FEW: Final = 16  # that show one value: with fewer, no more values are looked for
+_FEW: Final = 16  # that show one value: fewer are told one by one
 _NEVER: Final = 1 << 62  # positions
 
 
@@ -119,16 +118,12 @@ class HeldSpans:
 
 def _values(data: bytes, spans: Any) -> Any:
     """A number for each span, the same for many that show the same."""
-    view = np.frombuffer(data, np.uint8)
-    numbers = left = np.arange(len(spans))
-    numbers = numbers.copy()
-    while len(left) >= _MANY:
-        start, end = spans[left[0]].tolist()
-        same = same_texts(view, spans[left], start, end)
-        if int(same.sum()) < _FEW:
-            break
-        numbers[left[same]] = left[0]
-        left = left[~same]
+    first: dict[bytes, int] = {}
+    numbers = np.array(
+        [first.setdefault(data[start:end], row) for row, (start, end) in enumerate(spans.tolist())]
+    )
+    few = np.bincount(numbers)[numbers] < _FEW
+    numbers[few] = np.flatnonzero(few)
     return numbers
 
 

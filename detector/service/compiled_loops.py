@@ -21,14 +21,12 @@ from detector.ingest.formats.flat_records import compile_records
 from detector.patterns.pattern import load_bundled
 from detector.registry.credential_registry import compile_registry
 from detector.scan.decode import compile_decoders
-from detector.scan.known_credentials import compile_known
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.sst_file import compile_sst
 
 # The longest first.
 _OTHERS: Final[tuple[Callable[[], Any], ...]] = (
     compile_decoders,
-    compile_known,
     compile_registry,
     compile_records,
     compile_sst,

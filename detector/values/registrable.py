@@ -24,7 +24,7 @@ SHORTEST_WORD: Final = 16  # characters of letters of one case, or of digits, al
 SHORTEST_HASHED: Final = 20  # bytes of a token whose plain SHA-256 may be registered
 TOKEN: Final = frozenset(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:%|"
-)  # the characters of a token, as `_in_token` of the scan's kernels has them
+)  # the characters of a token, as `is_in_token` of the core has them
 _LETTERS, _LEAST_OF_A_CASE = 26, 2  # two: without one of them there are still both cases
 _LEAST_BITS: Final = 64  # by the frequencies of its bytes: fewer can be guessed
 _LEAST_FOLDED: Final = 64  # bits, the same: less may be text that stands in logs in another case

@@ -1,32 +1,22 @@
 """Registered secrets are found between any delimiters, by fingerprint alone."""
 
-import hashlib
-import hmac
-import re  # of tests alone
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.scan import digest_set, hmac_kernel, known_credentials, pages, subtoken_kernel
-from detector.scan.digest_set import DigestMap, DigestSet
-from detector.scan.known_credentials import (
-    HMAC,
-    LONGEST,
-    MOST_ENDS,
-    KeyRing,
-    KnownIndex,
-)
+from detector.scan import known_credentials
+from detector.scan.known_credentials import HMAC, KeyRing, KnownIndex
 from detector.values.events import Identifier
-from detector.values.registrable import MAX_LENGTH, SHORTEST
+from detector.values.registrable import MAX_LENGTH, SHORTEST, TOKEN
 from detector.values.secrets import DeploymentKey, Secret, sha256_hex
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
 OTHER = DeploymentKey.of(bytes(range(32, 64)), "k2")
 
+LONGEST, MOST_ENDS = 512, 64  # of sub-tokens that are found by an HMAC alone
 TOKENS = b"abAB09"
 DELIMITERS = b"+/=-_.~!\"':@,;()[]{}<>|&%$#*?\\^`\x80\xff\x1b\x00"
 SPACES = b" \t\n\r\v\f"
@@ -218,6 +208,17 @@ def test_each_character_that_a_secret_may_have_is_found_whatever_its_shape() -> 
         assert KnownIndex([full(secret)], [KEY]).seen(separated)[0] == [(1, 10)], byte
 
 
+@pytest.mark.parametrize("pad", [0, 1, 31, 63, 64, 4000, 4090, 8180, 9000])
+def test_secrets_of_each_shape_are_found_in_long_and_short_runs(pad: int) -> None:
+    mixed, unbroken = b"tok_7Hq2xLw9ZpB5nKd4YcJmR8vTs3", b"0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+    index = KnownIndex(map(full, (mixed, unbroken)), [KEY])
+    for secret in (mixed, unbroken):
+        for around in (b"x" * pad + b"%s" + b"y" * pad, b" " * pad + b"%s\n", b'a "' * pad + b"%s"):
+            data = around % secret
+            start = data.index(secret)
+            assert index.seen(data)[0] == [(start, start + len(secret))]
+
+
 def test_secrets_of_one_length_are_found_whatever_their_shapes() -> None:
     mixed, unbroken, other = b"aBcDeFgH0123", b"abcdefgh0123", b"aBcD eFgH012"
     index = KnownIndex([full(mixed)], [KEY])
@@ -372,6 +373,13 @@ def test_a_sha256_identifier_with_its_length_is_found_whatever_is_glued_to_it(
     assert plain.seen(b"=" + secrets[0])[0] == [(1, 21)]
 
 
+def test_a_sha256_identifier_is_found_by_its_length_if_it_has_a_tokens_characters_alone() -> None:
+    for byte in range(256):
+        secret = b"aB3-%c-3Ba" % byte
+        index = KnownIndex([Identifier("sha256", sha256_hex(Secret(secret)), len(secret))])
+        assert index.seen(b'"%s"' % secret)[0] == ([(1, 10)] if byte in TOKEN else []), byte
+
+
 def test_a_short_sha256_identifier_is_not_found_inside_words() -> None:
     index = KnownIndex([Identifier("sha256", sha256_hex(Secret(b"pin4711")), 7)])
     assert index.seen(b"xpin4711y")[0] == []
@@ -389,34 +397,6 @@ def test_a_token_shaped_run_of_a_registered_length_is_found_wherever_it_stands(
     text = data.draw(glue).encode() + secret + data.draw(glue).encode()
     index = KnownIndex([Identifier("sha256", sha256_hex(Secret(secret)), length)])
     assert {text[start:end] for start, end in index.seen(text)[0]} == {secret}
-
-
-def test_a_run_asks_for_no_more_than_one_block_a_byte() -> None:
-    for length in (16, 40, 64, 300, 5000, 16 << 10):
-        blocks = (length + 72) >> 6
-        for piece in (b"a", b"/", b"a/", b"abc/", b"=" * (length - 1) + b"a"):
-            view = np.frombuffer((piece * (40_000 // len(piece) + 1))[:40_000], np.uint8)
-            runs, starts = subtoken_kernel.token_runs(view, length), np.empty(1 << 10, np.int64)
-            at, count = np.zeros(3, np.int64), 0
-            while at[0] < len(runs):
-                count += subtoken_kernel.windows(view, runs, at, length, blocks, True, starts)
-            assert count * blocks <= len(view)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.text(st.sampled_from("ab/ "), max_size=200), st.sampled_from([8, 60, 120]))
-def test_windows_do_not_depend_on_how_many_are_listed_at_a_time(text: str, length: int) -> None:
-    view = np.frombuffer(text.encode(), np.uint8)
-    runs = subtoken_kernel.token_runs(view, 8)
-    for glued in (True, False):
-        listed = []
-        for room in (1, 7, 1000):
-            starts, at, found = np.empty(room, np.int64), np.zeros(3, np.int64), []
-            while at[0] < len(runs):
-                count = subtoken_kernel.windows(view, runs, at, length, (length + 72) >> 6, glued, starts)
-                found += starts[:count].tolist()
-            listed.append(found)
-        assert listed[0] == listed[1] == listed[2]
 
 
 @pytest.mark.parametrize("keys", [(), (OTHER,)])
@@ -490,58 +470,13 @@ def test_a_long_hostile_run_is_bounded() -> None:
     assert index.seen(b"-" * 5_000 + b"a" * 1_000_000 + b"never-there-")[0] == []
 
 
-def test_digests_are_told_apart_when_they_share_their_first_bytes() -> None:
-    digests = [bytes(8) + bytes([number]) * 24 for number in range(5)] + [hashlib.sha256(b"x").digest()]
-    held = DigestSet(b"".join(digests[:4]))
-    assert [digest in held for digest in digests] == [True] * 4 + [False] * 2
-    held.add(digests[4:])
-    assert all(digest in held for digest in digests)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.binary(min_size=16, max_size=64), st.lists(st.integers(0, 300), min_size=1, max_size=20))
-def test_many_hmacs_side_by_side_are_those_of_the_standard_library(
-    material: bytes, lengths: list[int]
+@pytest.mark.parametrize("count", [120, 12_000])
+def test_an_index_in_files_finds_what_one_in_memory_finds(
+    monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    data = bytes(range(256)) * 2
-    spans = np.array([[start, start + length] for start, length in enumerate(sorted(lengths))], np.int64)
-    heads = np.empty(len(spans), np.uint64)
-    inner, outer = hmac_kernel.keyed_states(material)
-    hmac_kernel.heads(np.frombuffer(data, np.uint8), spans, inner, outer, heads)
-    digests = [hmac.digest(material, data[start:end], "sha256") for start, end in spans.tolist()]
-    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(0, 200), max_size=600), st.integers(1, 300))
-def test_many_sha256_side_by_side_are_those_of_the_standard_library(starts: list[int], length: int) -> None:
-    data = bytes(range(256)) * 2
-    heads = np.empty(len(starts), np.uint64)
-    hmac_kernel.sha256_heads(np.frombuffer(data, np.uint8), np.array(starts, np.int64), length, heads)
-    digests = [hashlib.sha256(data[start : start + length]).digest() for start in starts]
-    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(st.sampled_from("aZ09-._~+/=:%| !@[`{\x00\xff\n,$"), max_size=300), st.integers(1, 130))
-@example("a" * 64 + "\n" + "b" * 65, 64)
-@example("", 1)
-def test_token_runs_are_the_stretches_of_a_tokens_characters(text: str, shortest: int) -> None:
-    data = text.encode("latin-1")
-    found = re.finditer(rb"[0-9A-Za-z\-._~+/=:%%|]{%d,}" % shortest, data)
-    runs = subtoken_kernel.token_runs(np.frombuffer(data, np.uint8), shortest).tolist()
-    assert [tuple(run) for run in runs] == [one.span() for one in found]
-
-
-@pytest.mark.parametrize("rows", [7, 1 << 17])
-def test_an_index_in_files_finds_what_one_in_memory_finds(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Also where parts of it, and what comes later, are larger than what is worked on at once."""
-    for name, value in (("_ROWS", rows), ("_SMALL", 1), ("_WRITTEN", 100)):
-        monkeypatch.setattr(pages, name, value)
-    monkeypatch.setattr(known_credentials, "_TOGETHER", 10)
-    monkeypatch.setattr(digest_set, "_LATE", 20)
-    monkeypatch.setattr(digest_set, "_ROOM", 1)
-    secrets = [b"a-secret-%d-aB3" % number for number in range(120)]
+    """Where tables are so small that they are in memory, and where they are in files and have grown."""
+    monkeypatch.setattr(known_credentials, "_TOGETHER", count // 12)
+    secrets = [b"a-secret-%d-aB3" % number for number in range(count)]
     makers = (full, shapeless, sized, bare)
     identifiers = [makers[number % 4](secret) for number, secret in enumerate(secrets)]
     identifiers += [Identifier("sha256", sha256_hex(Secret(secret)), len(secret)) for secret in secrets[::7]]
@@ -556,44 +491,4 @@ def test_an_index_in_files_finds_what_one_in_memory_finds(monkeypatch: pytest.Mo
         assert [files.registered(each) for each in identifiers] == [each in known for each in identifiers]
         for index in indexes:
             index.add(late)
-    assert len(indexes[1].seen(text)[0]) == 96  # those that are not reversed
-
-
-def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:
-    digests = [hashlib.sha256(bytes([number])).digest() for number in range(4)]
-    held = DigestSet(digests[0])
-    held.add([digests[2]])
-    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
-    assert held.like(heads) == [0, 2]
-    assert DigestSet().like(heads) == []
-
-
-def test_a_sieve_lets_pass_what_came_before_it_and_what_came_late() -> None:
-    digests = [hashlib.sha256(b"%d" % number).digest() for number in range(150_000)]
-    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
-    held = DigestSet(b"".join(digests[:1000]))
-    held.add(digests[1000:1100])
-    held.sift()
-    assert held.like(heads) == list(range(1100))
-    held.add(digests[1100:1200])  # within the room it was made with
-    assert held.like(heads) == list(range(1200))
-    for number in range(1200, 120_000, 9900):  # and beyond
-        held.add(digests[number : number + 9900])
-        assert held.like(heads) == list(range(number + 9900))
-
-
-def test_owners_are_found_by_the_first_bytes_of_digests_late_or_not() -> None:
-    digests = [hashlib.sha256(b"%d" % number).digest() for number in range(70_000)]
-    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
-    owners = DigestMap()
-    assert owners.like(heads) == []
-    known = 0
-    for step in (1, 999, 9_000, 58_000):  # within the room of the sieve, beyond it, and sorted at last
-        owners.add((digest, digest[::-1]) for digest in digests[known : known + step])
-        known += step
-        assert owners.like(heads) == list(range(known))
-    assert [owners.get(digests[number]) for number in (0, 67_999, 68_000)] == [
-        digests[0][::-1],
-        digests[67_999][::-1],
-        None,
-    ]
+    assert len(indexes[1].seen(text)[0]) == count // 5 * 4  # those that are not reversed

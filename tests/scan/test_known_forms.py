@@ -4,21 +4,16 @@ import base64
 import codecs
 import hashlib
 import string
-import subprocess
-import sys
 from collections.abc import Callable
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from detector.scan.form_kernel import FOLDED, FOREIGN, LAST, candidates, foldable
 from detector.scan.known_credentials import HMAC, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import Match
-from detector.scan.unbroken_kernel import runs_of
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, Secret
 
@@ -195,33 +190,6 @@ def test_words_and_numbers_are_tried_in_no_form(secret: bytes) -> None:
     assert not any(index.seen(b" %s " % make(secret))[1] for make in FORMS.values())
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.text(string.ascii_letters + string.digits + "-{", min_size=1, max_size=150), min_size=1).map(
-        lambda texts: [*texts, texts[0], texts[0]]
-    )
-)
-def test_texts_of_one_case_with_letters_beyond_f_may_be_a_folded_secret(texts: list[str]) -> None:
-    data = "".join(texts).encode()
-    ends = np.cumsum([len(text) for text in texts])
-    rows = np.column_stack([ends - [len(text) for text in texts], ends])
-    (chosen, alike), spans = np.empty((2, len(rows)), np.int64), np.empty((len(rows), 2), np.int64)
-    kinds, lower = np.full(151, FOLDED, np.uint8), np.empty(len(data), np.uint8)
-    seen = np.empty(2, np.int64)
-    count, different = foldable(np.frombuffer(data, np.uint8), rows, kinds, seen, chosen, alike, spans, lower)
-    may_be = [
-        text
-        for text in texts
-        if (text.islower() or text.isupper())
-        and sum(char in string.ascii_letters[6:26] for char in text.lower()) >= FOREIGN
-    ]
-    assert [texts[number] for number in chosen[:count]] == may_be
-    folded = [bytes(lower[start:end]).decode() for start, end in spans[:different]]
-    assert [folded[number] for number in alike[:count]] == [text.lower() for text in may_be]
-    again = [one for one, before in zip(folded[1:], folded, strict=False) if one == before]
-    assert not again
-
-
 def test_each_of_many_in_another_case_is_found_among_others_that_differ_in_one_character() -> None:
     index = KnownIndex([registered(SECRET)], [KEY])
     lower = SECRET.lower()
@@ -264,16 +232,6 @@ def test_where_boundaries_are_dense_a_secret_is_found_where_words_part(around: b
     assert [one.form for one in index.seen(data)[1]] == [name]
 
 
-def test_where_boundaries_are_dense_not_each_two_are_tried() -> None:
-    """Each costs half a microsecond, and there would be several for each byte."""
-    data = b"%" + b"25" * 20 + (b"%2525" * 4000)
-    view, lengths = np.frombuffer(data, np.uint8), np.array([20, 24, 32, 40], np.int64)
-    wanted = np.isin(np.arange(41), lengths)
-    runs, at = runs_of(view, 20), np.zeros(2, np.int64)
-    assert candidates(view, runs, at, lengths, wanted, np.empty((1 << 16, 2), np.int64)) < 200
-    assert at[0] == len(runs)
-
-
 _PIECES = st.tuples(
     st.text(string.ascii_letters + string.digits, min_size=8, max_size=12),
     st.sampled_from(["", *"-_+/=.~!@#$%^&*?:"]),
@@ -281,6 +239,7 @@ _PIECES = st.tuples(
 # Digits and letters of both cases, one sign in eight characters at most.
 _TOKENS = st.lists(_PIECES, min_size=2, max_size=6).map(lambda parts: "a1Bz2b" + "".join(map("".join, parts)))
 _SURROUNDINGS = st.binary(max_size=200)
+_ENDS = (string.ascii_letters + string.digits + "-_+/=.~").encode()  # characters that are found missing
 
 
 @given(_TOKENS, st.sampled_from([*FORMS]), _SURROUNDINGS, _SURROUNDINGS)
@@ -292,7 +251,7 @@ def test_forms_are_found_in_arbitrary_text(token: str, name: str, before: bytes,
     assume(one.folded is not None or name not in ("upper-case", "lower-case"))
     form = FORMS[name](secret)
     missing = secret[-1:] if name == "without-last" else secret[:1]
-    assume(form != secret and (not name.startswith("without") or missing[0] in LAST))
+    assume(form != secret and (not name.startswith("without") or missing in _ENDS))
     index = KnownIndex([one], [KEY])
     data = before + b" " + form + b" " + after
     place = len(before) + 1
@@ -316,33 +275,6 @@ def test_whatever_stands_in_pieces_is_found_as_in_one(parts: list[bytes]) -> Non
     for pad in (8192 - 40, 8190):
         moved = index.seen(b"\n" * pad + data)[1]
         assert {(one.start - pad, one.end - pad) for one in moved} == found
-
-
-def test_after_the_start_nothing_is_compiled_for_the_first_credential() -> None:
-    """In a process of its own: others have compiled all of it."""
-    code = """
-import gc
-from hashlib import sha256
-from detector.scan.known_credentials import SHA256, compile_known
-from detector.values.events import Identifier
-from tests.scan.test_known_forms import AROUND, FORMS, SECRET, KnownIndex, KEY, registered
-def compiled():
-    return {str(one): len(one.signatures) for one in gc.get_objects() if type(one).__name__ == "CPUDispatcher"}
-compile_known()
-before = compiled()
-index = KnownIndex([registered(SECRET)], [KEY])
-for form in FORMS.values():
-    data = AROUND[1] % form(SECRET)
-    assert len(index.seen(data)[1]) == 1
-    assert not index.seen(data)[0]
-assert index.seen(SECRET)[0]
-plain = KnownIndex([Identifier(SHA256, sha256(SECRET).hexdigest(), len(SECRET))], [KEY])
-assert len(plain.seen(b" ".join((SECRET, *(b"%02d" % n + SECRET[2:] for n in range(40)))))[0]) == 1
-later = compiled()
-print(*(name for name in later if later[name] != before.get(name)), sep=", ")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "\n"
 
 
 @pytest.mark.parametrize("secret", [b"TOy=dNVHRsOfJUw1R;hGAU~N", b"ZwT*h.QxI*Tz~@iH5&=nIr8-"])

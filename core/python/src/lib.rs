@@ -5,6 +5,7 @@
 
 mod faults;
 mod kafka;
+mod known;
 
 use pyo3::prelude::*;
 
@@ -17,6 +18,8 @@ mod module {
         RecordWalk, batch_offsets, batches_together, crc32c, headers_at, joined, marker_key, value_lines,
         written_records,
     };
+    #[pymodule_export]
+    use super::known::{DigestMap, KnownTables};
 
     use super::{Bound, PyModule, PyResult, faults};
 
