@@ -33,7 +33,7 @@ $(PACKAGES): requirements.lock requirements-dev.lock
 	@touch $@
 
 # The core is compiled by Rust 1.85 or newer; a change of one loop takes some seconds.
-RUST := $(shell find core -name target -prune -o -name '*.rs' -print) core/Cargo.toml core/Cargo.lock core/pages/Cargo.toml core/python/Cargo.toml
+RUST := $(shell find core/src core/pages core/python -name '*.rs') core/Cargo.toml core/Cargo.lock core/pages/Cargo.toml core/python/Cargo.toml
 RUST_MESSAGE := the core is compiled by Rust 1.85 or newer and a C linker: install them (rustup, or Debian: apt-get install rustc-web cargo-web gcc)
 $(STAMP): $(PACKAGES) pyproject.toml $(RUST)
 	@$(call need,command -v cargo && command -v rustc && command -v cc,--no-install-recommends rustc-web cargo-web gcc libc6-dev,$(RUST_MESSAGE))

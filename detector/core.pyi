@@ -121,7 +121,7 @@ class DigestMap:
     """From digests to others, of 32 bytes each, one behind the other.
 
     Raises:
-        ValueError: a digest has not 32 bytes.
+        ValueError: a digest has not 32 bytes, or there are not as many others.
     """
 
     def __init__(self, digests: bytes, others: bytes) -> None: ...
@@ -151,7 +151,7 @@ class KnownTables:
 
     Raises:
         OSError: there is no room on the disk, or in memory.
-        ValueError: a key cannot be used, or a digest has not 32 bytes.
+        ValueError: a key cannot be used, a digest has not 32 bytes, or there are not as many owners.
     """
 
     def __init__(

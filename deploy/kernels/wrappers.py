@@ -42,16 +42,6 @@ static int is_float64(PyObject *it, double *value) {
     *value = PyFloat_AS_DOUBLE(it);
     return 1;
 }
-void NRT_MemInfo_call_dtor(void *);
-static PyObject *boxed(int type, int dimensions, int64_t *shape, void *data, size_t *references) {
-    PyObject *made = PyArray_SimpleNew(dimensions, (npy_intp *)shape, type);
-    if (made != NULL) {
-        size_t bytes = PyArray_NBYTES((PyArrayObject *)made);
-        if (bytes) memcpy(PyArray_DATA((PyArrayObject *)made), data, bytes);
-    }
-    if (references != NULL && --*references == 0) NRT_MemInfo_call_dtor(references);
-    return made;
-}
 static PyObject *failed(const char *name, int status) {
     PyErr_Format(PyExc_RuntimeError, "%s failed with status %d", name, status);
     return NULL;
@@ -91,8 +81,6 @@ def can_call(arguments: Sequence[Any], returns: Any) -> bool:
     """Whether there is a way to pass these, and to give back that."""
     if not all(map(_is_known, arguments)):
         return False
-    if isinstance(returns, types.Array):
-        return _is_known(returns)
     results = returns.types if isinstance(returns, types.Tuple | types.UniTuple) else (returns,)
     return all(each in _RESULTS for each in results)
 
@@ -198,9 +186,6 @@ def _unpacked(source: str, name: str, type_: Any) -> tuple[list[str], list[str]]
 
 
 def _result(type_: Any) -> str:
-    if isinstance(type_, types.Array):
-        sizes = f"shape[{type_.ndim}], strides[{type_.ndim}]"
-        return f"struct {{ size_t *references; void *parent; int64_t items, item; void *data; int64_t {sizes}; }}"
     if isinstance(type_, types.Tuple | types.UniTuple):
         return (
             "struct { " + " ".join(f"{_RESULTS[each][0]} f{n};" for n, each in enumerate(type_.types)) + " }"
@@ -211,8 +196,6 @@ def _result(type_: Any) -> str:
 def _boxed(type_: Any) -> str:
     if type_ == types.none:
         return "Py_NewRef(Py_None)"
-    if isinstance(type_, types.Array):
-        return f"boxed({_ARRAYS[type_.dtype]}, {type_.ndim}, result.shape, result.data, result.references)"
     if isinstance(type_, types.Tuple | types.UniTuple):
         parts = [f"{_RESULTS[each][1]}(result.f{n})" for n, each in enumerate(type_.types)]
         return f'Py_BuildValue("({"N" * len(parts)})", {", ".join(parts)})'

@@ -6,21 +6,18 @@ import numpy as np
 
 from detector.jit import compiled
 
-OTHER, ALNUM, CONTROL, SPACE = 0, 1, 2, 3
+ALNUM: Final = 1
 
 
 def _classes() -> np.ndarray[Any, np.dtype[np.uint8]]:
     table = np.zeros(256, np.uint8)
-    table[:32] = CONTROL
-    table[127] = CONTROL
     for byte in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
         table[byte] = ALNUM
-    table[list(b" \t\n\v\f\r")] = SPACE
     table.flags.writeable = False
     return table
 
 
-CLASSES: Final = _classes()  # of a byte
+CLASSES: Final = _classes()  # of a byte: `ALNUM` if it is a letter or digit of ASCII
 
 
 @compiled

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from numba import typeof
 
 from detector.jit import Kernel
 from detector.scan import binary_payloads, grids, kernels, runs
-from tests.deploy import small_kernels
+from tests.deploy import tuple_kernel
 
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "deploy" / "kernels"
@@ -28,8 +27,7 @@ CALLS: list[tuple[Any, tuple[Any, ...]]] = [
     *((runs.below, (TEXT, at, 4, 60)) for at in range(0, 60, 7)),
     *((grids.extent, (TEXT, at, len(TEXT) - at)) for at in (0, 23)),
     *((binary_payloads._begins_another, (TEXT, at, 90, flag)) for at in range(5) for flag in (True, False)),
-    (small_kernels.weighed, (TEXT, TABLES, SCRATCH)),
-    *((small_kernels.places, (text, 33)) for text in (TEXT, TEXT[:0], TEXT[:9])),
+    (tuple_kernel.weighed, (TEXT, TABLES, SCRATCH)),
 ]
 
 
@@ -80,7 +78,7 @@ def test_other_types_are_left_to_numba(built: Any) -> None:
         (TEXT[::2], 3), (TEXT.reshape(3, -1), 3), (b"text", 3), (TEXT.astype(">u4"), 3),
     ]  # fmt: skip
     assert [after_padding(*each) for each in others] == [NotImplemented] * len(others)
-    weighed = vars(built)["tests.deploy.small_kernels.weighed"]
+    weighed = vars(built)["tests.deploy.tuple_kernel.weighed"]
     tables: list[Any] = [
         TABLES[0],
         TABLES[:1],
@@ -94,17 +92,6 @@ def test_other_types_are_left_to_numba(built: Any) -> None:
     assert after_padding(TEXT.copy(), np.int64(3)) == after_padding(
         TEXT, 3
     )  # one that could be written may be read
-
-
-@pytest.mark.slow
-def test_an_array_that_was_made_is_freed(built: Any) -> None:
-    places, words = vars(built)["tests.deploy.small_kernels.places"], np.tile(TEXT, 1000)
-    made = places(words, 33).nbytes
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    times = (256 << 20) // made
-    for _ in range(times):
-        places(words, 33)
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < times * made // 4
 
 
 def test_types_are_read_as_they_were_written(tmp_path: Path) -> None:

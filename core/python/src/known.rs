@@ -52,6 +52,9 @@ fn digests_of(bytes: &[u8]) -> PyResult<Vec<Digest>> {
 }
 
 fn pairs_of(digests: &[u8], others: &[u8]) -> PyResult<Vec<(Digest, Digest)>> {
+    if digests.len() != others.len() {
+        return Err(PyValueError::new_err("there are not as many others as digests"));
+    }
     Ok(digests_of(digests)?.into_iter().zip(digests_of(others)?).collect())
 }
 

@@ -1,63 +1,34 @@
 //! What a byte is to the search.
 
-/// A letter or digit of ASCII.
-pub const ALNUM: u8 = 1;
-/// A control character that is no white space.
-pub const CONTROL: u8 = 2;
-/// White space of ASCII.
-pub const SPACE: u8 = 4;
-
-const fn table() -> [u8; 256] {
-    let mut of = [0; 256];
-    let mut byte = 0_u8;
-    loop {
-        let mut kinds = 0;
-        if byte.is_ascii_alphanumeric() {
-            kinds |= ALNUM;
-        }
-        if matches!(byte, b' ' | b'\t'..=b'\r') {
-            kinds |= SPACE;
-        } else if byte.is_ascii_control() {
-            kinds |= CONTROL;
-        }
-        of[byte as usize] = kinds;
-        if byte == u8::MAX {
-            return of;
-        }
-        byte += 1;
-    }
-}
-
-static KINDS: [u8; 256] = table();
-
-/// Whether a byte is one of some kinds.
-#[inline]
-#[must_use]
-pub fn is(byte: u8, kinds: u8) -> bool {
-    KINDS[usize::from(byte)] & kinds != 0
-}
-
 /// Whether a sub-token may start at a place of the data.
 #[inline]
 #[must_use]
 pub fn may_start(data: &[u8], at: usize) -> bool {
-    match KINDS[usize::from(data[at])] {
-        kinds if kinds & (CONTROL | SPACE) != 0 => false,
-        kinds => kinds & ALNUM == 0 || at == 0 || !is(data[at - 1], ALNUM),
-    }
+    is_plain(data[at]) && !(is_alnum(data[at]) && at > 0 && is_alnum(data[at - 1]))
 }
 
 /// Whether a sub-token may end before a place of the data that is not its beginning.
 #[inline]
 #[must_use]
 pub fn may_end(data: &[u8], at: usize) -> bool {
-    match KINDS[usize::from(data[at - 1])] {
-        kinds if kinds & (CONTROL | SPACE) != 0 => false,
-        kinds => kinds & ALNUM == 0 || at == data.len() || !is(data[at], ALNUM),
-    }
+    is_plain(data[at - 1]) && !(is_alnum(data[at - 1]) && at < data.len() && is_alnum(data[at]))
 }
 
 // What follows is arithmetic without branches, so that many bytes are looked at together.
+
+/// Whether a byte is neither white space nor a control character.
+#[inline]
+#[must_use]
+pub fn is_plain(byte: u8) -> bool {
+    (byte > 32) & (byte != 127)
+}
+
+/// Whether a byte is white space of ASCII.
+#[inline]
+#[must_use]
+pub fn is_space(byte: u8) -> bool {
+    (byte == 32) | (byte.wrapping_sub(9) < 5)
+}
 
 /// Whether a byte is a letter or digit of ASCII.
 #[inline]

@@ -53,10 +53,18 @@ impl Tables {
         })
     }
 
+    /// Where a key is, or the free slot where it belongs.
     #[inline]
-    fn first(&self, key: u64) -> usize {
+    fn place_of(&self, key: u64) -> Result<usize, usize> {
         let mixed = key.wrapping_mul(self.mixing) >> 32;
-        ((mixed * self.slots.len() as u64) >> 32) as usize
+        let mut at = ((mixed * self.slots.len() as u64) >> 32) as usize;
+        loop {
+            match self.slots[at].load(Relaxed) {
+                0 => return Err(at),
+                other if other == key => return Ok(at),
+                _ => at = if at + 1 == self.slots.len() { 0 } else { at + 1 },
+            }
+        }
     }
 
     #[inline]
@@ -68,14 +76,7 @@ impl Tables {
     fn put(&self, key: u64) -> bool {
         let (word, bit) = self.bit(key as u32);
         self.sieve[word].fetch_or(1 << bit, Relaxed);
-        let mut at = self.first(key);
-        loop {
-            match self.slots[at].load(Relaxed) {
-                0 => break,
-                other if other == key => return false,
-                _ => at = if at + 1 == self.slots.len() { 0 } else { at + 1 },
-            }
-        }
+        let Err(at) = self.place_of(key) else { return false };
         self.slots[at].store(key, Relaxed);
         true
     }
@@ -87,14 +88,7 @@ impl Tables {
     }
 
     fn lists(&self, key: u64) -> bool {
-        let mut at = self.first(key);
-        loop {
-            match self.slots[at].load(Relaxed) {
-                0 => return false,
-                other if other == key => return true,
-                _ => at = if at + 1 == self.slots.len() { 0 } else { at + 1 },
-            }
-        }
+        self.place_of(key).is_ok()
     }
 
     fn keys(&self) -> impl Iterator<Item = u64> {

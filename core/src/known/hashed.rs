@@ -1,6 +1,6 @@
 //! The texts to hash, of credentials that are registered by a digest without a check.
 
-use super::bytes::{SPACE, is, is_in_token, may_end, may_start};
+use super::bytes::{is_in_token, is_space, may_end, may_start};
 use super::runs::{Run, runs};
 
 /// Bytes of a sub-token whose length nobody has said.
@@ -16,7 +16,7 @@ pub fn sized(data: &[u8], lengths: &[usize], mut found: impl FnMut(Run)) {
     let mut stop = 0; // no white space from here to there
     for start in (0..data.len()).filter(|&start| may_start(data, start)) {
         stop = stop.max(start);
-        while stop < data.len() && stop - start < longest && !is(data[stop], SPACE) {
+        while stop < data.len() && stop - start < longest && !is_space(data[stop]) {
             stop += 1;
         }
         for end in lengths.iter().map(|length| start + length).take_while(|&end| end <= stop) {
@@ -31,7 +31,7 @@ pub fn sized(data: &[u8], lengths: &[usize], mut found: impl FnMut(Run)) {
 pub fn subtokens(data: &[u8], mut found: impl FnMut(Run)) {
     for start in (0..data.len()).filter(|&start| may_start(data, start)) {
         let text = &data[start..data.len().min(start + LONGEST)];
-        let size = text.iter().position(|&byte| is(byte, SPACE)).unwrap_or(text.len());
+        let size = text.iter().position(|&byte| is_space(byte)).unwrap_or(text.len());
         let ends = (SHORTEST..=size).map(|size| start + size);
         ends.filter(|&end| may_end(data, end)).take(MOST_ENDS).for_each(|end| found((start, end)));
     }

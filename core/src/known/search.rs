@@ -1,7 +1,7 @@
 //! The search for texts whose length and rolling check are registered.
 
 use super::bits::{Bits, places};
-use super::bytes::{is_alnum, separates};
+use super::bytes::{is_alnum, is_plain, is_space, separates};
 use super::checks::{Checks, Length};
 use super::rolling::check;
 use super::runs::Run;
@@ -142,8 +142,8 @@ pub fn subtokens(data: &[u8], checks: &Checks, mut found: impl FnMut(Run, u32)) 
         for done in (0..data.len()).step_by(block) {
             let text = &data[done..data.len().min(done + block + longest)];
             alnum.mark(text, spare, is_alnum);
-            plain.mark(text, spare, |byte| (byte > 32) & (byte != 127));
-            free.mark(text, spare, |byte| (byte != 32) & (byte.wrapping_sub(9) >= 5));
+            plain.mark(text, spare, is_plain);
+            free.mark(text, spare, |byte| !is_space(byte));
             let words = (text.len() >> 6) + 1;
             let mut carry = u64::from(done > 0 && is_alnum(data[done - 1]));
             let mut starts = Vec::with_capacity(words);
